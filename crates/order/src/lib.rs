@@ -1,0 +1,16 @@
+//! One order for everything that changes what people see. Pure: the same entries in the same order
+//! give the same stamps, audiences and refusals on every machine.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`entry`] | what asks for a place in the order |
+//! | [`effect`] | what an entry did: a stamp or a refusal, who receives it, membership changes |
+//! | [`sequenced`] | the machine between them |
+
+pub mod effect;
+pub mod entry;
+pub mod sequenced;
+
+pub use effect::{Effect, Recipients};
+pub use entry::{Action, Entry};
+pub use sequenced::Sequenced;

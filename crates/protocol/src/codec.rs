@@ -1,0 +1,78 @@
+//! Messages to bytes and back: the only place that knows `bincode`.
+//!
+//! Format: bincode 2 `standard()` with big-endian byte order: numbers up to 250 take one byte,
+//! larger ones a marker (251, 252, 253) and 2, 4 or 8 bytes. bincode is no longer maintained
+//! (RUSTSEC-2025-0141), so it is pinned, kept behind this module, bounded, and can be replaced
+//! without a change to the bytes, which `docs/protocol.md` gives in full.
+
+use bincode::config::{BigEndian, Configuration, Limit, Varint};
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::message::MESSAGE_BYTES_MAX;
+
+type Config = Configuration<BigEndian, Varint, Limit<MESSAGE_BYTES_MAX>>;
+
+const fn config() -> Config {
+    bincode::config::standard()
+        .with_big_endian()
+        .with_limit::<MESSAGE_BYTES_MAX>()
+}
+
+/// Bytes that are not the message expected. The sender's fault: their checksum was good.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum CodecError {
+    /// Ends early, names an unknown variant, or holds an ill-formed value.
+    #[error("the message cannot be read: {0}")]
+    Malformed(String),
+    /// The message ends before the bytes do.
+    #[error("{0} bytes stand after the message's end")]
+    Trailing(usize),
+    /// Our own message is longer than any peer accepts.
+    #[error("the message is too long to send (at most {MESSAGE_BYTES_MAX} bytes)")]
+    TooLong,
+}
+
+/// The bytes of `message`.
+///
+/// # Errors
+///
+/// [`CodecError::TooLong`] past [`MESSAGE_BYTES_MAX`].
+pub fn encode<T: Serialize>(message: &T) -> Result<Bytes, CodecError> {
+    let mut out = Vec::new();
+    encode_into(message, &mut out)?;
+    Ok(out.into())
+}
+
+/// Appends the bytes of `message` to `out`; gives how many.
+///
+/// # Errors
+///
+/// [`CodecError::TooLong`] past [`MESSAGE_BYTES_MAX`]; `out` is as before then.
+pub fn encode_into<T: Serialize>(message: &T, out: &mut Vec<u8>) -> Result<usize, CodecError> {
+    let before = out.len();
+    let written = bincode::serde::encode_into_std_write(message, out, config());
+    match written {
+        Ok(bytes) if bytes <= MESSAGE_BYTES_MAX => Ok(bytes),
+        Ok(_) | Err(_) => {
+            out.truncate(before);
+            Err(CodecError::TooLong)
+        }
+    }
+}
+
+/// Reads a message that takes up all of `bytes`.
+///
+/// # Errors
+///
+/// [`CodecError::Malformed`] and [`CodecError::Trailing`]; nothing longer than the input (and never
+/// more than [`MESSAGE_BYTES_MAX`]) is allocated.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+    let (message, used) = bincode::serde::decode_from_slice(bytes, config())
+        .map_err(|error| CodecError::Malformed(error.to_string()))?;
+    match bytes.len() - used {
+        0 => Ok(message),
+        left => Err(CodecError::Trailing(left)),
+    }
+}

@@ -1,0 +1,29 @@
+//! Lamparina's protocol as state machines: bytes in, messages out; no socket, file, clock, thread
+//! or randomness.
+//!
+//! # Map, along the data flow
+//!
+//! | module | turns |
+//! |---|---|
+//! | [`frame`] | bytes into frames and back |
+//! | [`control`] | payloads of control frames into values and back |
+//! | [`link`] | frames into messages: handshake, window, fragments, timers |
+//! | [`codec`], [`message`] | messages into bytes and back |
+//! | [`lamport`], [`identity`], [`nick`], [`audience`] | the values that messages are made of |
+
+pub mod audience;
+pub mod codec;
+pub mod control;
+pub mod frame;
+pub mod identity;
+pub mod lamport;
+pub mod link;
+pub mod message;
+pub mod nick;
+pub mod time;
+
+pub use audience::Audience;
+pub use identity::{AuthorKey, Epoch, LogId, MemberId, Pseq, SessionNumber};
+pub use lamport::{Lamport, Prev};
+pub use nick::{Nick, RoomName};
+pub use time::{Instant, UnixMicros};

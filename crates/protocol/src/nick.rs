@@ -1,0 +1,205 @@
+//! Names that people choose. A `Nick` or `RoomName` in hand has been checked once, at the edge;
+//! two spellings that look alike after normalisation share one `NickKey`.
+
+use std::fmt;
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_segmentation::UnicodeSegmentation;
+
+/// Graphemes of a nick or room name, at most.
+pub const NICK_GRAPHEMES_MAX: usize = 24;
+/// Bytes of a nick or room name in UTF-8, at most.
+pub const NICK_BYTES_MAX: usize = 64;
+/// Characters that a typed command gives a meaning to.
+const RESERVED: [char; 6] = [':', ',', '#', '@', '/', '*'];
+
+/// Why a text is not a nick or a room name.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum NickError {
+    /// Nothing was given.
+    #[error("a name needs at least one character")]
+    Empty,
+    /// More than [`NICK_GRAPHEMES_MAX`] graphemes or [`NICK_BYTES_MAX`] bytes.
+    #[error(
+        "a name has at most {NICK_GRAPHEMES_MAX} characters and {NICK_BYTES_MAX} bytes; choose a shorter one"
+    )]
+    TooLong,
+    /// A blank, a control or invisible character, or one with a meaning in commands.
+    #[error(
+        "a name has no blanks, no control or invisible characters and none of `: , # @ / *`; {0:?} is not allowed"
+    )]
+    Forbidden(char),
+    /// `ALL` means everybody.
+    #[error("`ALL` means everybody and cannot be a name; choose another one")]
+    Reserved,
+}
+
+/// A user's name as chosen: 1 to 24 graphemes, at most 64 bytes, NFC.
+#[derive(
+    Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, serde::Serialize, serde::Deserialize,
+)]
+#[serde(try_from = "String", into = "String")]
+pub struct Nick(Box<str>);
+
+/// A room's name, without its `#`. The rules of a nick hold.
+#[derive(
+    Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, serde::Serialize, serde::Deserialize,
+)]
+#[serde(try_from = "String", into = "String")]
+pub struct RoomName(Box<str>);
+
+/// What makes two names the same name: NFKC, lower case, NFKC again.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct NickKey(Box<str>);
+
+impl Nick {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The form under which this name is unique.
+    pub fn key(&self) -> NickKey {
+        NickKey(fold(&self.0))
+    }
+}
+
+impl RoomName {
+    /// The name as text, without `#`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The form under which this name is unique.
+    pub fn key(&self) -> NickKey {
+        NickKey(fold(&self.0))
+    }
+}
+
+fn fold(name: &str) -> Box<str> {
+    let lower: String = name.nfkc().flat_map(char::to_lowercase).collect();
+    lower.nfkc().collect::<String>().into()
+}
+
+fn checked(text: &str) -> Result<Box<str>, NickError> {
+    // Bytes first: nothing longer is normalised or segmented.
+    if text.len() > NICK_BYTES_MAX {
+        return Err(NickError::TooLong);
+    }
+    let name: String = text.nfc().collect();
+    if name.is_empty() {
+        return Err(NickError::Empty);
+    }
+    if name.len() > NICK_BYTES_MAX || name.graphemes(true).count() > NICK_GRAPHEMES_MAX {
+        return Err(NickError::TooLong);
+    }
+    if let Some(bad) = name.chars().find(|&c| forbidden(c)) {
+        return Err(NickError::Forbidden(bad));
+    }
+    if &*fold(&name) == "all" {
+        return Err(NickError::Reserved);
+    }
+    // A compatibility form must not smuggle in what is forbidden in the open (fullwidth colon).
+    if let Some(bad) = fold(&name).chars().find(|&c| forbidden(c)) {
+        return Err(NickError::Forbidden(bad));
+    }
+    Ok(name.into())
+}
+
+fn forbidden(c: char) -> bool {
+    c.is_whitespace() || c.is_control() || RESERVED.contains(&c) || is_invisible(c)
+}
+
+/// Format characters that change how a line looks without showing themselves.
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+macro_rules! name_conversions {
+    ($name:ident) => {
+        impl TryFrom<&str> for $name {
+            type Error = NickError;
+
+            fn try_from(text: &str) -> Result<Self, NickError> {
+                checked(text).map(Self)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = NickError;
+
+            fn try_from(text: String) -> Result<Self, NickError> {
+                checked(&text).map(Self)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0.into()
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = NickError;
+
+            fn from_str(text: &str) -> Result<Self, NickError> {
+                checked(text).map(Self)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name_conversions!(Nick);
+name_conversions!(RoomName);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: Result<&str, NickError>) {
+        let got = Nick::try_from(text);
+        assert_eq!(
+            got.as_ref().map(Nick::as_str),
+            expected.as_ref().map(|name| *name)
+        );
+    }
+
+    #[test]
+    fn names_are_checked_at_the_edge() {
+        check("ana", Ok("ana"));
+        check("Zoë", Ok("Zoë"));
+        check("Zoe\u{308}", Ok("Zoë"));
+        check("علی", Ok("علی"));
+        check("", Err(NickError::Empty));
+        check("all", Err(NickError::Reserved));
+        check("ALL", Err(NickError::Reserved));
+        check("a b", Err(NickError::Forbidden(' ')));
+        check("a:b", Err(NickError::Forbidden(':')));
+        check("#lab", Err(NickError::Forbidden('#')));
+        check("a\u{1b}[31m", Err(NickError::Forbidden('\u{1b}')));
+        check("a\u{200b}b", Err(NickError::Forbidden('\u{200b}')));
+        check("a\u{ff1a}b", Err(NickError::Forbidden(':')));
+        check(&"x".repeat(24), Ok(&"x".repeat(24)));
+        check(&"x".repeat(25), Err(NickError::TooLong));
+        check(&"\u{1f469}".repeat(17), Err(NickError::TooLong));
+    }
+
+    #[test]
+    fn look_alikes_share_a_key() {
+        let key = |text: &str| Nick::try_from(text).unwrap().key();
+        assert_eq!(key("Ana"), key("aNA"));
+        assert_eq!(key("\u{ff21}na"), key("ana"));
+        assert_ne!(key("ana"), key("anna"));
+    }
+}
