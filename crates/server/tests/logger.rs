@@ -1,6 +1,7 @@
 //! The logger as a real subprocess: in order, killed, stopped, rotated, reopened, ended.
 //!
 //! Nothing here depends on how fast anything is: conditions are waited for, with a generous bound.
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use lamparina_protocol::{Audience, Lamport, Nick, SessionNumber};
 
-use super::value::{cut, push_value};
+use super::value::{cut, is_plainly_bare, push_value};
 
 /// Bytes of a message's text in the log, at most.
 pub const TEXT_LOGGED_MAX: usize = 4 * 1024;
@@ -21,6 +21,8 @@ const NAME_BYTES_MAX: usize = 72;
 const ESCAPE_FACTOR: usize = 6;
 /// Bytes of a whole line, at most: one text, one list, and up to four values with their keys.
 pub(super) const LINE_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a line, most of the time.
+const LINE_BYTES_USUAL: usize = 160;
 const _: () = assert!(
     LINE_BYTES_MAX
         > ESCAPE_FACTOR
@@ -136,6 +138,7 @@ pub enum LogEvent<'a> {
 impl LogEvent<'_> {
     /// Appends `event=..` and the keys, without time and newline. A text is left out unless `with_text`.
     pub(super) fn push(&self, out: &mut Vec<u8>, with_text: bool) {
+        out.reserve(LINE_BYTES_USUAL);
         let line = &mut Pairs { out };
         match *self {
             Self::Produced {
@@ -286,17 +289,21 @@ impl Pairs<'_> {
         }
     }
 
-    fn list<'n>(&mut self, names: impl ExactSizeIterator<Item = &'n str>) -> &mut Self {
+    fn list<'n>(&mut self, names: impl ExactSizeIterator<Item = &'n str> + Clone) -> &mut Self {
         let left_out = names.len().saturating_sub(NAMES_LOGGED_MAX);
-        let mut joined = String::with_capacity(128);
-        for name in names.take(NAMES_LOGGED_MAX) {
-            if !joined.is_empty() {
-                joined.push(',');
-            }
-            joined.push_str(cut(name, NAME_BYTES_MAX));
-        }
+        let names = names.take(NAMES_LOGGED_MAX);
+        let names = names.map(|name| cut(name, NAME_BYTES_MAX));
         self.key("to");
-        push_value(self.out, &joined);
+        if names.clone().all(is_plainly_bare) && names.len() > 0 {
+            for (at, name) in names.enumerate() {
+                if at > 0 {
+                    self.out.push(b',');
+                }
+                self.out.extend_from_slice(name.as_bytes());
+            }
+        } else {
+            push_value(self.out, &names.collect::<Vec<_>>().join(","));
+        }
         self.more("to", left_out)
     }
 }

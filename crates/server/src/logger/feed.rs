@@ -40,7 +40,7 @@ impl Feed {
         self.rest().is_empty() && self.handed == self.written
     }
 
-    /// Lines not yet handed in full.
+    /// Lines not yet handed in full; a `dropped` line counts as one.
     pub(super) fn waiting(&self) -> u64 {
         count_lines(self.rest())
     }
@@ -115,4 +115,84 @@ impl Feed {
 
 fn count_lines(bytes: &[u8]) -> u64 {
     bytes.iter().filter(|byte| **byte == b'\n').count() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT: UnixMicros = UnixMicros(0);
+
+    fn batch(text: &str, weights: &[(u64, u64)]) -> Batch {
+        Batch {
+            bytes: text.into(),
+            lines: count_lines(text.as_bytes()),
+            weights: weights.into(),
+        }
+    }
+
+    fn die(feed: &mut Feed) -> u64 {
+        feed.child_died(AT, DropCause::Killed)
+    }
+
+    #[track_caller]
+    fn check_rest(feed: &Feed, expected: &str) {
+        let rest = std::str::from_utf8(feed.rest()).unwrap();
+        let rest = rest.replace("1970-01-01T00:00:00.000000Z event=dropped count=", "-");
+        assert_eq!(rest.replace(" cause=killed", ""), expected);
+    }
+
+    #[test]
+    fn a_death_takes_what_was_handed_and_not_written() {
+        let mut feed = Feed::default();
+        feed.load(batch("a\nbb\nccc\nd\n", &[]));
+        feed.handed(7);
+        check_rest(&feed, "c\nd\n");
+        feed.written(1);
+        assert_eq!((feed.at_risk(), feed.waiting()), (1, 2));
+        // The line begun goes to the next one whole.
+        assert_eq!(die(&mut feed), 1);
+        check_rest(&feed, "-1\nccc\nd\n");
+        // A child that is handed nothing leaves nothing.
+        assert_eq!(die(&mut feed), 0);
+        check_rest(&feed, "-1\nccc\nd\n");
+    }
+
+    #[test]
+    fn a_death_without_loss_is_said() {
+        let mut feed = Feed::default();
+        feed.load(batch("a\n", &[]));
+        feed.handed(2);
+        assert!(!feed.is_settled());
+        feed.written(1);
+        assert!(feed.is_settled());
+        assert_eq!(die(&mut feed), 0);
+        check_rest(&feed, "-0\n");
+    }
+
+    #[test]
+    fn counts_that_are_lost_are_counted() {
+        let mut feed = Feed::default();
+        feed.load(batch("a\ngap\nb\n!\ngap\nc\n", &[(2, 10), (4, 0), (5, 7)]));
+        feed.handed("a\ngap\nb\n!\n".len());
+        assert_eq!(die(&mut feed), 1 + 10 + 1);
+        check_rest(&feed, "-12\ngap\nc\n");
+        feed.handed(feed.rest().len());
+        assert_eq!(feed.at_risk(), 12 + 7 + 1);
+        // Its predecessor's line is written, then it dies too.
+        feed.written(1);
+        assert_eq!(die(&mut feed), 7 + 1);
+        check_rest(&feed, "-8\n");
+    }
+
+    #[test]
+    fn a_child_cannot_write_more_than_it_was_handed() {
+        let mut feed = Feed::default();
+        feed.load(batch("a\nb\n", &[]));
+        feed.handed(2);
+        feed.written(u64::MAX);
+        feed.written(0);
+        feed.handed(2);
+        assert_eq!(feed.at_risk(), 1);
+    }
 }

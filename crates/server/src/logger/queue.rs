@@ -24,6 +24,12 @@ pub(super) struct Batch {
 }
 
 impl Batch {
+    /// Offered lines that it stands for.
+    pub(super) fn weight(&self) -> u64 {
+        let stood_for: u64 = self.weights.iter().map(|(_, weight)| weight).sum();
+        self.lines - self.weights.len() as u64 + stood_for
+    }
+
     /// Forgets the lines and keeps the memory.
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
@@ -157,4 +163,103 @@ pub(super) fn push_gap(
     writer.push(&mut batch.bytes, at, &event, false);
     batch.lines += 1;
     batch.weigh(count);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT: UnixMicros = UnixMicros(0);
+    const LINE: LogEvent<'_> = LogEvent::Stopped { reason: "x" };
+
+    /// What a batch says: `.` a line, a number a gap, `!` the order to open again.
+    fn read(batch: &Batch) -> String {
+        let text = std::str::from_utf8(&batch.bytes).unwrap();
+        assert_eq!(text.lines().count() as u64, batch.lines);
+        let words: Vec<String> = text.lines().map(read_line).collect();
+        let weights = words
+            .iter()
+            .zip(1..)
+            .filter_map(|(word, line)| match &**word {
+                "." => None,
+                "!" => Some((line, 0)),
+                count => Some((line, count.parse().unwrap())),
+            });
+        assert_eq!(weights.collect::<Vec<_>>(), batch.weights);
+        words.join(" ")
+    }
+
+    fn read_line(line: &str) -> String {
+        if line == "!reopen" {
+            return "!".to_owned();
+        }
+        let count = line.split_once("count=");
+        let count = count.map(|(_, rest)| rest.strip_suffix(" cause=stalled").unwrap());
+        count.unwrap_or(".").to_owned()
+    }
+
+    fn offer(queue: &mut Queue, lines: u64) -> Vec<Wake> {
+        (0..lines).map(|_| queue.offer(AT, &LINE)).collect()
+    }
+
+    fn take(queue: &mut Queue) -> String {
+        read(&queue.take(AT, Batch::default()))
+    }
+
+    #[test]
+    fn gaps_stand_at_their_places() {
+        let mut queue = Queue::new(4, 1_000_000, false);
+        offer(&mut queue, 4);
+        assert_eq!(take(&mut queue), ". . . .");
+        offer(&mut queue, 7);
+        assert!(!queue.is_empty());
+        // The count comes beyond the bound, at once: there may never be another line.
+        assert_eq!(take(&mut queue), ". . . . 3");
+        assert!(queue.is_empty());
+        assert_eq!(take(&mut queue), "");
+        offer(&mut queue, 2);
+        queue.reopen();
+        queue.reopen();
+        offer(&mut queue, 5);
+        assert_eq!(take(&mut queue), ". . ! . 4");
+        queue.reopen();
+        queue.close();
+        offer(&mut queue, 9);
+        assert_eq!(take(&mut queue), "!");
+        assert!(queue.is_closed() && queue.is_empty());
+    }
+
+    #[test]
+    fn bytes_are_bounded_too() {
+        let mut queue = Queue::new(1_000, 100, false);
+        offer(&mut queue, 10);
+        assert_eq!(take(&mut queue), ". . 8");
+    }
+
+    #[test]
+    fn few_are_woken() {
+        let mut queue = Queue::new(4, 1_000_000, false);
+        use Wake::{Idle, Nobody, Pacing};
+        let woken = [Idle, Pacing, Nobody, Nobody, Nobody];
+        assert_eq!(offer(&mut queue, 5), woken);
+        take(&mut queue);
+        assert_eq!(offer(&mut queue, 1), [Idle]);
+    }
+
+    #[test]
+    fn accepted_and_dropped_are_what_was_offered() {
+        for lines_max in 1..9 {
+            for offered in 0..200 {
+                let mut queue = Queue::new(lines_max, 1_000_000, false);
+                let mut sum = 0;
+                for number in 0..offered {
+                    queue.offer(AT, &LINE);
+                    if number % 7 == 0 {
+                        sum += queue.take(AT, Batch::default()).weight();
+                    }
+                }
+                assert_eq!(sum + queue.take(AT, Batch::default()).weight(), offered);
+            }
+        }
+    }
 }

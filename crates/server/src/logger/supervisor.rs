@@ -88,7 +88,7 @@ impl Supervisor {
                 if let Some(process) = &mut self.process {
                     process.kill().await;
                 }
-                let lines = self.desk.feed.at_risk() + self.desk.feed.waiting();
+                let lines = self.desk.unwritten();
                 warn!(lines, "the logger did not end in time and was killed; these lines are lost");
             }
         }
@@ -150,6 +150,12 @@ impl Desk {
     fn refill(&mut self) {
         let batch = self.shared.take(std::mem::take(&mut self.spare));
         self.spare = self.feed.load(batch);
+    }
+
+    /// The most offered lines that will never be in the file, when there is no further logger.
+    fn unwritten(&self) -> u64 {
+        let queued = self.shared.take(Batch::default()).weight();
+        self.feed.at_risk() + self.feed.waiting() + queued
     }
 
     fn heard(&mut self, status: Status) {

@@ -12,7 +12,7 @@ const BLACK_FLAG: char = '\u{1f3f4}';
 
 /// Appends `value` to `out`, bare or quoted.
 pub(super) fn push_value(out: &mut Vec<u8>, value: &str) {
-    if !value.is_empty() && value.bytes().all(is_bare_ascii) {
+    if is_plainly_bare(value) {
         out.extend_from_slice(value.as_bytes());
         return;
     }
@@ -33,6 +33,11 @@ pub(super) fn push_value(out: &mut Vec<u8>, value: &str) {
     }
 }
 
+/// Whether `value` stands bare, found without a look at graphemes: so are nearly all.
+pub(super) fn is_plainly_bare(value: &str) -> bool {
+    !value.is_empty() && value.bytes().all(|byte| BARE[usize::from(byte)])
+}
+
 /// The longest start of `text` of at most `max` bytes.
 pub(super) fn cut(text: &str, max: usize) -> &str {
     let mut end = text.len().min(max);
@@ -41,6 +46,17 @@ pub(super) fn cut(text: &str, max: usize) -> &str {
     }
     &text[..end]
 }
+
+/// By byte, [`is_bare_ascii`].
+const BARE: [bool; 256] = {
+    let mut bare = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        bare[byte] = is_bare_ascii(byte as u8);
+        byte += 1;
+    }
+    bare
+};
 
 const fn is_bare_ascii(byte: u8) -> bool {
     byte.is_ascii_graphic() && !matches!(byte, b'"' | b'=' | b'\\')
