@@ -12,6 +12,8 @@ use crate::hub::{ConnectionId, Rings};
 
 /// Nothing rang.
 const SILENT: u64 = u64::MAX;
+/// Something rang that is not in the tail.
+const STIRRED: u64 = u64::MAX - 1;
 
 /// A session's bell.
 #[derive(Debug)]
@@ -46,7 +48,7 @@ impl Doorbell {
         if first == SILENT {
             return None;
         }
-        Some(self.first.swap(SILENT, Ordering::AcqRel)).filter(|first| *first != SILENT)
+        Some(self.first.swap(SILENT, Ordering::AcqRel)).filter(|first| *first < STIRRED)
     }
 
     /// Waits until it has rung. May be dropped and called again at any time.
@@ -110,6 +112,15 @@ impl Doorbells {
                 .filter_map(|id| bells.get(id))
                 .for_each(|bell| bell.ring(position)),
         }
+    }
+}
+
+impl Doorbells {
+    /// Wakes everybody, whatever stands in the tail.
+    pub(crate) fn stir(&self) {
+        lock(&self.bells)
+            .values()
+            .for_each(|bell| bell.ring(STIRRED));
     }
 }
 

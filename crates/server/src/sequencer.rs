@@ -20,7 +20,9 @@ pub const BATCH_REQUESTS: usize = 4_096;
 pub const BATCH_COST_BYTES: usize = 4 * 1024 * 1024;
 // A batch never waits for more than may wait.
 const _: () = assert!(BATCH_COST_BYTES < QUEUE_COST_BYTES_MAX);
-const _: () = assert!(QUEUE_COST_BYTES_MAX <= Semaphore::MAX_PERMITS && QUEUE_COST_BYTES_MAX <= u32::MAX as usize);
+const _: () = assert!(
+    QUEUE_COST_BYTES_MAX <= Semaphore::MAX_PERMITS && QUEUE_COST_BYTES_MAX <= u32::MAX as usize
+);
 
 /// Puts requests into one line. Those of one submission stay together and in order.
 pub trait Sequencer: Send + Sync {
@@ -46,11 +48,20 @@ pub trait Sequencer: Send + Sync {
 #[derive(Debug)]
 pub struct NotTaken(pub Vec<Asked>);
 
+/// What travels through the queue.
+#[derive(Debug)]
+enum Part {
+    /// Requests and what they cost.
+    Asked(usize, Vec<Asked>),
+    /// Nothing follows.
+    End,
+}
+
 /// A queue in this process.
 #[derive(Debug)]
 pub struct Embedded {
-    sender: mpsc::UnboundedSender<(usize, Vec<Asked>)>,
-    receiver: Mutex<mpsc::UnboundedReceiver<(usize, Vec<Asked>)>>,
+    sender: mpsc::UnboundedSender<Part>,
+    receiver: Mutex<mpsc::UnboundedReceiver<Part>>,
     /// What bounds the channel: a permit for each byte of cost.
     room: Semaphore,
 }
@@ -68,7 +79,7 @@ impl Embedded {
 
     fn send(&self, cost: usize, asked: Vec<Asked>) {
         // Refused only when this very queue is gone.
-        let _ = self.sender.send((cost, asked));
+        let _ = self.sender.send(Part::Asked(cost, asked));
     }
 }
 
@@ -104,16 +115,23 @@ impl Sequencer for Embedded {
     fn next<'a>(&'a self, batch: &'a mut Vec<Asked>) -> Boxed<'a, bool> {
         Box::pin(async move {
             let mut receiver = self.receiver.lock().await;
-            let Some((mut taken, part)) = receiver.recv().await else {
+            let Some(Part::Asked(mut taken, part)) = receiver.recv().await else {
                 return false;
             };
             batch.extend(part);
             while batch.len() < BATCH_REQUESTS && taken < BATCH_COST_BYTES {
-                let Ok((cost, part)) = receiver.try_recv() else {
-                    break;
-                };
-                taken += cost;
-                batch.extend(part);
+                match receiver.try_recv() {
+                    Ok(Part::Asked(cost, part)) => {
+                        taken += cost;
+                        batch.extend(part);
+                    }
+                    // Said again for the next call.
+                    Ok(Part::End) => {
+                        self.close();
+                        break;
+                    }
+                    Err(_) => break,
+                }
             }
             self.room.add_permits(taken);
             true
@@ -122,9 +140,7 @@ impl Sequencer for Embedded {
 
     fn close(&self) {
         self.room.close();
-        if let Ok(mut receiver) = self.receiver.try_lock() {
-            receiver.close();
-        }
+        let _ = self.sender.send(Part::End);
     }
 }
 

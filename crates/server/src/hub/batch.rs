@@ -66,6 +66,8 @@ pub enum What {
         /// Whom it does not reach.
         except: Option<MemberId>,
     },
+    /// A member is called otherwise from here on.
+    Renamed(Box<(MemberId, Nick)>),
     /// An answer as it is.
     Reply,
     /// An answer as it is, which says no.

@@ -10,7 +10,7 @@ use lamparina_protocol::codec;
 use lamparina_protocol::frame::{FrameType, SharedBody};
 use lamparina_protocol::lamport::PREV_BYTES;
 use lamparina_protocol::message::{Delivery, ToClient};
-use lamparina_protocol::{Lamport, MemberId};
+use lamparina_protocol::{Lamport, MemberId, Nick};
 
 use super::ask::ConnectionId;
 use super::batch::{Batch, Item, Lane, Note, What};
@@ -67,6 +67,12 @@ impl Builder {
     /// An event for every member, except perhaps one.
     pub(super) fn tell_everyone(&mut self, event: &ToClient, except: Option<MemberId>) {
         let index = self.data(What::Event { except }, event);
+        self.everyone.push(index);
+    }
+
+    /// A member's new name, for every member.
+    pub(super) fn tell_renamed(&mut self, event: &ToClient, member: MemberId, to: Nick) {
+        let index = self.data(What::Renamed(Box::new((member, to))), event);
         self.everyone.push(index);
     }
 

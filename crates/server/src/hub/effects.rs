@@ -83,11 +83,15 @@ impl Hub {
                 }
             }
             Effect::Renamed {
-                from, to, after, ..
+                member,
+                from,
+                to,
+                after,
             } => {
                 self.roster.changed();
                 witness.renamed(&from, &to);
-                batch.tell_everyone(&ToClient::Renamed { from, to, after }, None);
+                let nick = to.clone();
+                batch.tell_renamed(&ToClient::Renamed { from, to, after }, member, nick);
             }
             Effect::RoomJoined {
                 nick,
@@ -201,12 +205,7 @@ fn commit(by: ConnectionId, epoch: Epoch, pseq: Pseq, stamp: Lamport, batch: &mu
     batch.reply(by, What::Reply, &committed);
 }
 
-fn refuse(
-    by: ConnectionId,
-    message: Option<(Epoch, Pseq)>,
-    words: Words,
-    batch: &mut Builder,
-) {
+fn refuse(by: ConnectionId, message: Option<(Epoch, Pseq)>, words: Words, batch: &mut Builder) {
     let (code, text) = (words.code, words.text.clone());
     let answer = match message {
         Some((epoch, pseq)) => ToClient::Refused {

@@ -5,11 +5,11 @@ use lamparina_protocol::control::CloseCode;
 use lamparina_protocol::frame::{FrameType, SharedBody};
 use lamparina_protocol::link::{Input as LinkInput, SendError};
 use lamparina_protocol::message::{RefusalCode, ToClient};
-use lamparina_protocol::{Instant, Nick, Prev, codec};
+use lamparina_protocol::{Instant, Prev, codec};
 
 use super::machine::{Live, Place, Session, State};
 use super::output::{Act, Logged, Output};
-use super::{reason, resume};
+use super::{reason, resume::resume};
 use crate::hub::{Batch, Entered, Item, Note, What, Words};
 use crate::tail::{Read, Tail};
 
@@ -181,7 +181,7 @@ impl Session {
         };
         let hello = *hello;
         let log = self.config.log;
-        let resume = resume::resume(&entered, &hello, log, |low| tail.start_after(low));
+        let resume = resume(&entered, &hello, log, |low| tail.start_after(low));
         let here = self.place;
         if let Some(batch) = resume.replay_from {
             let from = Place { batch, item: 0 };
@@ -269,22 +269,23 @@ impl Live {
 
     /// Events and answers.
     fn send_other(
-        &self,
+        &mut self,
         item: &Item,
         outbox: &mut impl Outbox,
         out: &mut Output,
     ) -> Result<(), SendError> {
         outbox.send(item.kind, &item.body, None)?;
-        if let What::Refusal(words) = &item.what {
-            out.acts
-                .push(Logged::refused(Some(&self.nick), words.code, &words.text));
+        match &item.what {
+            What::Refusal(words) => {
+                let act = Logged::refused(Some(&self.nick), words.code, &words.text);
+                out.acts.push(act);
+            }
+            What::Renamed(renamed) if renamed.0 == self.member => {
+                self.nick = renamed.1.clone();
+            }
+            _ => {}
         }
         Ok(())
-    }
-
-    /// The name held from now on, when a rename reached it.
-    pub(super) fn renamed(&mut self, to: Nick) {
-        self.nick = to;
     }
 }
 

@@ -147,7 +147,8 @@ impl Session {
 
     /// The batch at `position` is the first to concern it since the last call.
     pub fn touched(&mut self, position: u64) {
-        if self.caught_up {
+        // Before its claim nothing does.
+        if self.caught_up && matches!(self.state, State::Entering(_) | State::Live(_)) {
             self.place = self.place.max(Place {
                 batch: position,
                 item: 0,
@@ -158,7 +159,8 @@ impl Session {
 
     fn asked(&mut self, now: Instant, hello: &[u8], terms: Terms, out: &mut Output) {
         let Some(hello) = Hello::from_bytes(hello) else {
-            let text = "the first words are not a client's: use lamparina-client, or see docs/protocol.md";
+            let text =
+                "the first words are not a client's: use lamparina-client, or see docs/protocol.md";
             return self.abort(now, CloseCode::BadControl, text, out);
         };
         if (terms.message_bytes_max as usize) < MESSAGE_BYTES_MAX {
@@ -256,7 +258,9 @@ impl Session {
         self.deadline = None;
         self.own = VecDeque::new();
         match (nick, why) {
-            (Some(nick), _) => out.acts.push(Act::Log(Logged::Disconnected { nick, reason })),
+            (Some(nick), _) => out
+                .acts
+                .push(Act::Log(Logged::Disconnected { nick, reason })),
             (None, CloseReason::ByUs { code, text }) => out.acts.push(Act::Log(Logged::Refused {
                 nick: None,
                 code: reason::name(*code),

@@ -99,10 +99,10 @@ impl Session {
     }
 
     fn act(&self, action: Action, out: &mut Output) {
-        let (State::Entering(hello) | State::Live(super::machine::Live { hello, .. })) =
-            &self.state
-        else {
-            return;
+        let hello = match &self.state {
+            State::Entering(hello) => hello,
+            State::Live(live) => &live.hello,
+            _ => return,
         };
         self.ask(self.entry(hello, action), out);
     }
