@@ -233,5 +233,5 @@ async fn rooms_reach_their_members() {
         assert_eq!(member.delivered().await.2, "all");
     }
     assert_eq!(outsider.delivered().await.2, "all");
-    server.stop((outsider,)).await;
+    server.stop((members, outsider)).await;
 }
