@@ -1,5 +1,7 @@
 //! Each trouble alone, bounds, and what holds for any inputs at all.
 
+#![allow(clippy::unwrap_used, reason = "in tests a panic is the report")]
+
 mod common;
 
 use bytes::Bytes;
