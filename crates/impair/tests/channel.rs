@@ -359,11 +359,10 @@ fn steps(settings: impl Strategy<Value = String>) -> impl Strategy<Value = Vec<(
     proptest::collection::vec((0..8_000u64, step), 1..80)
 }
 
-/// Walks the steps to the end; `World` checks its invariants at each.
-fn walk(text: &str, steps: &[(u64, Step)]) -> World {
-    let mut world = World::new(text);
+/// The inputs of the steps, each with its time; frames are numbered from 1.
+fn inputs(steps: &[(u64, Step)]) -> Vec<(u64, Input)> {
     let (mut now, mut n) = (0, 0);
-    for (after, step) in steps {
+    let input = |(after, step): &(u64, Step)| {
         now += after;
         let input = match step {
             Step::Frame(bytes) => {
@@ -373,6 +372,15 @@ fn walk(text: &str, steps: &[(u64, Step)]) -> World {
             Step::Settings(text) => Input::Settings(settings(text)),
             Step::Tick => Input::Tick,
         };
+        (now, input)
+    };
+    steps.iter().map(input).collect()
+}
+
+/// Walks the steps to the end; `World` checks its invariants at each.
+fn walk(text: &str, steps: &[(u64, Step)]) -> World {
+    let mut world = World::new(text);
+    for (now, input) in inputs(steps) {
         world.at(now, input);
     }
     world.finish();
@@ -388,6 +396,22 @@ proptest! {
         let (one, two) = (walk(&text, &steps), walk(&text, &steps));
         prop_assert_eq!(&one.out, &two.out);
         prop_assert_eq!(one.stats(), two.stats());
+    }
+
+    /// A shell that ticks late gives frames late, but the same ones in the same order.
+    #[test]
+    fn how_often_it_is_ticked_changes_no_order(
+        text in any_settings(),
+        steps in steps(any_settings()),
+    ) {
+        let punctual: Vec<Bytes> = walk(&text, &steps).out.into_iter().map(|(_, f)| f).collect();
+        let mut channel = Impaired::new(settings(&text), true);
+        let mut late = Vec::new();
+        for (now, input) in inputs(&steps) {
+            channel.handle(Instant::from_micros(now), input, &mut late);
+        }
+        channel.handle(Instant::from_millis(1_000_000), Input::Tick, &mut late);
+        prop_assert_eq!(late, punctual);
     }
 
     /// Without chance nothing is lost, nothing comes twice, and nothing is damaged.
