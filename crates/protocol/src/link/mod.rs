@@ -186,7 +186,7 @@ impl Link {
 
     /// Counters and measures.
     pub fn stats(&self) -> LinkStats {
-        let mut stats = self.outbox.stats;
+        let mut stats = self.outbox.stats.to_stats();
         if let Some(open) = self.state.open() {
             let rtt = open.flow.rtt();
             let (frames, bytes) = open.flow.in_flight(&self.outbox);
@@ -359,5 +359,17 @@ impl Link {
         open.flow.pump(now, &mut self.outbox);
         open.flow.settle(now, &mut self.outbox);
         self.settle_closing(now, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Beside this an open link that is idle owns nothing: its windows, queues and buffers are empty
+    /// and without capacity.
+    #[test]
+    fn a_link_is_small() {
+        assert!(size_of::<Link>() < 700, "{} bytes", size_of::<Link>());
     }
 }
