@@ -179,7 +179,7 @@ fn opened(gbn: bool, initiator: bool) -> Link {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2_048, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_split_gives_the_same_frames(frames in vec(frame(), 0..6), cuts in vec(any::<usize>(), 0..12)) {
