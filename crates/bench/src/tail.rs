@@ -8,6 +8,8 @@ use std::io::IoSlice;
 const BLOCK_BYTES: usize = 256 * 1024;
 /// Bytes that may wait for the slowest reader before nothing more is read.
 const TAIL_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes taken by one read, at most: what is written to everybody at once stays in the caches.
+const ROOM_BYTES_MAX: usize = 128 * 1024;
 /// A block with less room than this is full.
 const ROOM_BYTES_MIN: usize = 64 * 1024;
 /// Blocks kept for use again.
@@ -61,7 +63,7 @@ impl Tail {
         self.blocks.len() * BLOCK_BYTES <= TAIL_BYTES_MAX
     }
 
-    /// Room for a read, at least [`ROOM_BYTES_MIN`] bytes.
+    /// Room for a read, [`ROOM_BYTES_MIN`] to [`ROOM_BYTES_MAX`] bytes.
     pub(crate) fn room(&mut self) -> &mut [u8] {
         if BLOCK_BYTES - self.used < ROOM_BYTES_MIN {
             let block = self.spare.pop();
@@ -70,7 +72,8 @@ impl Tail {
             self.used = 0;
         }
         let last = self.blocks.len() - 1;
-        &mut self.blocks[last][self.used..]
+        let end = BLOCK_BYTES.min(self.used + ROOM_BYTES_MAX);
+        &mut self.blocks[last][self.used..end]
     }
 
     /// The first `length` bytes of the room are whole frames of `author` now.

@@ -15,6 +15,9 @@ use crate::histogram::Histogram;
 use crate::proc::CpuReading;
 use crate::wire::{Fault, To};
 
+/// A talker waits until it may send this part of its share of the window.
+const PIECES_PER_WINDOW: u64 = 4;
+
 /// What a load is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shape {
@@ -88,6 +91,7 @@ fn pump<W: Enter>(flock: &mut Flock<W>, shape: Shape, time: Duration) -> Result<
     // Each talker in turn begins, so that a full window starves none.
     let mut first = 0;
     let share = (shape.window / shape.talkers as u64).max(1);
+    let piece = (share / PIECES_PER_WINDOW).max(1);
     while began.elapsed() < time {
         let sent = flock.sent();
         let mut room = shape.window.saturating_sub(flock.lag(sent));
@@ -95,7 +99,8 @@ fn pump<W: Enter>(flock: &mut Flock<W>, shape: Shape, time: Duration) -> Result<
             let talker = (first + step) % shape.talkers;
             let unsettled = flock.endpoints[talker].wire.unsettled();
             let count = share.saturating_sub(unsettled).min(room);
-            if count > 0 {
+            // Large pieces: a trickle would cost both sides a system call for each few messages.
+            if count >= piece {
                 room -= flock.send(talker, &To::All, count)?;
             }
         }
