@@ -1,16 +1,18 @@
-//! Carries frames to their time: none comes out before it, none waits beyond it, and what waits is
-//! bounded by [`HELD_FRAMES_MAX`] and [`HELD_BYTES_MAX`].
+//! Carries frames to their time: none comes out before it, the order in which they come out does not
+//! depend on how often the channel is ticked, and what is under way is bounded by
+//! [`HELD_FRAMES_MAX`] and [`HELD_BYTES_MAX`].
 //!
 //! In: frames, new settings, time. Out: the same frames, late, twice, damaged or never.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use lamparina_protocol::Instant;
 
 use crate::damage;
-use crate::fate::{BEHIND_FRAMES_MAX, Fate, Fates, Journey};
+use crate::far_end::FarEnd;
+use crate::fate::{Fate, Fates, Journey};
+use crate::rate::Sender;
 use crate::settings::Settings;
 use crate::stats::Stats;
 
@@ -18,8 +20,6 @@ use crate::stats::Stats;
 pub const HELD_FRAMES_MAX: usize = 65_536;
 /// Bytes under way, at most; what finds no room is dropped and counted.
 pub const HELD_BYTES_MAX: usize = 64 << 20;
-/// A frame held back comes out after this, however few have gone past: there may never be another.
-pub const HOLD_AT_MOST: Duration = Duration::from_millis(50);
 /// Bytes at the head of a stream's frame that are never damaged: without them every frame behind
 /// would be lost too, which is the end of a connection and not a bad frame.
 pub const LENGTH_FIELD_BYTES: usize = 4;
@@ -27,7 +27,7 @@ pub const LENGTH_FIELD_BYTES: usize = 4;
 /// One input.
 #[derive(Clone, Debug)]
 pub enum Input {
-    /// A frame (on a stream) or a datagram enters the channel.
+    /// Exactly one frame (on a stream) or one datagram enters the channel.
     Frame(Bytes),
     /// New settings from now on; frames under way keep their fate, and the next one is the first of
     /// the new seed.
@@ -52,38 +52,24 @@ pub struct Impaired {
     now: Instant,
     /// When the settings came into force, once they did.
     since: Option<Instant>,
-    /// When the rate limit will have sent all that it accepted, in nanoseconds of the run.
-    busy_until_nanos: u128,
+    sender: Sender,
     /// Travelling, by the time of arrival and then by the order of entering.
     travelling: BTreeMap<(Instant, u64), (FrameCopy, usize)>,
-    /// Held back at the far end; `held[k]` holds those that let `k + 1` others go past, in the order
-    /// in which they arrived, so that the front one is always the first to go.
-    held: [VecDeque<Held>; BEHIND_FRAMES_MAX],
+    far_end: FarEnd,
     held_bytes: usize,
     held_frames: usize,
     /// Copies that entered, ever: breaks ties between times.
     copies: u64,
-    /// Copies that came out without having been held back, ever.
-    passed: u64,
     /// The latest frame that has come out.
     latest_out: u64,
 }
 
 /// One copy of a frame under way.
 #[derive(Debug)]
-struct FrameCopy {
+pub(crate) struct FrameCopy {
     bytes: Bytes,
     /// Which frame it is: the n-th that entered, from 1.
     number: u64,
-}
-
-#[derive(Debug)]
-struct Held {
-    copy: FrameCopy,
-    /// Comes out when so many copies have passed,
-    passed: u64,
-    /// or then.
-    until: Instant,
 }
 
 impl Impaired {
@@ -96,13 +82,12 @@ impl Impaired {
             stats: Stats::default(),
             now: Instant::ZERO,
             since: None,
-            busy_until_nanos: 0,
+            sender: Sender::default(),
             travelling: BTreeMap::new(),
-            held: Default::default(),
+            far_end: FarEnd::default(),
             held_bytes: 0,
             held_frames: 0,
             copies: 0,
-            passed: 0,
             latest_out: 0,
         }
     }
@@ -120,7 +105,7 @@ impl Impaired {
                 self.fates = Fates::new(&settings);
                 self.settings = settings;
                 self.since = Some(self.now);
-                self.busy_until_nanos = 0;
+                self.sender = Sender::default();
             }
             Input::Tick => {}
         }
@@ -130,7 +115,7 @@ impl Impaired {
     /// the last input.
     pub fn deadline(&self) -> Option<Instant> {
         let arrival = self.next_arrival();
-        let held = self.next_held().map(|(until, _)| until);
+        let held = self.far_end.next_due().map(|(until, _)| until);
         match (arrival, held) {
             (Some(arrival), Some(held)) => Some(arrival.min(held)),
             (one, other) => one.or(other),
@@ -156,7 +141,10 @@ impl Impaired {
     fn release(&mut self, out: &mut Vec<Output>) {
         loop {
             let arrival = self.next_arrival().filter(|at| *at <= self.now);
-            let held = self.next_held().filter(|(until, _)| *until <= self.now);
+            let held = self
+                .far_end
+                .next_due()
+                .filter(|(until, _)| *until <= self.now);
             match (arrival, held) {
                 // At the same time the one held back still lets the other past.
                 (Some(arrival), held) if held.is_none_or(|(until, _)| arrival <= until) => {
@@ -166,7 +154,10 @@ impl Impaired {
                     self.leave_room(&copy);
                     self.arrive(at, copy, behind, out);
                 }
-                (_, Some((_, lane))) => self.let_go(lane, out),
+                (_, Some((_, lane))) => {
+                    let copy = self.far_end.let_go(lane);
+                    self.come_out_after_waiting(copy, out);
+                }
                 _ => return,
             }
         }
@@ -197,7 +188,14 @@ impl Impaired {
 
     /// Sends one copy on its way; one that needs no time arrives at once.
     fn carry(&mut self, frame: Bytes, journey: Journey, out: &mut Vec<Output>) {
-        let Some(sent) = self.sent_at(frame.len()) else {
+        let sent = match self.settings.rate {
+            Some(rate) => {
+                let queue = self.settings.queue;
+                self.sender.accept(self.now, frame.len(), rate, queue)
+            }
+            None => Some(self.now),
+        };
+        let Some(sent) = sent else {
             self.stats.dropped_by_queue += 1;
             return;
         };
@@ -227,54 +225,24 @@ impl Impaired {
         }
     }
 
-    /// When the rate limit has sent `bytes` more; `None` where they find no room to wait. An idle
-    /// sender takes a frame of any length, so that none is too long for ever.
-    fn sent_at(&mut self, bytes: usize) -> Option<Instant> {
-        const NANOS: u128 = 1_000_000_000;
-        let Some(rate) = self.settings.rate else {
-            return Some(self.now);
-        };
-        let (bits, rate) = (bytes as u128 * 8, u128::from(rate.bits()));
-        let now = u128::from(self.now.as_micros()) * 1_000;
-        let backlog_bits = self.busy_until_nanos.saturating_sub(now) * rate / NANOS;
-        if backlog_bits > 0 && backlog_bits + bits > u128::from(self.settings.queue.bytes()) * 8 {
-            return None;
-        }
-        self.busy_until_nanos = self.busy_until_nanos.max(now) + bits * NANOS / rate;
-        let micros = self.busy_until_nanos.div_ceil(1_000);
-        Some(Instant::from_micros(
-            u64::try_from(micros).unwrap_or(u64::MAX),
-        ))
-    }
-
     /// A copy arrives at the far end: it comes out, or waits there for others to go past.
     fn arrive(&mut self, at: Instant, copy: FrameCopy, behind: usize, out: &mut Vec<Output>) {
         if behind > 0 {
             self.take_room(&copy);
-            self.held[behind - 1].push_back(Held {
-                copy,
-                passed: self.passed + behind as u64,
-                until: at + HOLD_AT_MOST,
-            });
+            self.far_end.hold(at, copy, behind);
             return;
         }
-        self.passed += 1;
+        self.far_end.pass();
         self.come_out(copy, out);
-        for lane in 0..BEHIND_FRAMES_MAX {
-            while self.held[lane]
-                .front()
-                .is_some_and(|held| held.passed <= self.passed)
-            {
-                self.let_go(lane, out);
-            }
+        while let Some(copy) = self.far_end.next_passed() {
+            self.come_out_after_waiting(Some(copy), out);
         }
     }
 
-    /// Lets go the copy that has been held back longest in `lane`.
-    fn let_go(&mut self, lane: usize, out: &mut Vec<Output>) {
-        if let Some(held) = self.held[lane].pop_front() {
-            self.leave_room(&held.copy);
-            self.come_out(held.copy, out);
+    fn come_out_after_waiting(&mut self, copy: Option<FrameCopy>, out: &mut Vec<Output>) {
+        if let Some(copy) = copy {
+            self.leave_room(&copy);
+            self.come_out(copy, out);
         }
     }
 
@@ -287,14 +255,6 @@ impl Impaired {
 
     fn next_arrival(&self) -> Option<Instant> {
         self.travelling.first_key_value().map(|((at, _), _)| *at)
-    }
-
-    /// The first time at which a held copy has waited long enough, and its lane.
-    fn next_held(&self) -> Option<(Instant, usize)> {
-        let fronts = self.held.iter().enumerate();
-        fronts
-            .filter_map(|(lane, held)| Some((held.front()?.until, lane)))
-            .min()
     }
 
     fn has_room(&self, copy: &FrameCopy) -> bool {

@@ -1,5 +1,7 @@
 //! Each trouble alone, bounds, and what holds for any inputs at all.
 
+#![allow(clippy::unwrap_used, reason = "in tests a panic is the report")]
+
 mod common;
 
 use bytes::Bytes;
@@ -207,6 +209,27 @@ fn new_settings_leave_frames_under_way_alone() {
 }
 
 #[test]
+fn new_settings_find_an_idle_sender() {
+    let mut world = World::new("rate=1kbit/s");
+    world.at(0, Input::Frame(frame(0, 1_000)));
+    world.at(0, Input::Settings(settings("rate=1Mbit/s")));
+    world.at(0, Input::Frame(frame(1, 1_000)));
+    let expected = [(8_000, frame(1, 1_000)), (8_000_000, frame(0, 1_000))];
+    assert_eq!(world.finish(), &expected);
+}
+
+#[test]
+fn a_frame_held_back_to_the_last_moment_still_lets_another_past() {
+    let mut world = World::new("reorder=100%");
+    world.at(0, Input::Frame(frame(0, 64)));
+    world.at(0, Input::Settings(settings("delay=50ms")));
+    world.at(0, Input::Frame(frame(1, 64)));
+    assert_eq!(HOLD_AT_MOST.as_millis(), 50);
+    world.finish();
+    assert_eq!(numbers(&world.out), [1, 0]);
+}
+
+#[test]
 fn damage_keeps_length_and_on_streams_the_length_field() {
     for (stream, spared) in [(true, LENGTH_FIELD_BYTES), (false, 0)] {
         let mut world = World::with(settings("corrupt=100%,seed=1"), stream);
@@ -357,11 +380,10 @@ fn steps(settings: impl Strategy<Value = String>) -> impl Strategy<Value = Vec<(
     proptest::collection::vec((0..8_000u64, step), 1..80)
 }
 
-/// Walks the steps to the end; `World` checks its invariants at each.
-fn walk(text: &str, steps: &[(u64, Step)]) -> World {
-    let mut world = World::new(text);
+/// The inputs of the steps, each with its time; frames are numbered from 1.
+fn inputs(steps: &[(u64, Step)]) -> Vec<(u64, Input)> {
     let (mut now, mut n) = (0, 0);
-    for (after, step) in steps {
+    let input = |(after, step): &(u64, Step)| {
         now += after;
         let input = match step {
             Step::Frame(bytes) => {
@@ -371,6 +393,15 @@ fn walk(text: &str, steps: &[(u64, Step)]) -> World {
             Step::Settings(text) => Input::Settings(settings(text)),
             Step::Tick => Input::Tick,
         };
+        (now, input)
+    };
+    steps.iter().map(input).collect()
+}
+
+/// Walks the steps to the end; `World` checks its invariants at each.
+fn walk(text: &str, steps: &[(u64, Step)]) -> World {
+    let mut world = World::new(text);
+    for (now, input) in inputs(steps) {
         world.at(now, input);
     }
     world.finish();
@@ -386,6 +417,22 @@ proptest! {
         let (one, two) = (walk(&text, &steps), walk(&text, &steps));
         prop_assert_eq!(&one.out, &two.out);
         prop_assert_eq!(one.stats(), two.stats());
+    }
+
+    /// A shell that ticks late gives frames late, but the same ones in the same order.
+    #[test]
+    fn how_often_it_is_ticked_changes_no_order(
+        text in any_settings(),
+        steps in steps(any_settings()),
+    ) {
+        let punctual: Vec<Bytes> = walk(&text, &steps).out.into_iter().map(|(_, f)| f).collect();
+        let mut channel = Impaired::new(settings(&text), true);
+        let mut late = Vec::new();
+        for (now, input) in inputs(&steps) {
+            channel.handle(Instant::from_micros(now), input, &mut late);
+        }
+        channel.handle(Instant::from_millis(1_000_000), Input::Tick, &mut late);
+        prop_assert_eq!(late, punctual);
     }
 
     /// Without chance nothing is lost, nothing comes twice, and nothing is damaged.

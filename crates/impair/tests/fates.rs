@@ -1,6 +1,8 @@
 //! The seed decides, frame by frame; and what it decides has the shares that were asked for. All
 //! seeds are fixed, so that these tests cannot fail by chance.
 
+#![allow(clippy::unwrap_used, reason = "in tests a panic is the report")]
+
 mod common;
 
 use std::collections::BTreeSet;

@@ -1,6 +1,7 @@
 //! A channel in virtual time, for the tests of this folder: frames in, what came out and when.
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
+#![allow(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
 use bytes::Bytes;
 use lamparina_impair::{Impaired, Input, Settings, Stats};
