@@ -6,4 +6,13 @@
 //! |---|---|
 //! | [`core`] | decides: what to send, when to connect, what to show |
 
+mod client;
 pub mod core;
+mod net;
+pub mod profile;
+
+pub use client::{
+    CLOSE_WITHIN, Client, ClientConfig, ClientError, EVENTS_ASIDE_MAX, EVENTS_WAITING_MAX,
+};
+pub use core::event::{Commit, Ending, Event, MessageName, Summary};
+pub use net::{ChannelStatus, NetStatus};

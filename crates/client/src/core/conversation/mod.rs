@@ -23,7 +23,7 @@ use lamparina_protocol::control::{Hello, Welcome};
 use lamparina_protocol::frame::FrameType;
 use lamparina_protocol::link::CloseReason;
 use lamparina_protocol::{
-    AuthorKey, Epoch, Instant, Lamport, MemberId, Nick, SessionNumber, UnixMicros,
+    AuthorKey, Epoch, Instant, Lamport, LogId, MemberId, Nick, SessionNumber, UnixMicros,
 };
 
 use super::backoff::Backoff;
@@ -32,7 +32,7 @@ use super::cursor::Cursor;
 use super::event::{Event, Summary};
 use super::outbox::Outbox;
 pub use sending::SayError;
-pub use status::{QueueLine, Status};
+pub use status::{QUEUE_SHOWN_MAX, QUEUE_TEXT_MAX, QueueLine, Status};
 
 /// The server has this long to let us in once the link is open.
 pub const ENTER_WITHIN: Duration = Duration::from_secs(10);
@@ -102,6 +102,8 @@ pub enum Input {
     Closed(CloseReason),
     /// Messages are in the hands of the person or program.
     HandedOver {
+        /// The log that they are of; those of another one say nothing.
+        log: LogId,
         /// The last one.
         upto: Lamport,
         /// How many since the last time.
@@ -242,7 +244,11 @@ impl Conversation {
             Input::Received { kind, body } => self.received(now, kind, &body, out),
             Input::PeerClosing { code, text } => self.parting = Some((code, text)),
             Input::Closed(reason) => self.closed(now, reason, out),
-            Input::HandedOver { upto, count } => self.consumed.note(upto, count),
+            Input::HandedOver { log, upto, count } => {
+                if log == self.cursor.log() {
+                    self.consumed.note(upto, count);
+                }
+            }
             Input::Reconnect => self.reconnect(now, out),
             Input::Close { within } => self.close(now, within),
             Input::Tick => {}
