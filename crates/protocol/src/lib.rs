@@ -7,20 +7,24 @@
 //! |---|---|
 //! | [`frame`] | bytes into frames and back |
 //! | [`control`] | payloads of control frames into values and back |
-//! | [`link`] | frames into messages: handshake, window, fragments, timers |
+//! | `fragment`, `window`, `rtt` | messages into frames in flight and back: cutting, repair, timing |
+//! | [`link`] | bytes into messages and back: handshake, the above, keep-alive, closing |
 //! | [`codec`], [`message`] | messages into bytes and back |
 //! | [`lamport`], [`identity`], [`nick`], [`audience`] | the values that messages are made of |
 
 pub mod audience;
 pub mod codec;
 pub mod control;
+mod fragment;
 pub mod frame;
 pub mod identity;
 pub mod lamport;
 pub mod link;
 pub mod message;
 pub mod nick;
+mod rtt;
 pub mod time;
+mod window;
 
 pub use audience::Audience;
 pub use identity::{AuthorKey, Epoch, LogId, MemberId, Pseq, SessionNumber};

@@ -1,12 +1,11 @@
-//! A link: frames from below, messages above, each once and in order.
+//! What goes into a link and what comes out of it.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::control::CloseCode;
+use crate::control::{CloseCode, Terms};
 use crate::frame::{FrameType, SharedBody};
-use crate::time::Instant;
 
 /// Who speaks first.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -15,56 +14,6 @@ pub enum Role {
     Initiator,
     /// Answers it.
     Responder,
-}
-
-/// How holes are repaired.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Repair {
-    /// Only what is missing is sent again; the receiver keeps what came early.
-    #[default]
-    SelectiveRepeat,
-    /// Everything from the hole on is sent again; the receiver drops what came early.
-    GoBackN,
-}
-
-/// What one side brings to the handshake. The lower limit of both sides holds.
-#[derive(Clone, Debug)]
-pub struct LinkConfig {
-    /// Payload bytes of a frame: 64 to 8,180.
-    pub fragment_bytes: u16,
-    /// Frames in flight: 1 to 16,384.
-    pub window_frames: u16,
-    /// Frame bytes in flight: at least one whole frame.
-    pub window_bytes: u32,
-    /// Go-Back-N holds when either side asks for it.
-    pub repair: Repair,
-    /// Bytes of a message, fragments joined.
-    pub message_bytes_max: u32,
-    /// A random number that tells this connection from others between the same ends.
-    pub token: u32,
-    /// Sends a PING after this long without a word from the peer.
-    pub ping_after: Duration,
-    /// Closes after this long without a word from the peer.
-    pub dead_after: Duration,
-    /// The handshake must be complete this long after its start.
-    pub handshake_within: Duration,
-}
-
-/// What both sides agreed on.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Terms {
-    /// Protocol version.
-    pub version: u16,
-    /// Payload bytes of a frame.
-    pub fragment_bytes: u16,
-    /// Frames in flight.
-    pub window_frames: u16,
-    /// Frame bytes in flight.
-    pub window_bytes: u32,
-    /// How holes are repaired.
-    pub repair: Repair,
-    /// Bytes of a message.
-    pub message_bytes_max: u32,
 }
 
 /// What happens to a link.
@@ -249,75 +198,4 @@ pub struct LinkStats {
     pub rtt_variation: Option<Duration>,
     /// The retransmission time-out now.
     pub rto: Duration,
-}
-
-/// One end of a link.
-#[derive(Debug)]
-pub struct Link {
-    config: LinkConfig,
-}
-
-impl Link {
-    /// An initiator: the first `Tick` sends SYN with `hello` (at most 1,024 bytes).
-    pub fn initiate(config: LinkConfig, hello: Bytes, now: Instant) -> Self {
-        let _ = (hello, now);
-        Self { config }
-    }
-
-    /// A responder, waiting for SYN.
-    pub fn respond(config: LinkConfig, now: Instant) -> Self {
-        let _ = now;
-        Self { config }
-    }
-
-    /// Applies one input. What follows is appended to `out`, in order.
-    ///
-    /// # Errors
-    ///
-    /// [`UseError`] where the input has no place now. What the peer does wrong is no error here: it
-    /// ends the link with a DISCONNECT in `wire` and `Closed(ByUs)` in `events`.
-    pub fn handle(&mut self, now: Instant, input: Input, out: &mut Output) -> Result<(), UseError> {
-        let _ = (now, input, out, &self.config);
-        unimplemented!()
-    }
-
-    /// Takes a message. It leaves with the next [`Link::flush`] or `handle`, as far as the window allows.
-    ///
-    /// # Errors
-    ///
-    /// [`SendError`]; the message is not taken then.
-    pub fn send(&mut self, now: Instant, message: &Outgoing) -> Result<(), SendError> {
-        let _ = (now, message);
-        unimplemented!()
-    }
-
-    /// Appends the frames of messages taken since to `out`, as one piece where possible.
-    pub fn flush(&mut self, now: Instant, out: &mut Output) {
-        let _ = (now, out);
-    }
-
-    /// Whether `send` would take a message of a window's size now.
-    pub fn has_room(&self) -> bool {
-        unimplemented!()
-    }
-
-    /// Whether everything sent has been acknowledged.
-    pub fn is_drained(&self) -> bool {
-        unimplemented!()
-    }
-
-    /// When to call again with `Input::Tick`; `None` while nothing is pending.
-    pub fn deadline(&self) -> Option<Instant> {
-        unimplemented!()
-    }
-
-    /// Counters and measures.
-    pub fn stats(&self) -> LinkStats {
-        unimplemented!()
-    }
-
-    /// What was agreed on, once open.
-    pub fn terms(&self) -> Option<Terms> {
-        unimplemented!()
-    }
 }

@@ -1,4 +1,17 @@
-//! Payloads of control frames, coded by hand.
+//! Payloads of control frames, coded by hand: big-endian, of exact length, bounded. A payload that
+//! is accepted encodes to the same bytes again (but for words that are not UTF-8).
+
+mod ack;
+mod disconnect;
+mod handshake;
+mod terms;
+
+pub use ack::{Ack, Nack, RANGES_MAX, SeqRange};
+pub use disconnect::{CLOSE_TEXT_BYTES_MAX, Disconnect, cut, read_ping};
+pub use handshake::{HandshakeAck, MAGIC, SYN_BYTES_MIN, Syn, SynAck, WORDS_BYTES_MAX};
+pub use terms::{
+    FRAGMENT_BYTES_MAX, FRAGMENT_BYTES_MIN, Repair, Terms, TermsFault, VERSION, WINDOW_FRAMES_MAX,
+};
 
 use bytes::Bytes;
 
@@ -49,6 +62,65 @@ pub enum CloseCode {
     Nick = 18,
     /// A newer session of the same author is active.
     TakenOver = 19,
+}
+
+impl CloseCode {
+    /// Every code, in the order of their numbers.
+    pub const ALL: [Self; 20] = [
+        Self::Goodbye,
+        Self::WrongProtocol,
+        Self::WrongVersion,
+        Self::BadTerms,
+        Self::Unexpected,
+        Self::UnknownType,
+        Self::BadLast,
+        Self::AckUnsent,
+        Self::BeyondWindow,
+        Self::BadControl,
+        Self::TooLong,
+        Self::BadMessage,
+        Self::Damaged,
+        Self::Timeout,
+        Self::GaveUp,
+        Self::ShuttingDown,
+        Self::Limit,
+        Self::TooSlow,
+        Self::Nick,
+        Self::TakenOver,
+    ];
+
+    /// The number on the wire.
+    pub const fn number(self) -> u16 {
+        self as u16
+    }
+
+    /// The code numbered `number`, if this version knows it.
+    pub fn from_number(number: u16) -> Option<Self> {
+        Self::ALL.get(usize::from(number)).copied()
+    }
+}
+
+/// Bytes that are not the control payload expected. The sender's fault: their checksum was good.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum ControlError {
+    /// Too short, too long, or not ending where it says.
+    #[error("the payload has a length that its type does not allow")]
+    Length,
+    /// SYN or SYN_ACK of another protocol.
+    #[error("the magic is not this protocol's")]
+    Magic,
+    /// SYN or SYN_ACK of another version.
+    #[error("version {0} is not spoken here")]
+    Version(u16),
+    /// Flags that this version does not know.
+    #[error("flags {0:#06x} are unknown")]
+    Flags(u16),
+    /// Empty, overlapping or descending ranges.
+    #[error("the ranges are empty, overlap or do not ascend")]
+    Ranges,
+    /// `seq` other than 0 or `last` other than 1.
+    #[error("a control frame stands alone: seq 0, last 1")]
+    NotAlone,
 }
 
 /// What a client says of itself in SYN: who it is and where it was.

@@ -1,0 +1,222 @@
+//! The order of one server or cluster: one place for every accepted message, one answer for every
+//! entry, both decided by the entries alone.
+//!
+//! | file | keeps |
+//! |---|---|
+//! | `members` | who there is, their sessions (the fence) and nicks |
+//! | `rooms` | rooms and their members |
+//! | `membership` | what changes them: enter, exit, rename, join, leave |
+//! | `outcomes` | which messages of an author are settled, and how |
+//! | `say`, `audience` | the judgement of a message: its turn, clock, recipients, stamp |
+//! | `newest` | the last stamp addressed to each member, without touching members |
+//! | `refusal` | every reason to refuse, with its code and its words |
+//!
+//! # Sessions
+//!
+//! While an author's session is open, an entry of any other is refused; one with a greater number
+//! may enter and takes over, one with a lower number may not. After the session has ended any
+//! number may enter. The same session may enter twice: it is answered again, and renamed where
+//! the nick differs.
+//!
+//! # Absent on purpose
+//!
+//! - Undoing a batch. `Sequenced` is `Clone`, but copying it for every batch would be too dear.
+//! - Answers to messages older than the newest [`OUTCOMES_KEPT`] of an author's newest epoch.
+//!   They are refused as settled long ago, and never judged again.
+//! - Forgetting: a member and its nicks are for ever. [`MEMBERS_MAX`] bounds them.
+
+mod audience;
+mod members;
+mod membership;
+mod newest;
+mod outcomes;
+mod refusal;
+mod rooms;
+mod say;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use lamparina_protocol::message::UserLine;
+use lamparina_protocol::{
+    AuthorKey, Epoch, Lamport, MemberId, Nick, Pseq, RoomName, SessionNumber,
+};
+
+use crate::effect::Effect;
+use crate::entry::{Action, Entry};
+use members::{Members, Session};
+use newest::Newest;
+use refusal::Refusal;
+use rooms::Rooms;
+
+pub use outcomes::OUTCOMES_KEPT;
+
+/// Members, at most.
+pub const MEMBERS_MAX: u32 = 100_000;
+/// Nicks that one author may ever hold, the present one included.
+pub const NICKS_PER_MEMBER_MAX: usize = 16;
+/// Rooms that exist at a time, at most.
+pub const ROOMS_MAX: usize = 10_000;
+/// Rooms that one member may be in at a time.
+pub const ROOMS_PER_MEMBER_MAX: usize = 64;
+
+/// The state that entries, applied one after the other, lead to.
+#[derive(Clone, Debug, Default)]
+pub struct Sequenced {
+    /// The greatest clock seen: of stamps given, and of messages refused.
+    head: Lamport,
+    /// The newest stamp given; at most `head`.
+    last_stamp: Lamport,
+    members: Members,
+    rooms: Rooms,
+    /// What was said to all.
+    all: Newest,
+}
+
+impl Sequenced {
+    /// Applies the next entry; pushes exactly one effect.
+    pub fn apply(&mut self, entry: Entry, out: &mut Vec<Effect>) {
+        let Entry {
+            author,
+            session,
+            action,
+        } = entry;
+        let effect = match action {
+            Action::Enter { nick, epoch } => self.enter(author, session, nick, epoch),
+            action => match self.members.fence(&author, session) {
+                Ok(member) => self.act(member, session, action),
+                Err((member, refusal)) => refusal.effect(member, message_of(&action)),
+            },
+        };
+        out.push(effect);
+    }
+
+    /// The order's clock: what an author's clock starts from. At least [`Self::last_stamp`], and
+    /// more where the last message was refused: then this number is nobody's stamp.
+    pub fn clock(&self) -> Lamport {
+        self.head
+    }
+
+    /// The stamp of the last message accepted; 0 for none.
+    pub fn last_stamp(&self) -> Lamport {
+        self.last_stamp
+    }
+
+    /// Members whose session is open now, by number.
+    pub fn present(&self) -> impl Iterator<Item = UserLine> + '_ {
+        self.members.present().iter().map(|&member| {
+            let found = &self.members[member];
+            UserLine {
+                nick: found.nick.clone(),
+                member,
+                author: found.author,
+            }
+        })
+    }
+
+    /// How many members have an open session.
+    pub fn present_len(&self) -> usize {
+        self.members.present().len()
+    }
+
+    /// How many members there are; their numbers are 0 to this, exclusive.
+    pub fn members_len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// A member's number by its key.
+    pub fn member_of(&self, author: &AuthorKey) -> Option<MemberId> {
+        self.members.by_author(author)
+    }
+
+    /// The key behind a member's number.
+    pub fn author_of(&self, member: MemberId) -> Option<&AuthorKey> {
+        self.members.get(member).map(|found| &found.author)
+    }
+
+    /// The nick that a member holds.
+    pub fn nick_of(&self, member: MemberId) -> Option<&Nick> {
+        self.members.get(member).map(|found| &found.nick)
+    }
+
+    /// The member who holds a nick or held it once: whom a message to it reaches.
+    pub fn owner_of(&self, nick: &Nick) -> Option<MemberId> {
+        self.members.by_nick(nick)
+    }
+
+    /// The rooms that a member is in, oldest first.
+    pub fn rooms_of(&self, member: MemberId) -> impl Iterator<Item = &RoomName> {
+        let rooms = self
+            .members
+            .get(member)
+            .into_iter()
+            .flat_map(|found| found.rooms.keys());
+        rooms.map(|room| &self.rooms[*room].name)
+    }
+
+    /// All rooms with how many are in them, by name.
+    pub fn rooms(&self) -> impl Iterator<Item = (&RoomName, usize)> {
+        self.rooms
+            .iter()
+            .map(|room| (&room.name, room.members.len()))
+    }
+
+    /// A room's members, in ascending order.
+    pub fn room_members(&self, room: &RoomName) -> Option<&Arc<[MemberId]>> {
+        self.rooms
+            .by_name(room)
+            .map(|room| &self.rooms[room].members)
+    }
+
+    /// A member's open session: the only one whose entries take effect.
+    pub fn session_of(&self, member: MemberId) -> Option<SessionNumber> {
+        match self.members.get(member)?.session {
+            Session::Open(session) => Some(session),
+            Session::Ended(_) => None,
+        }
+    }
+
+    /// An author's newest epoch and the last `pseq` settled in it.
+    pub fn settled_of(&self, member: MemberId) -> Option<(Epoch, Pseq)> {
+        self.members
+            .get(member)
+            .map(|found| (found.epoch, found.outcomes.settled()))
+    }
+
+    /// The last stamp addressed to a member: the `prev` of its next delivery. 0 for none.
+    pub fn last_addressed(&self, member: MemberId) -> Lamport {
+        let Some(found) = self.members.get(member) else {
+            return Lamport::ZERO;
+        };
+        let in_rooms = found.rooms.iter();
+        let in_rooms =
+            in_rooms.map(|(room, since)| self.rooms[*room].newest.for_member(member, *since));
+        in_rooms.fold(
+            found.direct.max(self.all.for_member(member, found.since)),
+            Lamport::max,
+        )
+    }
+
+    /// An entry of an open session.
+    fn act(&mut self, member: MemberId, session: SessionNumber, action: Action) -> Effect {
+        let done = match action {
+            Action::Say(message) => return self.say(member, message),
+            // `apply` answers it before the fence: it is what opens a session.
+            Action::Enter { .. } => Err(Refusal::NotEntered),
+            Action::Exit => Ok(self.exit(member, session)),
+            Action::Rename { nick } => self.rename(member, nick),
+            Action::Join { room } => self.join(member, room),
+            Action::Leave { room } => self.leave(member, &room),
+        };
+        done.unwrap_or_else(|refusal| refusal.effect(Some(member), None))
+    }
+}
+
+/// The message that an action is, if it is one.
+fn message_of(action: &Action) -> Option<(Epoch, Pseq)> {
+    match action {
+        Action::Say(message) => Some((message.epoch, message.pseq)),
+        _ => None,
+    }
+}

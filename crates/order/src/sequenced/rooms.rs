@@ -1,0 +1,117 @@
+//! Keeps the rooms: a room exists while somebody is in it, its name is unique, and its list of
+//! members is one shared slice until the membership changes.
+
+use std::collections::BTreeMap;
+use std::ops::{Index, IndexMut};
+use std::sync::Arc;
+
+use lamparina_protocol::nick::NickKey;
+use lamparina_protocol::{MemberId, RoomName};
+
+use super::newest::Newest;
+
+/// A room, never the same number twice.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) struct RoomId(u64);
+
+/// One room.
+#[derive(Clone, Debug)]
+pub(super) struct Room {
+    /// As the one who made it spelt it.
+    pub(super) name: RoomName,
+    /// In ascending order. Replaced, never changed: messages on their way share it.
+    pub(super) members: Arc<[MemberId]>,
+    pub(super) newest: Newest,
+}
+
+/// All rooms.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rooms {
+    by_name: BTreeMap<NickKey, RoomId>,
+    rooms: BTreeMap<RoomId, Room>,
+    /// Rooms ever made.
+    made: u64,
+}
+
+impl Rooms {
+    /// The room of this name.
+    pub(super) fn by_name(&self, name: &RoomName) -> Option<RoomId> {
+        self.by_name.get(&name.key()).copied()
+    }
+
+    /// All rooms, by name.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Room> {
+        self.by_name
+            .values()
+            .filter_map(|room| self.rooms.get(room))
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.rooms.len()
+    }
+
+    /// A new room, for a member to be added at once.
+    pub(super) fn make(&mut self, name: RoomName) -> RoomId {
+        let room = RoomId(self.made);
+        self.made += 1;
+        self.by_name.insert(name.key(), room);
+        let members = Arc::from([]);
+        self.rooms.insert(
+            room,
+            Room {
+                name,
+                members,
+                newest: Newest::default(),
+            },
+        );
+        room
+    }
+
+    /// Adds a member who is not in; returns the members there are now.
+    pub(super) fn add(&mut self, room: RoomId, member: MemberId) -> Arc<[MemberId]> {
+        let room = &mut self[room];
+        let place = room.members.partition_point(|other| *other < member);
+        let (before, after) = room.members.split_at(place);
+        room.members = before
+            .iter()
+            .chain([&member])
+            .chain(after)
+            .copied()
+            .collect();
+        Arc::clone(&room.members)
+    }
+
+    /// Removes a member; a room without members is no more. Returns the room as it was.
+    pub(super) fn remove(&mut self, id: RoomId, member: MemberId) -> Room {
+        let before = self[id].clone();
+        let others = before
+            .members
+            .iter()
+            .copied()
+            .filter(|other| *other != member);
+        self[id].members = others.collect();
+        if self[id].members.is_empty() {
+            self.rooms.remove(&id);
+            self.by_name.remove(&before.name.key());
+        }
+        before
+    }
+}
+
+impl Index<RoomId> for Rooms {
+    type Output = Room;
+
+    /// For rooms found by name, or among a member's: a room that somebody is in exists.
+    fn index(&self, room: RoomId) -> &Room {
+        &self.rooms[&room]
+    }
+}
+
+impl IndexMut<RoomId> for Rooms {
+    fn index_mut(&mut self, room: RoomId) -> &mut Room {
+        self.rooms
+            .get_mut(&room)
+            .expect("a room that somebody is in exists")
+    }
+}

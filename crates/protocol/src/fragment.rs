@@ -1,0 +1,160 @@
+//! Messages to frames and back. A message is its body and then its tail, cut into frames of one
+//! type of which only the last says so; joined again it is never longer than agreed.
+
+use bytes::{Bytes, BytesMut};
+
+use crate::frame::{FrameType, SharedBody};
+
+/// A message of which some fragments have not been cut yet.
+#[derive(Debug)]
+pub(crate) struct Uncut {
+    pub(crate) kind: FrameType,
+    body: SharedBody,
+    tail: Option<[u8; 8]>,
+    /// Bytes already cut, of body and tail together.
+    done: usize,
+}
+
+/// One fragment: its part of the body, its part of the tail, whether the message ends here.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct Fragment<'a> {
+    pub(crate) body: &'a [u8],
+    pub(crate) tail: &'a [u8],
+    pub(crate) last: bool,
+}
+
+impl Uncut {
+    pub(crate) fn new(kind: FrameType, body: SharedBody, tail: Option<[u8; 8]>) -> Self {
+        Self {
+            kind,
+            body,
+            tail,
+            done: 0,
+        }
+    }
+
+    /// Payload bytes of the next fragment, when each has `fragment_bytes` at most.
+    pub(crate) fn next_bytes(&self, fragment_bytes: usize) -> usize {
+        (self.bytes() - self.done).min(fragment_bytes)
+    }
+
+    /// Bytes of the whole message.
+    pub(crate) fn bytes(&self) -> usize {
+        self.body.bytes().len() + self.tail.map_or(0, |tail| tail.len())
+    }
+
+    /// Cuts the next fragment. After the one that is `last` nothing is left to cut.
+    pub(crate) fn cut(&mut self, fragment_bytes: usize) -> Fragment<'_> {
+        let from = self.done;
+        let to = from + self.next_bytes(fragment_bytes);
+        let last = to == self.bytes();
+        self.done = to;
+        let body = self.body.bytes();
+        let tail: &[u8] = self.tail.as_ref().map_or(&[], |tail| tail);
+        let split = body.len();
+        Fragment {
+            body: &body[from.min(split)..to.min(split)],
+            tail: &tail[from.max(split) - split..to.max(split) - split],
+            last,
+        }
+    }
+}
+
+/// Fragments that do not make a message. Their sender's fault.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum FragmentFault {
+    TooLong,
+    MixedTypes,
+}
+
+/// The beginning of a message whose end has not come.
+#[derive(Debug, Default)]
+pub(crate) struct Reassembly {
+    /// The type of its first fragment; `None` between messages, and `joined` is empty then.
+    begun: Option<FrameType>,
+    joined: BytesMut,
+}
+
+impl Reassembly {
+    /// Adds a fragment; gives the message that it ends. A message of one frame is not copied.
+    pub(crate) fn add(
+        &mut self,
+        kind: FrameType,
+        last: bool,
+        payload: Bytes,
+        message_bytes_max: u32,
+    ) -> Result<Option<Bytes>, FragmentFault> {
+        if self.joined.len() + payload.len() > message_bytes_max as usize {
+            return Err(FragmentFault::TooLong);
+        }
+        match self.begun {
+            None if last => return Ok(Some(payload)),
+            None => self.begun = Some(kind),
+            Some(begun) if begun != kind => return Err(FragmentFault::MixedTypes),
+            Some(_) => {}
+        }
+        self.joined.extend_from_slice(&payload);
+        if !last {
+            return Ok(None);
+        }
+        self.begun = None;
+        Ok(Some(std::mem::take(&mut self.joined).freeze()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(body: &[u8], tail: Option<[u8; 8]>, fragment_bytes: usize, lengths: &[usize]) {
+        let shared = SharedBody::new(Bytes::copy_from_slice(body));
+        let mut uncut = Uncut::new(FrameType::Data, shared, tail);
+        let mut whole = Reassembly::default();
+        let mut cut = Vec::new();
+        loop {
+            let fragment = uncut.cut(fragment_bytes);
+            let payload = [fragment.body, fragment.tail].concat();
+            cut.push(payload.len());
+            let joined = whole.add(FrameType::Data, fragment.last, payload.into(), 1_000);
+            if let Some(message) = joined.unwrap() {
+                let expected = [body, tail.as_ref().map_or(&[], |tail| tail)].concat();
+                assert_eq!(message, expected);
+                break;
+            }
+        }
+        assert_eq!(cut, lengths);
+    }
+
+    #[test]
+    fn cut_and_joined_again() {
+        let tail = Some([1, 2, 3, 4, 5, 6, 7, 8]);
+        check(b"", None, 64, &[0]);
+        check(b"", tail, 64, &[8]);
+        check(&[7; 64], None, 64, &[64]);
+        check(&[7; 65], None, 64, &[64, 1]);
+        check(&[7; 64], tail, 64, &[64, 8]);
+        check(&[7; 60], tail, 64, &[64, 4]);
+        check(&[7; 56], tail, 64, &[64]);
+        check(&[7; 184], tail, 64, &[64, 64, 64]);
+    }
+
+    #[test]
+    fn faults_are_told() {
+        let mut whole = Reassembly::default();
+        let bytes = |n: usize| Bytes::from(vec![0; n]);
+        assert_eq!(
+            whole.add(FrameType::Data, true, bytes(11), 10),
+            Err(FragmentFault::TooLong)
+        );
+        assert_eq!(whole.add(FrameType::Data, false, bytes(6), 10), Ok(None));
+        assert_eq!(
+            whole.add(FrameType::SetNick, true, bytes(1), 10),
+            Err(FragmentFault::MixedTypes)
+        );
+        assert_eq!(
+            whole.add(FrameType::Data, true, bytes(5), 10),
+            Err(FragmentFault::TooLong)
+        );
+    }
+}

@@ -1,0 +1,275 @@
+//! Until a link is open: SYN, SYN_ACK, HANDSHAKE_ACK. Each step may be lost, damaged or repeated
+//! and is then said again; only a whole frame with a good checksum can be refused.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::fault::LinkFault;
+use super::flow::Flow;
+use super::outbox::Outbox;
+use super::state::{Answered, Asked, Open, Repeat, State};
+use super::{Event, Link, Output, UseError};
+use crate::control::{
+    ControlError, Disconnect, HandshakeAck, SYN_BYTES_MIN, Syn, SynAck, Terms, WORDS_BYTES_MAX,
+};
+use crate::frame::{Frame, FrameType, Header, LostBoundary, Seq};
+use crate::time::Instant;
+
+/// First repetition of SYN and SYN_ACK (RFC 6298, 2.1: nothing was measured yet).
+const REPEAT_AFTER: Duration = Duration::from_secs(1);
+/// Later ones: twice as long, no longer, so that several fit into a handshake's time.
+const REPEAT_AFTER_MAX: Duration = Duration::from_secs(2);
+/// SYN_ACK is not repeated more often than this, whatever comes: a short round trip.
+const REPEAT_AFTER_MIN: Duration = Duration::from_millis(50);
+
+/// What no state accepts: types of other versions' lanes, and control frames that do not stand alone.
+pub(super) fn judge_form(frame: &Frame) -> Result<(), LinkFault> {
+    match frame.kind {
+        FrameType::Sealed | FrameType::Bulk => Err(LinkFault::NotSpoken(frame.kind)),
+        kind if kind.is_sequenced() => Ok(()),
+        _ if frame.seq == Seq::FIRST && frame.last => Ok(()),
+        kind => Err(LinkFault::BadControl(kind, ControlError::NotAlone)),
+    }
+}
+
+/// A damaged frame where SYN was awaited: a SYN that the channel changed, or another protocol's
+/// bytes. The channel changes little, so that most of a SYN's header still stands.
+pub(super) fn judge_first_bytes(header: &Header) -> Result<(), LinkFault> {
+    let syn_bytes = SYN_BYTES_MIN..=SYN_BYTES_MIN + WORDS_BYTES_MAX;
+    let alike = [
+        syn_bytes.contains(&(header.length as usize)),
+        header.kind == FrameType::Syn.number(),
+        header.seq == Seq::FIRST,
+        header.last == 1,
+    ];
+    match alike.into_iter().filter(|&alike| alike).count() {
+        0..=1 => Err(LinkFault::WrongProtocol),
+        _ => Ok(()),
+    }
+}
+
+/// A step of the handshake on an open link: said again because an answer was lost.
+pub(super) fn repeated(
+    answer: Option<u32>,
+    kind: FrameType,
+    outbox: &mut Outbox,
+) -> Result<(), LinkFault> {
+    match (answer, kind) {
+        (Some(echo), FrameType::SynAck) => {
+            let payload = HandshakeAck { echo }.to_bytes();
+            outbox.put_control(FrameType::HandshakeAck, &payload);
+            Ok(())
+        }
+        (None, FrameType::Syn | FrameType::HandshakeAck) => Ok(()),
+        (_, kind) => Err(LinkFault::Unexpected(kind)),
+    }
+}
+
+impl Link {
+    /// An impossible length. Before the peer has said a word of ours it is another protocol's.
+    pub(super) fn lost_boundary(&self, lost: LostBoundary) -> LinkFault {
+        match self.state {
+            State::Calling(_) | State::Listening(_) => LinkFault::WrongProtocol,
+            _ => LinkFault::LostBoundary(lost),
+        }
+    }
+
+    /// Says SYN or SYN_ACK (again) when it is time.
+    pub(super) fn repeat_handshake(&mut self, now: Instant) -> Result<(), LinkFault> {
+        if self.state.repeat_at().is_none_or(|at| now < at) {
+            return Ok(());
+        }
+        match &mut self.state {
+            State::Calling(calling) => {
+                if calling.hello.len() > WORDS_BYTES_MAX {
+                    return Err(LinkFault::HelloTooLong);
+                }
+                let syn = Syn {
+                    terms: self.config.terms(),
+                    token: self.config.token,
+                    hello: calling.hello.clone(),
+                };
+                said(&mut calling.repeat, now);
+                self.outbox.put_control(FrameType::Syn, &syn.to_bytes());
+            }
+            State::Answered(answered) => put_syn_ack(answered, now, &mut self.outbox),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The layer above takes the peer in.
+    pub(super) fn on_accept(&mut self, now: Instant, welcome: Bytes) -> Result<(), UseError> {
+        let State::Asked(asked) = &self.state else {
+            return Err(UseError::NothingAsked);
+        };
+        if welcome.len() > WORDS_BYTES_MAX {
+            return Err(UseError::WordsTooLong);
+        }
+        let syn_ack = SynAck {
+            terms: asked.terms,
+            echo: asked.peer_token,
+            token: self.config.token,
+            welcome,
+        };
+        let mut answered = Box::new(Answered {
+            until: asked.until,
+            terms: asked.terms,
+            syn_ack: syn_ack.to_bytes().into(),
+            repeat: Repeat::at(now),
+        });
+        put_syn_ack(&mut answered, now, &mut self.outbox);
+        self.state = State::Answered(answered);
+        Ok(())
+    }
+
+    /// Initiator, waiting for SYN_ACK.
+    pub(super) fn on_frame_calling(
+        &mut self,
+        now: Instant,
+        frame: &Frame,
+        out: &mut Output,
+    ) -> Result<(), LinkFault> {
+        let State::Calling(calling) = &self.state else {
+            return Ok(());
+        };
+        match frame.kind {
+            FrameType::SynAck => {}
+            FrameType::Disconnect => return self.on_early_disconnect(frame, out),
+            kind => return Err(LinkFault::Unexpected(kind)),
+        }
+        let syn_ack = SynAck::from_bytes(&frame.payload)
+            .map_err(|e| LinkFault::control(FrameType::SynAck, e))?;
+        if syn_ack.echo != self.config.token || calling.repeat.times == 0 {
+            // An answer to some other call.
+            return Ok(());
+        }
+        let offer = self.config.terms();
+        let terms = syn_ack
+            .terms
+            .answering(offer)
+            .map_err(LinkFault::BadTerms)?;
+        let round_trip = sample(&calling.repeat, now);
+        let answer = Some(syn_ack.token);
+        repeated(answer, FrameType::SynAck, &mut self.outbox)?;
+        self.open(now, terms, round_trip, answer, syn_ack.welcome, out);
+        Ok(())
+    }
+
+    /// Responder, waiting for SYN.
+    pub(super) fn on_frame_listening(
+        &mut self,
+        frame: &Frame,
+        out: &mut Output,
+    ) -> Result<(), LinkFault> {
+        let State::Listening(listening) = &self.state else {
+            return Ok(());
+        };
+        match frame.kind {
+            FrameType::Syn => {}
+            FrameType::Disconnect => return self.on_early_disconnect(frame, out),
+            kind => return Err(LinkFault::Unexpected(kind)),
+        }
+        let syn =
+            Syn::from_bytes(&frame.payload).map_err(|e| LinkFault::control(FrameType::Syn, e))?;
+        let offer = syn.terms.checked().map_err(LinkFault::BadTerms)?;
+        let terms = offer.lower_of(self.config.terms());
+        let asked = Asked {
+            until: listening.until,
+            terms,
+            peer_token: syn.token,
+        };
+        self.state = State::Asked(Box::new(asked));
+        let hello = syn.hello;
+        out.events.push(Event::Asked { hello, terms });
+        Ok(())
+    }
+
+    /// Responder, waiting for the layer above: only a repeated SYN can come.
+    pub(super) fn on_frame_asked(
+        &mut self,
+        frame: &Frame,
+        out: &mut Output,
+    ) -> Result<(), LinkFault> {
+        match frame.kind {
+            FrameType::Syn => Ok(()),
+            FrameType::Disconnect => self.on_early_disconnect(frame, out),
+            kind => Err(LinkFault::Unexpected(kind)),
+        }
+    }
+
+    /// Responder, waiting for HANDSHAKE_ACK. A repeated SYN says that SYN_ACK was lost; anything of
+    /// an open link that HANDSHAKE_ACK was, and what came is sent again later.
+    pub(super) fn on_frame_answered(
+        &mut self,
+        now: Instant,
+        frame: Frame,
+        out: &mut Output,
+    ) -> Result<(), LinkFault> {
+        let State::Answered(answered) = &mut self.state else {
+            return Ok(());
+        };
+        match frame.kind {
+            FrameType::HandshakeAck => {}
+            FrameType::Disconnect => return self.on_early_disconnect(&frame, out),
+            FrameType::SynAck => return Err(LinkFault::Unexpected(frame.kind)),
+            _ => {
+                if answered.repeat.said_at + REPEAT_AFTER_MIN <= now {
+                    put_syn_ack(answered, now, &mut self.outbox);
+                }
+                return Ok(());
+            }
+        }
+        let ack = HandshakeAck::from_bytes(&frame.payload)
+            .map_err(|e| LinkFault::control(frame.kind, e))?;
+        if ack.echo == self.config.token {
+            let (terms, round_trip) = (answered.terms, sample(&answered.repeat, now));
+            self.open(now, terms, round_trip, None, Bytes::new(), out);
+        }
+        Ok(())
+    }
+
+    fn open(
+        &mut self,
+        now: Instant,
+        terms: Terms,
+        round_trip: Option<Duration>,
+        answer: Option<u32>,
+        welcome: Bytes,
+        out: &mut Output,
+    ) {
+        let flow = Flow::new(now, terms, round_trip);
+        self.state = State::Open(Open { flow, answer });
+        out.events.push(Event::Opened { terms, welcome });
+    }
+
+    /// The end before the beginning. An orderly end waits for its answer.
+    fn on_early_disconnect(&mut self, frame: &Frame, out: &mut Output) -> Result<(), LinkFault> {
+        let bye = Disconnect::from_bytes(&frame.payload)
+            .map_err(|e| LinkFault::control(frame.kind, e))?;
+        self.refused(bye, out);
+        Ok(())
+    }
+}
+
+fn put_syn_ack(answered: &mut Answered, now: Instant, outbox: &mut Outbox) {
+    said(&mut answered.repeat, now);
+    outbox.put_control(FrameType::SynAck, &answered.syn_ack);
+}
+
+/// It is said now; the time to the next doubles.
+fn said(repeat: &mut Repeat, now: Instant) {
+    let wait = match repeat.times {
+        0 => REPEAT_AFTER,
+        _ => REPEAT_AFTER_MAX,
+    };
+    repeat.times = repeat.times.saturating_add(1);
+    repeat.said_at = now;
+    repeat.at = now + wait;
+}
+
+/// A round trip, when it is clear what was answered (Karn's rule).
+fn sample(repeat: &Repeat, now: Instant) -> Option<Duration> {
+    (repeat.times == 1).then(|| now.saturating_since(repeat.said_at))
+}

@@ -1,0 +1,363 @@
+//! A link: bytes from below, messages above, each once and in order; bounded memory against any
+//! peer, and no input that panics. Every decision is here; shells move bytes and time.
+//!
+//! | module | part |
+//! |---|---|
+//! | `state` | the states, each with what it may use |
+//! | `handshake` | until a link is open |
+//! | `flow` | messages both ways: `outbox`, `backlog`, `acks`, and the windows |
+//! | `closing` | how a link ends |
+
+mod acks;
+mod backlog;
+mod closing;
+mod config;
+mod fault;
+mod flow;
+mod handshake;
+mod outbox;
+mod state;
+mod types;
+
+pub use crate::control::{Repair, Terms};
+pub use config::{
+    DEAD_AFTER, HANDSHAKE_WITHIN, LinkConfig, PING_AFTER, REASSEMBLY_BYTES_MAX, WINDOW_BYTES,
+};
+pub use types::{
+    CloseReason, Event, Input, LinkStats, Outgoing, Output, Role, SendError, UseError,
+};
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::control::Disconnect;
+use crate::frame::{Decoded, Frame, FrameDecoder, FrameType};
+use crate::time::Instant;
+use fault::LinkFault;
+use flow::Flow;
+use outbox::Outbox;
+use state::{Calling, Listening, Repeat, State};
+
+/// A frame must be complete this long after its first byte.
+pub const FRAME_WITHIN: Duration = Duration::from_secs(5);
+
+/// One end of a link.
+#[derive(Debug)]
+pub struct Link {
+    config: LinkConfig,
+    state: State,
+    decoder: FrameDecoder,
+    outbox: Outbox,
+    /// When a good frame came last.
+    heard_at: Instant,
+    /// When the frame began that has not ended.
+    frame_began: Option<Instant>,
+}
+
+impl Link {
+    /// An initiator: the first `Tick` sends SYN with `hello` (at most 1,024 bytes).
+    pub fn initiate(config: LinkConfig, hello: Bytes, now: Instant) -> Self {
+        let calling = Calling {
+            hello,
+            until: now + config.handshake_within,
+            repeat: Repeat::at(now),
+        };
+        Self::new(config, State::Calling(Box::new(calling)), now)
+    }
+
+    /// A responder, waiting for SYN.
+    pub fn respond(config: LinkConfig, now: Instant) -> Self {
+        let until = now + config.handshake_within;
+        Self::new(config, State::Listening(Listening { until }), now)
+    }
+
+    fn new(config: LinkConfig, state: State, now: Instant) -> Self {
+        Self {
+            config: config.in_bounds(),
+            state,
+            decoder: FrameDecoder::default(),
+            outbox: Outbox::default(),
+            heard_at: now,
+            frame_began: None,
+        }
+    }
+
+    /// Applies one input. What follows is appended to `out`, in order. Once closed, everything is
+    /// ignored.
+    ///
+    /// # Errors
+    ///
+    /// [`UseError`] where the input has no place now. What the peer does wrong is no error here: it
+    /// ends the link with a DISCONNECT in `wire` and `Closed(ByUs)` in `events`.
+    pub fn handle(&mut self, now: Instant, input: Input, out: &mut Output) -> Result<(), UseError> {
+        if matches!(self.state, State::Closed) {
+            return Ok(());
+        }
+        let done = match input {
+            Input::Bytes(bytes) => self.on_bytes(now, bytes, out),
+            Input::Eof => {
+                self.on_eof(out);
+                Ok(())
+            }
+            Input::Accept { welcome } => {
+                self.on_accept(now, welcome)?;
+                Ok(())
+            }
+            Input::Close { code, text } => {
+                self.on_close(now, code, &text, out);
+                Ok(())
+            }
+            Input::Abort { code, text } => {
+                self.end(code, &text, out);
+                Ok(())
+            }
+            Input::Tick => Ok(()),
+        };
+        if let Err(fault) = done.and_then(|()| self.on_time(now, out)) {
+            self.end(fault.code(), &fault.to_string(), out);
+        }
+        self.settle(now, out);
+        self.flush(now, out);
+        Ok(())
+    }
+
+    /// Takes a message. It leaves with the next [`Link::flush`] or `handle`, as far as the window allows.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`]; the message is not taken then.
+    #[inline]
+    pub fn send(&mut self, now: Instant, message: &Outgoing) -> Result<(), SendError> {
+        match &mut self.state {
+            State::Open(open) => open.flow.take(now, message, &mut self.outbox),
+            _ => Err(SendError::NotOpen),
+        }
+    }
+
+    /// Appends the frames of messages taken since to `out`, as one piece where possible.
+    pub fn flush(&mut self, now: Instant, out: &mut Output) {
+        if self.outbox.is_empty() {
+            return;
+        }
+        let Some(open) = self.state.open_mut() else {
+            out.wire.push(self.outbox.take().1);
+            return;
+        };
+        open.flow.join_burst(&mut self.outbox);
+        let (at, burst) = self.outbox.take();
+        open.flow.sealed(now, at, &burst);
+        out.wire.push(burst);
+    }
+
+    /// Whether `send` would take a message of a window's size now.
+    pub fn has_room(&self) -> bool {
+        match &self.state {
+            State::Open(open) => open.flow.has_room(&self.outbox),
+            _ => false,
+        }
+    }
+
+    /// Whether everything sent has been acknowledged.
+    pub fn is_drained(&self) -> bool {
+        self.state.open().is_none_or(|open| open.flow.is_drained())
+    }
+
+    /// When to call again with `Input::Tick`; `None` while nothing is pending.
+    pub fn deadline(&self) -> Option<Instant> {
+        if matches!(self.state, State::Closed) {
+            return None;
+        }
+        let (dead_at, flow_at) = match self.state.open() {
+            Some(open) => {
+                let dead_at = self.heard_at + self.config.dead_after;
+                let flow_at = open.flow.deadline();
+                let ping_at = self.ping_at(&open.flow);
+                (Some(dead_at.min(ping_at)), flow_at)
+            }
+            None => (self.state.handshake_until(), None),
+        };
+        let half_frame_at = self.frame_began.map(|at| at + FRAME_WITHIN);
+        [dead_at, flow_at, half_frame_at, self.state.repeat_at()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Counters and measures.
+    pub fn stats(&self) -> LinkStats {
+        let mut stats = self.outbox.stats;
+        if let Some(open) = self.state.open() {
+            let rtt = open.flow.rtt();
+            let (frames, bytes) = open.flow.in_flight(&self.outbox);
+            stats.in_flight_frames = frames;
+            stats.in_flight_bytes = bytes;
+            stats.rtt = rtt.smoothed();
+            stats.rtt_variation = rtt.variation();
+            stats.rto = rtt.rto();
+        }
+        stats
+    }
+
+    /// Where the link stands, in a word, for people.
+    pub fn state(&self) -> &'static str {
+        self.state.name()
+    }
+
+    /// What was agreed on, once open.
+    pub fn terms(&self) -> Option<Terms> {
+        self.state.open().map(|open| open.flow.terms())
+    }
+
+    fn on_bytes(&mut self, now: Instant, bytes: Bytes, out: &mut Output) -> Result<(), LinkFault> {
+        self.outbox.stats.bytes_received += bytes.len() as u64;
+        self.decoder.push(bytes);
+        let mut whole = false;
+        while !matches!(self.state, State::Closed) {
+            let decoded = match self.decoder.next() {
+                Ok(Some(decoded)) => decoded,
+                Ok(None) => break,
+                Err(lost) => return Err(self.lost_boundary(lost)),
+            };
+            whole = true;
+            self.on_decoded(now, decoded, out)?;
+        }
+        self.frame_began = match self.frame_began {
+            _ if !self.decoder.is_mid_frame() => None,
+            Some(began) if !whole => Some(began),
+            Some(_) | None => Some(now),
+        };
+        Ok(())
+    }
+
+    #[inline]
+    fn on_decoded(
+        &mut self,
+        now: Instant,
+        decoded: Decoded,
+        out: &mut Output,
+    ) -> Result<(), LinkFault> {
+        match decoded {
+            Decoded::Frame(frame) => {
+                self.heard_at = now;
+                self.outbox.stats.frames_received += 1;
+                self.on_frame(now, frame, out)
+            }
+            Decoded::Damaged(header) => {
+                self.outbox.stats.damaged += 1;
+                match &mut self.state {
+                    State::Listening(_) => handshake::judge_first_bytes(&header),
+                    state => {
+                        if let Some(open) = state.open_mut() {
+                            open.flow.on_damaged();
+                        }
+                        Ok(())
+                    }
+                }
+            }
+            Decoded::Foreign(fault) => Err(LinkFault::Foreign(fault)),
+        }
+    }
+
+    fn on_frame(&mut self, now: Instant, frame: Frame, out: &mut Output) -> Result<(), LinkFault> {
+        if let (State::Open(open), true) = (&mut self.state, frame.kind.is_sequenced()) {
+            return open.flow.on_sequenced(now, frame, &mut self.outbox, out);
+        }
+        self.on_other_frame(now, frame, out)
+    }
+
+    /// Everything but messages on an open link.
+    fn on_other_frame(
+        &mut self,
+        now: Instant,
+        frame: Frame,
+        out: &mut Output,
+    ) -> Result<(), LinkFault> {
+        handshake::judge_form(&frame)?;
+        match &mut self.state {
+            State::Calling(_) => self.on_frame_calling(now, &frame, out),
+            State::Listening(_) => self.on_frame_listening(&frame, out),
+            State::Asked(_) => self.on_frame_asked(&frame, out),
+            State::Answered(_) => self.on_frame_answered(now, frame, out),
+            State::Open(_) | State::Closing(_) => self.on_frame_open(now, frame, out),
+            State::Closed => Ok(()),
+        }
+    }
+
+    fn on_frame_open(
+        &mut self,
+        now: Instant,
+        frame: Frame,
+        out: &mut Output,
+    ) -> Result<(), LinkFault> {
+        let Some(open) = self.state.open_mut() else {
+            return Ok(());
+        };
+        let (flow, outbox) = (&mut open.flow, &mut self.outbox);
+        match frame.kind {
+            kind if kind.is_sequenced() => flow.on_sequenced(now, frame, outbox, out),
+            FrameType::Ack => flow.on_ack(now, &frame.payload),
+            FrameType::Nack => flow.on_nack(now, &frame.payload, outbox, out),
+            FrameType::Ping => Flow::on_ping(&frame.payload, outbox),
+            FrameType::Pong => flow.on_pong(now, &frame.payload),
+            FrameType::Disconnect => {
+                let bye = Disconnect::from_bytes(&frame.payload)
+                    .map_err(|e| LinkFault::control(frame.kind, e))?;
+                self.on_disconnect(now, bye, out);
+                Ok(())
+            }
+            kind => handshake::repeated(open.answer, kind, outbox),
+        }
+    }
+
+    /// Timers that have run out.
+    fn on_time(&mut self, now: Instant, out: &mut Output) -> Result<(), LinkFault> {
+        if matches!(self.state, State::Closed) {
+            return Ok(());
+        }
+        if self.frame_began.is_some_and(|at| at + FRAME_WITHIN <= now) {
+            return Err(LinkFault::HalfFrame);
+        }
+        if self.state.handshake_until().is_some_and(|at| at <= now) {
+            return Err(LinkFault::SlowHandshake);
+        }
+        self.repeat_handshake(now)?;
+        self.on_time_open(now, out)
+    }
+
+    fn on_time_open(&mut self, now: Instant, out: &mut Output) -> Result<(), LinkFault> {
+        let Some(open) = self.state.open() else {
+            return Ok(());
+        };
+        let ping_at = self.ping_at(&open.flow);
+        if self.heard_at + self.config.dead_after <= now {
+            return self.on_silence(out);
+        }
+        let dead_after = self.config.dead_after;
+        if let Some(open) = self.state.open_mut() {
+            open.flow.on_time(now, dead_after, &mut self.outbox, out)?;
+            if ping_at <= now {
+                open.flow.put_ping(now, &mut self.outbox);
+            }
+        }
+        self.repeat_bye(now, out);
+        Ok(())
+    }
+
+    /// After silence, and then often enough that a few may be lost before the link is.
+    fn ping_at(&self, flow: &Flow) -> Instant {
+        let silent_at = self.heard_at + self.config.ping_after;
+        let again = flow.pinged_at().map(|at| at + self.config.ping_after / 10);
+        again.map_or(silent_at, |again| again.max(silent_at))
+    }
+
+    /// What is due at the end of every call, once for all that came with it.
+    fn settle(&mut self, now: Instant, out: &mut Output) {
+        let Some(open) = self.state.open_mut() else {
+            return;
+        };
+        open.flow.pump(now, &mut self.outbox);
+        open.flow.settle(now, &mut self.outbox);
+        self.settle_closing(now, out);
+    }
+}

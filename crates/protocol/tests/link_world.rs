@@ -1,0 +1,416 @@
+//! Two links in memory with a bad channel between them: each message once and in order, whatever
+//! the channel does, and nothing lost by an orderly end. One seed, one run.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use lamparina_protocol::Instant;
+use lamparina_protocol::control::CloseCode;
+use lamparina_protocol::frame::{FrameType, HEADER_BYTES, SharedBody};
+use lamparina_protocol::link::{
+    CloseReason, Event, Input, Link, LinkConfig, Outgoing, Output, Repair, SendError,
+};
+
+/// xorshift64*: small, seeded, good enough to be unfair with.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 11
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.roll() % bound
+    }
+
+    fn percent(&mut self, chance: u64) -> bool {
+        self.below(100) < chance
+    }
+}
+
+#[derive(Clone, Copy, Default)]
+struct Channel {
+    loss: u64,
+    damage: u64,
+    twice: u64,
+    delay_ms: u64,
+    jitter_ms: u64,
+}
+
+struct Side {
+    link: Link,
+    out: Output,
+    /// Numbers of messages to say, and the next of them.
+    to_say: u32,
+    said: u32,
+    heard: u32,
+    closed: Option<CloseReason>,
+    close_when_said: bool,
+}
+
+struct World {
+    seed: u64,
+    dice: Dice,
+    channel: Channel,
+    now: Instant,
+    sides: [Side; 2],
+    travelling: BTreeMap<(Instant, u64), (usize, Bytes)>,
+    serial: u64,
+    body_bytes: fn(u32) -> usize,
+    /// A digest of everything that was ever on the wire.
+    trace: u64,
+}
+
+fn config(token: u32) -> LinkConfig {
+    LinkConfig {
+        handshake_within: Duration::from_secs(300),
+        ..LinkConfig::new(token)
+    }
+}
+
+impl World {
+    fn new(seed: u64, channel: Channel, configs: [LinkConfig; 2], to_say: [u32; 2]) -> Self {
+        let [ours, theirs] = configs;
+        let side = |link, to_say| Side {
+            link,
+            out: Output::default(),
+            to_say,
+            said: 0,
+            heard: 0,
+            closed: None,
+            close_when_said: true,
+        };
+        Self {
+            seed,
+            dice: Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1),
+            channel,
+            now: Instant::ZERO,
+            sides: [
+                side(
+                    Link::initiate(ours, Bytes::from_static(b"hello"), Instant::ZERO),
+                    to_say[0],
+                ),
+                side(Link::respond(theirs, Instant::ZERO), to_say[1]),
+            ],
+            travelling: BTreeMap::new(),
+            serial: 0,
+            body_bytes: |number| (number % 7) as usize * 9,
+            trace: 0xcbf2_9ce4_8422_2325,
+        }
+    }
+
+    fn body(&self, number: u32) -> (Bytes, [u8; 8]) {
+        let mut body = number.to_be_bytes().to_vec();
+        body.resize(4 + (self.body_bytes)(number), number as u8);
+        (body.into(), (u64::from(number) * 3).to_be_bytes())
+    }
+
+    fn handle(&mut self, at: usize, input: Input) {
+        let side = &mut self.sides[at];
+        side.link.handle(self.now, input, &mut side.out).unwrap();
+        self.after(at);
+    }
+
+    /// Reads what came out, says what can be said, sends what is to be sent.
+    fn after(&mut self, at: usize) {
+        loop {
+            let events = std::mem::take(&mut self.sides[at].out.events);
+            if events.is_empty() {
+                break;
+            }
+            for event in events {
+                self.on_event(at, event);
+            }
+        }
+        self.say(at);
+        for piece in std::mem::take(&mut self.sides[at].out.wire) {
+            self.put_on_wire(1 - at, piece);
+        }
+    }
+
+    fn on_event(&mut self, at: usize, event: Event) {
+        match event {
+            Event::Asked { hello, .. } => {
+                assert_eq!(&hello[..], b"hello");
+                let welcome = Bytes::from_static(b"welcome");
+                let side = &mut self.sides[at];
+                let accept = Input::Accept { welcome };
+                side.link.handle(self.now, accept, &mut side.out).unwrap();
+            }
+            Event::Received { kind, body } => {
+                assert_eq!(kind, FrameType::Data);
+                let (expected, tail) = self.body(self.sides[at].heard);
+                assert_eq!(body[..], [&expected[..], &tail[..]].concat());
+                self.sides[at].heard += 1;
+            }
+            Event::Closed(reason) => self.sides[at].closed = Some(reason),
+            Event::Opened { .. } | Event::PeerClosing { .. } => {}
+        }
+    }
+
+    fn say(&mut self, at: usize) {
+        loop {
+            let side = &self.sides[at];
+            if side.said == side.to_say || side.link.terms().is_none() {
+                break;
+            }
+            let (body, tail) = self.body(side.said);
+            let message = Outgoing {
+                kind: FrameType::Data,
+                body: SharedBody::new(body),
+                tail: Some(tail),
+            };
+            let side = &mut self.sides[at];
+            match side.link.send(self.now, &message) {
+                Ok(()) => side.said += 1,
+                Err(SendError::Full | SendError::NotOpen) => break,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        let side = &mut self.sides[at];
+        side.link.flush(self.now, &mut side.out);
+        if side.close_when_said && side.said == side.to_say && side.link.terms().is_some() {
+            side.close_when_said = false;
+            let close = Input::Close {
+                code: CloseCode::Goodbye,
+                text: "done".to_owned(),
+            };
+            side.link.handle(self.now, close, &mut side.out).unwrap();
+            self.after(at);
+        }
+    }
+
+    /// Frame by frame the dice decide.
+    fn put_on_wire(&mut self, to: usize, mut piece: Bytes) {
+        while !piece.is_empty() {
+            let length = u32::from_be_bytes(piece[..4].try_into().unwrap()) as usize;
+            let frame = piece.split_to(HEADER_BYTES + length);
+            for &byte in &frame {
+                self.trace = (self.trace ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+            }
+            let copies = 1 + u64::from(self.dice.percent(self.channel.twice));
+            for _ in 0..copies {
+                if !self.dice.percent(self.channel.loss) {
+                    self.put_frame(to, frame.clone());
+                }
+            }
+        }
+    }
+
+    fn put_frame(&mut self, to: usize, frame: Bytes) {
+        let mut frame = frame.to_vec();
+        if self.dice.percent(self.channel.damage) {
+            // Not the length: on streams boundaries stay.
+            let at = 4 + self.dice.below(frame.len() as u64 - 4) as usize;
+            frame[at] ^= 1 << self.dice.below(8);
+        }
+        let jitter = self.dice.below(self.channel.jitter_ms * 1_000 + 1);
+        let delay = Duration::from_micros(self.channel.delay_ms * 1_000 + jitter);
+        self.serial += 1;
+        let key = (self.now + delay, self.serial);
+        self.travelling.insert(key, (to, frame.into()));
+    }
+
+    /// Runs until both are closed.
+    fn run(&mut self) {
+        self.handle(0, Input::Tick);
+        let mut steps = 0u64;
+        while self.sides.iter().any(|side| side.closed.is_none()) {
+            steps += 1;
+            assert!(steps < 4_000_000, "seed {}: no end", self.seed);
+            let arrives = self.travelling.first_key_value().map(|(&(at, _), _)| at);
+            let due = |side: &Side| side.link.deadline();
+            let dues: Vec<_> = self.sides.iter().map(due).collect();
+            let next = dues.iter().flatten().copied().chain(arrives).min();
+            let next = next.unwrap_or_else(|| panic!("seed {}: nothing to wait for", self.seed));
+            self.now = self.now.max(next);
+            if arrives == Some(next) {
+                let (_, (to, frame)) = self.travelling.pop_first().unwrap();
+                self.handle(to, Input::Bytes(frame));
+            } else {
+                let at = dues.iter().position(|&due| due == Some(next)).unwrap();
+                self.handle(at, Input::Tick);
+            }
+            // The transport of a side that has closed ends.
+            for at in 0..2 {
+                let other_gone = self.sides[1 - at].closed.is_some();
+                if other_gone && self.sides[at].closed.is_none() && self.travelling.is_empty() {
+                    self.handle(at, Input::Eof);
+                }
+            }
+        }
+    }
+
+    /// Each message once, in order (the order is checked as they come), and both ended well.
+    #[track_caller]
+    fn assert_all_heard(&self) {
+        let seed = self.seed;
+        for at in 0..2 {
+            let (side, other) = (&self.sides[at], &self.sides[1 - at]);
+            assert_eq!(
+                side.closed,
+                Some(CloseReason::Orderly),
+                "seed {seed}, side {at}"
+            );
+            assert_eq!(side.heard, other.said, "seed {seed}, side {at}");
+            assert_eq!(side.link.deadline(), None);
+        }
+    }
+}
+
+#[track_caller]
+fn check(
+    seeds: std::ops::Range<u64>,
+    channel: Channel,
+    change: fn(&mut LinkConfig),
+    to_say: [u32; 2],
+    body_bytes: fn(u32) -> usize,
+) {
+    for seed in seeds {
+        for repair in [Repair::SelectiveRepeat, Repair::GoBackN] {
+            let run = || {
+                let mut configs = [config(seed as u32), config(!seed as u32)];
+                configs[0].repair = repair;
+                configs.iter_mut().for_each(change);
+                let mut world = World::new(seed, channel, configs, to_say);
+                world.body_bytes = body_bytes;
+                // Only the one with more to say closes of itself: the other answers.
+                world.sides[1].close_when_said = seed % 2 == 1 && to_say[1] == to_say[0];
+                world.run();
+                world
+            };
+            let world = run();
+            // When both close of themselves, the first to do so may keep the other from saying all.
+            assert!(
+                seed % 2 == 1 || world.sides[0].said == to_say[0],
+                "seed {seed}"
+            );
+            world.assert_all_heard();
+            if seed % 16 == 0 {
+                assert_eq!(
+                    run().trace,
+                    world.trace,
+                    "seed {seed}: the same seed, other bytes"
+                );
+            }
+        }
+    }
+}
+
+const GOOD: Channel = Channel {
+    loss: 0,
+    damage: 0,
+    twice: 0,
+    delay_ms: 20,
+    jitter_ms: 0,
+};
+
+const BAD: Channel = Channel {
+    loss: 20,
+    damage: 5,
+    twice: 10,
+    delay_ms: 20,
+    jitter_ms: 40,
+};
+
+const AWFUL: Channel = Channel {
+    loss: 40,
+    damage: 10,
+    twice: 20,
+    delay_ms: 5,
+    jitter_ms: 200,
+};
+
+fn small(number: u32) -> usize {
+    (number % 7) as usize * 9
+}
+
+#[test]
+fn a_good_channel_loses_nothing() {
+    check(0..4, GOOD, |_| {}, [200, 200], small);
+}
+
+#[test]
+fn a_bad_channel_loses_nothing() {
+    check(0..100, BAD, |_| {}, [60, 60], small);
+}
+
+#[test]
+fn an_awful_channel_loses_nothing() {
+    check(0..60, AWFUL, |_| {}, [30, 30], small);
+}
+
+#[test]
+fn any_window_loses_nothing() {
+    check(
+        0..12,
+        BAD,
+        |config| config.window_frames = 1,
+        [20, 20],
+        small,
+    );
+    check(
+        0..12,
+        BAD,
+        |config| config.window_frames = 2,
+        [30, 30],
+        small,
+    );
+    check(
+        0..12,
+        BAD,
+        |config| config.window_frames = 4,
+        [40, 40],
+        small,
+    );
+    check(
+        0..12,
+        BAD,
+        |config| config.window_frames = 64,
+        [150, 50],
+        small,
+    );
+}
+
+#[test]
+fn long_messages_are_cut_and_joined() {
+    let long: fn(u32) -> usize = |number| (256 * 1024) >> (number % 3 * 8);
+    check(0..4, BAD, |_| {}, [3, 1], long);
+    let tiny_window: fn(&mut LinkConfig) = |config| {
+        config.fragment_bytes = 100;
+        config.window_bytes = 300;
+    };
+    check(0..8, BAD, tiny_window, [5, 5], |number| {
+        number as usize * 150
+    });
+}
+
+#[test]
+fn places_wrap() {
+    let channel = Channel {
+        loss: 1,
+        damage: 1,
+        twice: 1,
+        delay_ms: 5,
+        jitter_ms: 2,
+    };
+    for repair in [Repair::SelectiveRepeat, Repair::GoBackN] {
+        let mut configs = [config(1), config(2)];
+        configs[1].repair = repair;
+        configs[0].window_frames = match repair {
+            Repair::SelectiveRepeat => 16_384,
+            Repair::GoBackN => 64,
+        };
+        let mut world = World::new(7, channel, configs, [70_001, 10]);
+        world.sides[1].close_when_said = false;
+        world.run();
+        world.assert_all_heard();
+        assert_eq!(world.sides[1].heard, 70_001);
+    }
+}
