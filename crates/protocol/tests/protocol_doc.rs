@@ -2,6 +2,9 @@
 //!
 //! `UPDATE_EXPECT=1 cargo test -p lamparina-protocol --test protocol_doc` writes it anew.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "this test reads and writes the document")]
+
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::time::Duration;

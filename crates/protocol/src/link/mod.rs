@@ -32,7 +32,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::control::Disconnect;
-use crate::frame::{Decoded, Frame, FrameDecoder, FrameType};
+use crate::frame::{Decoded, Frame, FrameDecoder, FrameType, SharedBody};
 use crate::time::Instant;
 use fault::LinkFault;
 use flow::Flow;
@@ -53,6 +53,8 @@ pub struct Link {
     heard_at: Instant,
     /// When the frame began that has not ended.
     frame_began: Option<Instant>,
+    /// Once closed: whether everything sent had been acknowledged.
+    ended_drained: bool,
 }
 
 impl Link {
@@ -80,6 +82,7 @@ impl Link {
             outbox: Outbox::default(),
             heard_at: now,
             frame_began: None,
+            ended_drained: true,
         }
     }
 
@@ -129,8 +132,25 @@ impl Link {
     /// [`SendError`]; the message is not taken then.
     #[inline]
     pub fn send(&mut self, now: Instant, message: &Outgoing) -> Result<(), SendError> {
+        self.send_shared(now, message.kind, &message.body, message.tail)
+    }
+
+    /// As [`Link::send`], for a message whose body others share: in the common case it is copied
+    /// out and not counted, which would cost more than the copy.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`]; the message is not taken then.
+    #[inline]
+    pub fn send_shared(
+        &mut self,
+        now: Instant,
+        kind: FrameType,
+        body: &SharedBody,
+        tail: Option<[u8; 8]>,
+    ) -> Result<(), SendError> {
         match &mut self.state {
-            State::Open(open) => open.flow.take(now, message, &mut self.outbox),
+            State::Open(open) => open.flow.take(now, kind, body, tail, &mut self.outbox),
             _ => Err(SendError::NotOpen),
         }
     }
@@ -158,9 +178,12 @@ impl Link {
         }
     }
 
-    /// Whether everything sent has been acknowledged.
+    /// Whether everything sent has been acknowledged; once closed, whether it had been.
     pub fn is_drained(&self) -> bool {
-        self.state.open().is_none_or(|open| open.flow.is_drained())
+        match self.state.open() {
+            Some(open) => open.flow.is_drained(),
+            None => self.ended_drained,
+        }
     }
 
     /// When to call again with `Input::Tick`; `None` while nothing is pending.
@@ -186,7 +209,7 @@ impl Link {
 
     /// Counters and measures.
     pub fn stats(&self) -> LinkStats {
-        let mut stats = self.outbox.stats;
+        let mut stats = self.outbox.stats.to_stats();
         if let Some(open) = self.state.open() {
             let rtt = open.flow.rtt();
             let (frames, bytes) = open.flow.in_flight(&self.outbox);
@@ -340,8 +363,7 @@ impl Link {
                 open.flow.put_ping(now, &mut self.outbox);
             }
         }
-        self.repeat_bye(now, out);
-        Ok(())
+        self.repeat_bye(now, out)
     }
 
     /// After silence, and then often enough that a few may be lost before the link is.
@@ -359,5 +381,17 @@ impl Link {
         open.flow.pump(now, &mut self.outbox);
         open.flow.settle(now, &mut self.outbox);
         self.settle_closing(now, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Beside this an open link that is idle owns nothing: its windows, queues and buffers are empty
+    /// and without capacity.
+    #[test]
+    fn a_link_is_small() {
+        assert!(size_of::<Link>() < 700, "{} bytes", size_of::<Link>());
     }
 }
