@@ -14,6 +14,13 @@ pub enum Recipients {
     AllExcept(MemberId),
     /// These, in ascending order.
     Members(Arc<[MemberId]>),
+    /// These, in ascending order, except the author: a room, whose messages all share one list.
+    MembersExcept {
+        /// The room's members.
+        members: Arc<[MemberId]>,
+        /// One of them, who does not receive it.
+        author: MemberId,
+    },
 }
 
 impl Recipients {
@@ -22,6 +29,9 @@ impl Recipients {
         match self {
             Self::AllExcept(author) => *author != member,
             Self::Members(members) => members.binary_search(&member).is_ok(),
+            Self::MembersExcept { members, author } => {
+                *author != member && members.binary_search(&member).is_ok()
+            }
         }
     }
 }
@@ -56,7 +66,7 @@ pub enum Effect {
         member: MemberId,
         /// The nick held.
         nick: Nick,
-        /// The order's clock: the stamp it follows.
+        /// The stamp it follows.
         after: Lamport,
     },
     /// A member is called otherwise.
@@ -80,7 +90,7 @@ pub enum Effect {
         room: RoomName,
         /// The stamp it follows.
         after: Lamport,
-        /// The room's members, this one included.
+        /// The room's members, this one included; this one alone where it had been in before.
         recipients: Recipients,
     },
     /// A member went out of a room.

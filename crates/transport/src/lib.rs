@@ -1,1 +1,15 @@
-//! To come.
+//! Drives a [`lamparina_protocol::link::Link`] over TCP: moves bytes and time, decides nothing.
+//!
+//! [`Connection`] is the whole of it. [`FrameCodec`] is the frame layer alone, for programs that
+//! use `tokio_util`'s `Framed`. A bad channel on purpose sits between frames and socket.
+
+mod channel;
+mod clock;
+mod codec;
+mod connection;
+mod frames;
+mod write_queue;
+
+pub use clock::Clock;
+pub use codec::{CodecError, FrameCodec};
+pub use connection::Connection;

@@ -44,7 +44,11 @@ impl FrameDecoder {
     /// Gives the decoder the next bytes of the stream.
     ///
     /// Cheapest when [`FrameDecoder::next`] has given `None` before; otherwise the chunks are joined.
+    /// After a lost boundary bytes mean nothing and are let go.
     pub fn push(&mut self, chunk: Bytes) {
+        if self.lost.is_some() {
+            return;
+        }
         if self.chunk.is_empty() {
             self.chunk = chunk;
             return;
@@ -55,7 +59,7 @@ impl FrameDecoder {
         self.chunk = joined.freeze();
     }
 
-    /// Whether a frame has begun and not ended.
+    /// Whether a frame has begun and not ended; asked when [`FrameDecoder::next`] has given `None`.
     pub fn is_mid_frame(&self) -> bool {
         !self.partial.is_empty() || !self.chunk.is_empty()
     }
@@ -64,7 +68,8 @@ impl FrameDecoder {
     ///
     /// # Errors
     ///
-    /// [`LostBoundary`] when a length is impossible; from then on every call says so.
+    /// [`LostBoundary`] when a length is impossible, as soon as its four bytes are there; from then
+    /// on every call says so, and the decoder holds nothing.
     #[expect(
         clippy::should_implement_trait,
         reason = "an error ends a stream, `None` does not"
@@ -73,14 +78,26 @@ impl FrameDecoder {
         if let Some(lost) = self.lost {
             return Err(lost);
         }
-        if !self.partial.is_empty() {
-            return self.next_across_chunks();
+        let decoded = if self.partial.is_empty() {
+            self.next_in_chunk()
+        } else {
+            self.next_across_chunks()
+        };
+        if let Err(lost) = decoded {
+            *self = Self {
+                lost: Some(lost),
+                ..Self::default()
+            };
         }
-        let Some(header) = peek_header(&self.chunk) else {
+        decoded
+    }
+
+    /// As `next` when the chunk begins at a frame boundary: whole frames are slices of it.
+    fn next_in_chunk(&mut self) -> Result<Option<Decoded>, LostBoundary> {
+        let Some((header, frame_bytes)) = begun(&self.chunk)? else {
             self.keep_rest();
             return Ok(None);
         };
-        let frame_bytes = self.frame_bytes(header)?;
         if self.chunk.len() < frame_bytes {
             self.keep_rest();
             return Ok(None);
@@ -93,10 +110,9 @@ impl FrameDecoder {
     /// As `next` when a frame began in an earlier chunk: completes it with as few bytes as it needs.
     fn next_across_chunks(&mut self) -> Result<Option<Decoded>, LostBoundary> {
         self.take(HEADER_BYTES);
-        let Some(header) = peek_header(&self.partial) else {
+        let Some((header, frame_bytes)) = begun(&self.partial)? else {
             return Ok(None);
         };
-        let frame_bytes = self.frame_bytes(header)?;
         self.take(frame_bytes);
         if self.partial.len() < frame_bytes {
             return Ok(None);
@@ -121,23 +137,21 @@ impl FrameDecoder {
             self.chunk = Bytes::new();
         }
     }
-
-    /// Bytes of the whole frame, once its length is known to be possible.
-    fn frame_bytes(&mut self, header: Header) -> Result<usize, LostBoundary> {
-        let length = header.length as usize;
-        if length > PAYLOAD_BYTES_MAX {
-            let lost = LostBoundary {
-                length: header.length,
-            };
-            self.lost = Some(lost);
-            return Err(lost);
-        }
-        Ok(HEADER_BYTES + length)
-    }
 }
 
-fn peek_header(bytes: &[u8]) -> Option<Header> {
-    bytes.first_chunk::<HEADER_BYTES>().map(Header::from_bytes)
+/// The header at the beginning of `bytes` and the length of the whole frame, once that is known to
+/// be possible; `None` while bytes are missing.
+fn begun(bytes: &[u8]) -> Result<Option<(Header, usize)>, LostBoundary> {
+    // The length is judged before the rest has come: who never sends it cannot keep us waiting.
+    let Some(length) = bytes.first_chunk().map(|field| u32::from_be_bytes(*field)) else {
+        return Ok(None);
+    };
+    if length as usize > PAYLOAD_BYTES_MAX {
+        return Err(LostBoundary { length });
+    }
+    Ok(bytes
+        .first_chunk()
+        .map(|header| (Header::from_bytes(header), HEADER_BYTES + length as usize)))
 }
 
 /// Judges one frame between intact boundaries: checksum, then type, then `last`.

@@ -1,0 +1,208 @@
+//! Keeps who there is: a member per author key, for ever, its number being its place in the
+//! order of first claims; at most one open session each; every nick ever claimed with one owner.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Index, IndexMut};
+
+use lamparina_protocol::nick::NickKey;
+use lamparina_protocol::{AuthorKey, Epoch, Lamport, MemberId, Nick, SessionNumber};
+
+use super::outcomes::Outcomes;
+use super::refusal::Refusal;
+use super::rooms::RoomId;
+use super::{MEMBERS_MAX, NICKS_PER_MEMBER_MAX};
+
+/// An author's newest session.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Session {
+    /// What it asks for takes effect.
+    Open(SessionNumber),
+    /// Nothing takes effect until another one enters.
+    Ended(SessionNumber),
+}
+
+/// One member.
+#[derive(Clone, Debug)]
+pub(super) struct Member {
+    pub(super) author: AuthorKey,
+    /// The nick held.
+    pub(super) nick: Nick,
+    /// Nicks held before: they stay this member's, and messages to them reach it.
+    former: Vec<Nick>,
+    pub(super) session: Session,
+    /// The newest epoch, and what is settled in it.
+    pub(super) epoch: Epoch,
+    pub(super) outcomes: Outcomes,
+    /// The order's clock at the first claim: later messages to all are for this member too.
+    pub(super) since: Lamport,
+    /// The newest stamp for this member that its present audiences do not account for: said to
+    /// it by name, or in a room that it has left.
+    pub(super) direct: Lamport,
+    /// Rooms it is in, with the order's clock when it came.
+    pub(super) rooms: BTreeMap<RoomId, Lamport>,
+}
+
+/// All members.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Members {
+    list: Vec<Member>,
+    by_author: BTreeMap<AuthorKey, MemberId>,
+    by_nick: BTreeMap<NickKey, MemberId>,
+    present: BTreeSet<MemberId>,
+}
+
+impl Members {
+    /// The number behind a key.
+    pub(super) fn by_author(&self, author: &AuthorKey) -> Option<MemberId> {
+        self.by_author.get(author).copied()
+    }
+
+    /// Whose nick this is or was.
+    pub(super) fn by_nick(&self, nick: &Nick) -> Option<MemberId> {
+        self.by_nick.get(&nick.key()).copied()
+    }
+
+    /// One member, where the number is one.
+    pub(super) fn get(&self, member: MemberId) -> Option<&Member> {
+        self.list.get(member.0 as usize)
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Those whose session is open, by number.
+    pub(super) fn present(&self) -> &BTreeSet<MemberId> {
+        &self.present
+    }
+
+    /// The member behind an open session: nothing of any other session takes effect.
+    pub(super) fn fence(
+        &self,
+        author: &AuthorKey,
+        session: SessionNumber,
+    ) -> Result<MemberId, (Option<MemberId>, Refusal)> {
+        let Some(member) = self.by_author(author) else {
+            return Err((None, Refusal::NotEntered));
+        };
+        let refusal = match self[member].session {
+            Session::Open(open) if open == session => return Ok(member),
+            Session::Open(newest) | Session::Ended(newest) if session < newest => {
+                Refusal::TakenOver
+            }
+            Session::Ended(ended) if ended == session => Refusal::SessionEnded,
+            Session::Open(_) | Session::Ended(_) => Refusal::NotEntered,
+        };
+        Err((Some(member), refusal))
+    }
+
+    /// A new member with its first nick and an open session.
+    pub(super) fn add(
+        &mut self,
+        author: AuthorKey,
+        session: SessionNumber,
+        nick: Nick,
+        epoch: Epoch,
+        since: Lamport,
+    ) -> Result<MemberId, Refusal> {
+        let key = nick.key();
+        if self.by_nick.contains_key(&key) {
+            return Err(Refusal::NickTaken(nick));
+        }
+        let number = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
+        if number >= MEMBERS_MAX {
+            return Err(Refusal::MembersFull);
+        }
+        let member = MemberId(number);
+        self.by_nick.insert(key, member);
+        self.by_author.insert(author, member);
+        self.list.push(Member {
+            author,
+            nick,
+            former: Vec::new(),
+            session: Session::Open(session),
+            epoch,
+            outcomes: Outcomes::default(),
+            since,
+            direct: Lamport::ZERO,
+            rooms: BTreeMap::new(),
+        });
+        self.present.insert(member);
+        Ok(member)
+    }
+
+    /// Opens a session of a member.
+    pub(super) fn open(&mut self, member: MemberId, session: SessionNumber) {
+        self[member].session = Session::Open(session);
+        self.present.insert(member);
+    }
+
+    /// Ends a member's session.
+    pub(super) fn end(&mut self, member: MemberId, session: SessionNumber) {
+        self[member].session = Session::Ended(session);
+        self.present.remove(&member);
+    }
+
+    /// Gives `member` the nick, spelt like this. Returns the one held before.
+    pub(super) fn rename(&mut self, member: MemberId, nick: Nick) -> Result<Nick, Refusal> {
+        let key = nick.key();
+        match self.by_nick.get(&key) {
+            Some(owner) if *owner != member => return Err(Refusal::NickTaken(nick)),
+            Some(_) => {}
+            None => {
+                let Member {
+                    nick: held, former, ..
+                } = &self[member];
+                if former.len() + 1 >= NICKS_PER_MEMBER_MAX {
+                    let (held, former) = (held.clone(), Refusal::names(former.iter()));
+                    return Err(Refusal::NicksUsedUp { held, former });
+                }
+                self.by_nick.insert(key.clone(), member);
+            }
+        }
+        Ok(self[member].take_nick(nick, &key))
+    }
+}
+
+impl Index<MemberId> for Members {
+    type Output = Member;
+
+    /// For numbers that this table gave.
+    fn index(&self, member: MemberId) -> &Member {
+        &self.list[member.0 as usize]
+    }
+}
+
+impl IndexMut<MemberId> for Members {
+    fn index_mut(&mut self, member: MemberId) -> &mut Member {
+        &mut self.list[member.0 as usize]
+    }
+}
+
+impl Member {
+    fn take_nick(&mut self, nick: Nick, key: &NickKey) -> Nick {
+        let before = std::mem::replace(&mut self.nick, nick);
+        if before.key() != *key {
+            self.former.retain(|former| former.key() != *key);
+            self.former.push(before.clone());
+        }
+        before
+    }
+
+    /// Whether session `number` may begin, and which open one it then takes over from.
+    ///
+    /// While a session is open, only a greater number may take over. Once it has ended any number
+    /// may enter: two machines of one profile may disagree about the time, and that must not lock
+    /// a person out.
+    pub(super) fn may_enter(
+        &self,
+        number: SessionNumber,
+    ) -> Result<Option<SessionNumber>, Refusal> {
+        match self.session {
+            Session::Open(open) if number < open => Err(Refusal::NewerActive),
+            Session::Open(open) if number > open => Ok(Some(open)),
+            Session::Open(_) | Session::Ended(_) => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Every reason to refuse, in one place: its code for programs, its words for people. The words
+//! say what to do next.
+
+use lamparina_protocol::audience::AUDIENCE_USERS_MAX;
+use lamparina_protocol::message::{RefusalCode, TEXT_BYTES_MAX};
+use lamparina_protocol::{Epoch, Lamport, MemberId, Nick, Pseq, RoomName};
+
+use super::outcomes::OUTCOMES_KEPT;
+use super::{MEMBERS_MAX, NICKS_PER_MEMBER_MAX, ROOMS_MAX, ROOMS_PER_MEMBER_MAX};
+use crate::effect::Effect;
+
+/// Names listed in a text, at most; the others are counted.
+const NAMES_IN_TEXT: usize = 8;
+
+/// Why an entry was not done. The state is as it was, but for the clock and the `pseq` settled.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub(super) enum Refusal {
+    #[error("claim a name first, with --name NAME; then everything else")]
+    NotEntered,
+    #[error("this session has ended: connect again")]
+    SessionEnded,
+    #[error("a newer session of this profile has taken over: go on there, or connect again here")]
+    TakenOver,
+    #[error(
+        "a newer session of this profile is active: close it, or check that this machine's clock \
+         is right, and connect again"
+    )]
+    NewerActive,
+    #[error(
+        "this outbox (epoch {epoch}) is older than the newest one of this profile (epoch {newest}): \
+         begin a new one, with a greater epoch"
+    )]
+    StaleEpoch { epoch: Epoch, newest: Epoch },
+    #[error("{0} belongs to somebody else: choose another name, with /nick NAME or --name NAME")]
+    NickTaken(Nick),
+    #[error("you are already called {0}")]
+    SameNick(Nick),
+    #[error(
+        "nobody may have more than {NICKS_PER_MEMBER_MAX} names: keep {held}, or take back one of \
+         these with /nick NAME: {former}"
+    )]
+    NicksUsedUp { held: Nick, former: String },
+    #[error(
+        "this server has its {MEMBERS_MAX} members and takes no more: ask who runs it, or use a \
+         profile that is a member"
+    )]
+    MembersFull,
+    #[error("there are {ROOMS_MAX} rooms and no more can be made: join one that exists")]
+    RoomsFull,
+    #[error("you are in {ROOMS_PER_MEMBER_MAX} rooms, the most there may be: /leave one first")]
+    TooManyRooms,
+    #[error("you are not in #{0}: /join #{0} first")]
+    NotInRoom(RoomName),
+    #[error("messages are counted from 1, not 0")]
+    PseqZero,
+    #[error(
+        "message {got} came before message {expected} of this outbox: send {expected} first, then \
+         what follows"
+    )]
+    Gap { got: Pseq, expected: Pseq },
+    #[error(
+        "message {0} was settled long ago and is not judged again; the answers to the newest \
+         {OUTCOMES_KEPT} messages are kept: look for it with /history"
+    )]
+    LongSettled(Pseq),
+    #[error(
+        "this message's clock is {clock} and the order's is {head}: at most one more is honest; \
+         reconnect to take the current clock"
+    )]
+    ClockAhead { clock: Lamport, head: Lamport },
+    #[error(
+        "this message claims to have seen stamp {seen} and the order's clock is {head}: reconnect \
+         to take the current clock"
+    )]
+    SeenAhead { seen: Lamport, head: Lamport },
+    #[error(
+        "the order's clock is at its last value: this log takes no more messages; start a new one"
+    )]
+    EndOfTime,
+    #[error("the text is empty: write something after the last colon")]
+    EmptyText,
+    #[error("the text has {0} bytes and may have {TEXT_BYTES_MAX}: send it in parts")]
+    TextTooLong(usize),
+    #[error("{0} recipients are named and there may be {AUDIENCE_USERS_MAX}: use a room, or ALL")]
+    TooManyRecipients(usize),
+    #[error("nobody is left to send to: name somebody other than yourself")]
+    NoRecipient,
+    #[error("nobody was ever called {0}: nothing was sent to anybody; /who lists who is connected")]
+    UnknownUsers(String),
+}
+
+impl Refusal {
+    /// Names for a text: the first few, the others counted.
+    pub(super) fn names<'a>(nicks: impl ExactSizeIterator<Item = &'a Nick>) -> String {
+        let more = nicks.len().saturating_sub(NAMES_IN_TEXT);
+        let mut text = nicks
+            .take(NAMES_IN_TEXT)
+            .map(Nick::as_str)
+            .collect::<Vec<_>>()
+            .join(", ");
+        if more > 0 {
+            text.push_str(&format!(" and {more} more"));
+        }
+        text
+    }
+
+    /// The code for programs.
+    pub(super) const fn code(&self) -> RefusalCode {
+        match self {
+            Self::NotEntered | Self::SessionEnded | Self::PseqZero => RefusalCode::Malformed,
+            Self::TakenOver | Self::NewerActive => RefusalCode::TakenOver,
+            Self::StaleEpoch { .. } => RefusalCode::StaleEpoch,
+            Self::NickTaken(_) => RefusalCode::NickTaken,
+            // Not `NickTaken`: a program that then tries `ana_` would rename its user.
+            Self::SameNick(_) => RefusalCode::NotAllowed,
+            Self::NicksUsedUp { .. }
+            | Self::MembersFull
+            | Self::RoomsFull
+            | Self::TooManyRooms
+            | Self::LongSettled(_)
+            | Self::EndOfTime => RefusalCode::Limit,
+            Self::NotInRoom(_) => RefusalCode::NotInRoom,
+            Self::Gap { .. } => RefusalCode::Gap,
+            Self::ClockAhead { .. } | Self::SeenAhead { .. } => RefusalCode::ClockAhead,
+            Self::EmptyText => RefusalCode::EmptyText,
+            Self::TextTooLong(_) | Self::TooManyRecipients(_) => RefusalCode::TooLong,
+            Self::NoRecipient => RefusalCode::NoRecipient,
+            Self::UnknownUsers(_) => RefusalCode::UnknownUser,
+        }
+    }
+
+    /// The effect that tells the author; `message` names the message refused, if it was one.
+    #[cold]
+    pub(super) fn effect(self, member: Option<MemberId>, message: Option<(Epoch, Pseq)>) -> Effect {
+        Effect::Refused {
+            member,
+            message,
+            code: self.code(),
+            text: self.to_string(),
+        }
+    }
+}

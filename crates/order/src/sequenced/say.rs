@@ -1,0 +1,166 @@
+//! Gives a message its place: each `(author, epoch, pseq)` is judged once, in the author's order,
+//! and answered the same ever after; an accepted one gets a stamp above every clock seen here.
+
+use lamparina_protocol::message::{Submit, TEXT_BYTES_MAX};
+use lamparina_protocol::{Epoch, Lamport, MemberId, Pseq};
+
+use super::Sequenced;
+use super::audience::Resolved;
+use super::members::Member;
+use super::outcomes::{Outcome, Outcomes};
+use super::refusal::Refusal;
+use crate::effect::{Effect, Recipients};
+
+/// Where a message stands among those of its author.
+enum Place {
+    /// Its turn, in the author's newest epoch or, with `pseq` 1, in a newer one.
+    Next,
+    /// Answered before.
+    Settled(Outcome),
+    /// Neither: not judged, and not settled by this.
+    Nowhere(Refusal),
+}
+
+impl Sequenced {
+    /// A message of an open session.
+    pub(super) fn say(&mut self, member: MemberId, message: Submit) -> Effect {
+        let head = self.head;
+        self.receive(message.clock);
+        let (epoch, pseq) = (message.epoch, message.pseq);
+        match place(&self.members[member], epoch, pseq) {
+            Place::Settled(outcome) => Effect::Repeated {
+                member,
+                epoch,
+                pseq,
+                outcome,
+            },
+            Place::Nowhere(refusal) => refusal.effect(Some(member), Some((epoch, pseq))),
+            Place::Next => match self.judge(member, &message, head) {
+                Ok((stamp, resolved)) => self.accept(member, stamp, resolved, message),
+                Err(refusal) => {
+                    self.settle(member, epoch, Err(refusal.code()));
+                    refusal.effect(Some(member), Some((epoch, pseq)))
+                }
+            },
+        }
+    }
+
+    /// Lamport's rule for receiving: the order's clock takes the maximum, of refused and repeated
+    /// messages too. Their author's clock has ticked for each, so what it sent behind them stays
+    /// honest. A clock more than one ahead is no honest one and moves nothing.
+    fn receive(&mut self, clock: Lamport) {
+        if !is_ahead(clock, self.head) {
+            self.head = self.head.max(clock);
+        }
+    }
+
+    /// The stamp and the audience of a message whose turn it is. `head` is the order's clock
+    /// before it took this message's.
+    fn judge(
+        &self,
+        member: MemberId,
+        message: &Submit,
+        head: Lamport,
+    ) -> Result<(Lamport, Resolved), Refusal> {
+        let (clock, seen) = (message.clock, message.seen);
+        if is_ahead(clock, head) {
+            return Err(Refusal::ClockAhead { clock, head });
+        }
+        // A cause that does not exist yet would make every later "why" a lie.
+        if seen > head {
+            return Err(Refusal::SeenAhead { seen, head });
+        }
+        match message.text.len() {
+            0 => return Err(Refusal::EmptyText),
+            bytes if bytes > TEXT_BYTES_MAX => return Err(Refusal::TextTooLong(bytes)),
+            _ => {}
+        }
+        let resolved = self.resolve(member, &message.audience)?;
+        let stamp = head.after(clock).ok_or(Refusal::EndOfTime)?;
+        Ok((stamp, resolved))
+    }
+
+    fn accept(
+        &mut self,
+        member: MemberId,
+        stamp: Lamport,
+        resolved: Resolved,
+        message: Submit,
+    ) -> Effect {
+        self.head = stamp;
+        self.last_stamp = stamp;
+        self.settle(member, message.epoch, Ok(stamp));
+        let Resolved {
+            audience,
+            recipients,
+            room,
+        } = resolved;
+        match &recipients {
+            Recipients::AllExcept(_) => self.all.note(member, stamp),
+            Recipients::Members(members) => {
+                members
+                    .iter()
+                    .for_each(|to| self.members[*to].direct = stamp);
+            }
+            Recipients::MembersExcept { .. } => {
+                if let Some(room) = room.and_then(|room| self.rooms.get_mut(room)) {
+                    room.newest.note(member, stamp);
+                }
+            }
+        }
+        let from = self.members[member].nick.clone();
+        Effect::Stamped {
+            member,
+            from,
+            stamp,
+            audience,
+            recipients,
+            message,
+        }
+    }
+
+    /// Settles the author's next message, the first one of a newer epoch included.
+    fn settle(&mut self, member: MemberId, epoch: Epoch, outcome: Outcome) {
+        let author = &mut self.members[member];
+        if author.epoch != epoch {
+            (author.epoch, author.outcomes) = (epoch, Outcomes::default());
+        }
+        author.outcomes.settle(outcome);
+    }
+}
+
+/// An honest clock was at most `head` when its author ticked it.
+fn is_ahead(clock: Lamport, head: Lamport) -> bool {
+    head.tick().is_some_and(|next| clock > next)
+}
+
+fn place(author: &Member, epoch: Epoch, pseq: Pseq) -> Place {
+    if epoch < author.epoch {
+        return Place::Nowhere(Refusal::StaleEpoch {
+            epoch,
+            newest: author.epoch,
+        });
+    }
+    let settled = if epoch == author.epoch {
+        author.outcomes.settled()
+    } else {
+        Pseq(0)
+    };
+    if pseq.0 == 0 {
+        return Place::Nowhere(Refusal::PseqZero);
+    }
+    if pseq.0 - 1 == settled.0 {
+        return Place::Next;
+    }
+    if pseq > settled {
+        let expected = Pseq(settled.0 + 1);
+        return Place::Nowhere(Refusal::Gap {
+            got: pseq,
+            expected,
+        });
+    }
+    match author.outcomes.get(pseq) {
+        Some(outcome) => Place::Settled(outcome),
+        None => Place::Nowhere(Refusal::LongSettled(pseq)),
+    }
+}

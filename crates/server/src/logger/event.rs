@@ -1,0 +1,324 @@
+//! What a server logs, and the one line that each event becomes.
+//!
+//! `time event=NAME key=value ..`, the keys in the order of the fields. What is cut is said:
+//! after a value that was too long comes `KEY_more=N`, the bytes (for `to`: the names) left out.
+
+use std::net::{IpAddr, SocketAddr};
+
+use lamparina_protocol::{Audience, Lamport, Nick, SessionNumber};
+
+use super::value::{cut, is_plainly_bare, push_value};
+
+/// Bytes of a message's text in the log, at most.
+pub const TEXT_LOGGED_MAX: usize = 4 * 1024;
+/// Bytes of any other value, at most.
+pub const VALUE_LOGGED_MAX: usize = 512;
+/// Recipients that are named, at most.
+pub const NAMES_LOGGED_MAX: usize = 32;
+/// Bytes of a nick or room in a list; checked names are shorter.
+const NAME_BYTES_MAX: usize = 72;
+/// Every byte of a value can become an escape of six.
+const ESCAPE_FACTOR: usize = 6;
+/// Bytes of a whole line, at most: one text, one list, and up to four values with their keys.
+pub(super) const LINE_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a line, most of the time.
+const LINE_BYTES_USUAL: usize = 160;
+const _: () = assert!(
+    LINE_BYTES_MAX
+        > ESCAPE_FACTOR
+            * (TEXT_LOGGED_MAX + NAMES_LOGGED_MAX * NAME_BYTES_MAX + 4 * VALUE_LOGGED_MAX)
+);
+
+/// Why lines are missing at a place.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum DropCause {
+    /// The logger stood still and the queue was full: the count is exact.
+    Stalled,
+    /// The logger was killed: the count is an upper bound.
+    Killed,
+    /// The logger ended by itself, in error: the count is an upper bound.
+    Failed,
+}
+
+impl DropCause {
+    /// The word in the log.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Stalled => "stalled",
+            Self::Killed => "killed",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// The recipients of a message, as the caller has them.
+#[derive(Clone, Copy, Debug)]
+pub enum To<'a> {
+    /// As the order understood them.
+    Audience(&'a Audience),
+    /// Names, which hold no comma.
+    Names(&'a [String]),
+    /// Names, which hold no comma.
+    Strs(&'a [&'a str]),
+}
+
+impl<'a> From<&'a Audience> for To<'a> {
+    fn from(audience: &'a Audience) -> Self {
+        Self::Audience(audience)
+    }
+}
+
+impl<'a> From<&'a [String]> for To<'a> {
+    fn from(names: &'a [String]) -> Self {
+        Self::Names(names)
+    }
+}
+
+impl<'a> From<&'a [&'a str]> for To<'a> {
+    fn from(names: &'a [&'a str]) -> Self {
+        Self::Strs(names)
+    }
+}
+
+/// One event. Every `&str` may come from the other side: it is cleaned and bounded here.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs, reason = "the fields are the keys that docs describe")]
+pub enum LogEvent<'a> {
+    /// A listener accepts.
+    Started {
+        addr: SocketAddr,
+        version: &'a str,
+        pid: u32,
+    },
+    /// A session entered.
+    Connected {
+        nick: &'a str,
+        addr: SocketAddr,
+        session: SessionNumber,
+    },
+    /// A connection, a nick or a message was refused.
+    Refused {
+        addr: SocketAddr,
+        nick: Option<&'a str>,
+        code: &'a str,
+        reason: &'a str,
+    },
+    /// A message has its place.
+    Produced {
+        stamp: Lamport,
+        kind: &'a str,
+        from: &'a str,
+        to: To<'a>,
+        bytes: usize,
+        seen: Lamport,
+        text: Option<&'a str>,
+    },
+    /// A client handed messages to its person or program.
+    Consumed {
+        by: &'a str,
+        upto: Lamport,
+        count: u64,
+    },
+    /// Somebody is called otherwise.
+    Renamed { from: &'a str, to: &'a str },
+    /// A session ended.
+    Disconnected { nick: &'a str, reason: &'a str },
+    /// Somebody came into a room, named without its `#`.
+    JoinedRoom { nick: &'a str, room: &'a str },
+    /// Somebody went out of a room, named without its `#`.
+    LeftRoom { nick: &'a str, room: &'a str },
+    /// A client changed the channel of a server in the lab.
+    Channel { nick: &'a str, settings: &'a str },
+    /// Lines are missing here. The logger writes these itself.
+    Dropped { count: u64, cause: DropCause },
+    /// The server ends.
+    Stopped { reason: &'a str },
+}
+
+impl LogEvent<'_> {
+    /// Appends `event=..` and the keys, without time and newline. A text is left out unless `with_text`.
+    pub(super) fn push(&self, out: &mut Vec<u8>, with_text: bool) {
+        out.reserve(LINE_BYTES_USUAL);
+        let line = &mut Pairs { out };
+        match *self {
+            Self::Produced {
+                stamp,
+                kind,
+                from,
+                to,
+                bytes,
+                seen,
+                text,
+            } => {
+                line.event("produced").number("stamp", stamp.get());
+                line.value("kind", kind).value("from", from).names(to);
+                line.number("bytes", bytes as u64)
+                    .number("seen", seen.get());
+                if let Some(text) = text.filter(|_| with_text) {
+                    line.bounded("text", text, TEXT_LOGGED_MAX);
+                }
+            }
+            Self::Consumed { by, upto, count } => {
+                line.event("consumed").value("by", by);
+                line.number("upto", upto.get()).number("count", count);
+            }
+            _ => self.push_rare(line),
+        }
+    }
+
+    /// Those events that come once or twice in a session.
+    fn push_rare(&self, line: &mut Pairs<'_>) {
+        match *self {
+            Self::Started { addr, version, pid } => line
+                .event("started")
+                .addr(addr)
+                .value("version", version)
+                .number("pid", u64::from(pid)),
+            Self::Connected {
+                nick,
+                addr,
+                session,
+            } => line
+                .event("connected")
+                .value("nick", nick)
+                .addr(addr)
+                .number("session", session.0),
+            Self::Refused {
+                addr,
+                nick,
+                code,
+                reason,
+            } => {
+                line.event("refused").addr(addr);
+                if let Some(nick) = nick {
+                    line.value("nick", nick);
+                }
+                line.value("code", code).value("reason", reason)
+            }
+            Self::Renamed { from, to } => line.event("renamed").value("from", from).value("to", to),
+            Self::Disconnected { nick, reason } => line
+                .event("disconnected")
+                .value("nick", nick)
+                .value("reason", reason),
+            Self::JoinedRoom { nick, room } => {
+                line.event("room_joined").value("nick", nick).room(room)
+            }
+            Self::LeftRoom { nick, room } => line.event("room_left").value("nick", nick).room(room),
+            Self::Channel { nick, settings } => line
+                .event("channel")
+                .value("nick", nick)
+                .value("settings", settings),
+            Self::Dropped { count, cause } => line
+                .event("dropped")
+                .number("count", count)
+                .value("cause", cause.name()),
+            Self::Stopped { reason } => line.event("stopped").value("reason", reason),
+            Self::Produced { .. } | Self::Consumed { .. } => line,
+        };
+    }
+}
+
+/// The part of a line after its time.
+struct Pairs<'a> {
+    out: &'a mut Vec<u8>,
+}
+
+impl Pairs<'_> {
+    fn event(&mut self, name: &str) -> &mut Self {
+        self.out.extend_from_slice(b"event=");
+        self.out.extend_from_slice(name.as_bytes());
+        self
+    }
+
+    fn key(&mut self, key: &str) {
+        self.out.push(b' ');
+        self.out.extend_from_slice(key.as_bytes());
+        self.out.push(b'=');
+    }
+
+    fn number(&mut self, key: &str, number: u64) -> &mut Self {
+        self.key(key);
+        push_number(self.out, number);
+        self
+    }
+
+    fn value(&mut self, key: &str, value: &str) -> &mut Self {
+        self.bounded(key, value, VALUE_LOGGED_MAX)
+    }
+
+    fn bounded(&mut self, key: &str, value: &str, max: usize) -> &mut Self {
+        let kept = cut(value, max);
+        self.key(key);
+        push_value(self.out, kept);
+        self.more(key, value.len() - kept.len())
+    }
+
+    fn more(&mut self, key: &str, left_out: usize) -> &mut Self {
+        if left_out > 0 {
+            self.out.push(b' ');
+            self.out.extend_from_slice(key.as_bytes());
+            self.out.extend_from_slice(b"_more=");
+            push_number(self.out, left_out as u64);
+        }
+        self
+    }
+
+    fn room(&mut self, room: &str) -> &mut Self {
+        self.value("room", &format!("#{room}"))
+    }
+
+    fn addr(&mut self, addr: SocketAddr) -> &mut Self {
+        // An IPv6 scope would print as `%N`; nothing here needs quoting.
+        self.key("addr");
+        let text = match addr.ip() {
+            IpAddr::V4(ip) => format!("{ip}:{}", addr.port()),
+            IpAddr::V6(ip) => format!("[{ip}]:{}", addr.port()),
+        };
+        self.out.extend_from_slice(text.as_bytes());
+        self
+    }
+
+    fn names(&mut self, to: To<'_>) -> &mut Self {
+        match to {
+            To::Audience(Audience::Unicast(nick)) => self.value("to", nick.as_str()),
+            To::Audience(Audience::Multicast(nicks)) => self.list(nicks.iter().map(Nick::as_str)),
+            To::Audience(Audience::All) => self.value("to", "ALL"),
+            To::Audience(Audience::Room(room)) => self.value("to", &format!("#{room}")),
+            To::Names(names) => self.list(names.iter().map(String::as_str)),
+            To::Strs(names) => self.list(names.iter().copied()),
+        }
+    }
+
+    fn list<'n>(&mut self, names: impl ExactSizeIterator<Item = &'n str> + Clone) -> &mut Self {
+        let left_out = names.len().saturating_sub(NAMES_LOGGED_MAX);
+        let names = names.take(NAMES_LOGGED_MAX);
+        let names = names.map(|name| cut(name, NAME_BYTES_MAX));
+        self.key("to");
+        if names.clone().all(is_plainly_bare) && names.len() > 0 {
+            for (at, name) in names.enumerate() {
+                if at > 0 {
+                    self.out.push(b',');
+                }
+                self.out.extend_from_slice(name.as_bytes());
+            }
+        } else {
+            push_value(self.out, &names.collect::<Vec<_>>().join(","));
+        }
+        self.more("to", left_out)
+    }
+}
+
+/// Appends `number` in decimal; several times faster than the formatting of the standard library.
+fn push_number(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}

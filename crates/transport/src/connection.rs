@@ -1,0 +1,367 @@
+//! Drives one [`Link`] over TCP: moves bytes and time, decides nothing. Idle, it owns no buffer.
+
+use std::cell::RefCell;
+use std::io;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use lamparina_impair::{Impaired, Settings};
+use lamparina_protocol::Instant;
+use lamparina_protocol::link::{Event, Input, Link, Outgoing, Output, SendError, UseError};
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+use tokio::time::Sleep;
+
+use crate::channel::{Channel, Direction};
+use crate::clock::Clock;
+use crate::write_queue::WriteQueue;
+
+/// Bytes taken from a socket by one system call, at most.
+const READ_BYTES: usize = 64 * 1024;
+/// Reads in a row before others get their turn.
+const READS_IN_A_ROW: usize = 4;
+/// Bytes that may wait for the socket before [`Connection::has_room`] says no.
+const WAITING_BYTES_MAX: usize = 1024 * 1024;
+/// How long [`Connection::finish`] tries to hand over the last bytes.
+const FINISH_WITHIN: Duration = Duration::from_secs(2);
+
+thread_local! {
+    /// One read buffer a thread: between reads no connection owns one.
+    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
+}
+
+/// A link and its TCP stream.
+#[derive(Debug)]
+pub struct Connection {
+    stream: TcpStream,
+    link: Link,
+    clock: Clock,
+    out: Output,
+    waiting: WriteQueue,
+    channel: Option<Box<Channel>>,
+    timer: Option<Pin<Box<Sleep>>>,
+    /// When `timer` fires; it is only moved to fire earlier, never later.
+    armed: Option<Instant>,
+    reading: bool,
+    ended: bool,
+}
+
+impl Connection {
+    /// A connection that begins with the next [`Connection::step`].
+    ///
+    /// # Errors
+    ///
+    /// When the socket refuses `TCP_NODELAY`.
+    pub fn new(stream: TcpStream, link: Link, clock: Clock) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        Ok(Self {
+            stream,
+            link,
+            clock,
+            out: Output::default(),
+            waiting: WriteQueue::default(),
+            channel: None,
+            timer: None,
+            armed: None,
+            reading: true,
+            ended: false,
+        })
+    }
+
+    /// The link, to look at.
+    pub fn link(&self) -> &Link {
+        &self.link
+    }
+
+    /// The stream, to look at.
+    pub fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    /// The clock that the link is driven by.
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// Whether [`Connection::send`] would take a message and the socket keeps up.
+    pub fn has_room(&self) -> bool {
+        self.link.has_room() && self.waiting.bytes() < WAITING_BYTES_MAX
+    }
+
+    /// Stops or goes on reading: the way to let a peer wait whose requests cannot be taken now.
+    pub fn set_reading(&mut self, reading: bool) {
+        self.reading = reading;
+    }
+
+    /// Puts a bad channel between frames and socket (outward, inward), or changes its settings.
+    pub fn impair(&mut self, outward: Settings, inward: Settings) {
+        let now = self.clock.now();
+        let Some(channel) = &mut self.channel else {
+            self.channel = Some(Box::new(Channel::new(outward, inward)));
+            return;
+        };
+        let mut through = Vec::new();
+        channel.outward.set(now, outward, &mut through);
+        through.drain(..).for_each(|frame| self.waiting.push(frame));
+        channel.inward.set(now, inward, &mut through);
+        self.arrive(now, &mut through);
+    }
+
+    /// The bad channel's two directions, outward and inward, where there is one.
+    pub fn impairment(&self) -> Option<(&Impaired, &Impaired)> {
+        self.channel
+            .as_ref()
+            .map(|channel| (channel.outward.impaired(), channel.inward.impaired()))
+    }
+
+    /// Gives the link an input other than bytes and time.
+    ///
+    /// # Errors
+    ///
+    /// As [`Link::handle`].
+    pub fn input(&mut self, input: Input) -> Result<(), UseError> {
+        let now = self.clock.now();
+        self.link.handle(now, input, &mut self.out)?;
+        self.queue_wire(now);
+        Ok(())
+    }
+
+    /// Takes a message; it leaves with the next [`Connection::flush`] or [`Connection::step`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Link::send`].
+    pub fn send(&mut self, now: Instant, message: &Outgoing) -> Result<(), SendError> {
+        self.link.send(now, message)
+    }
+
+    /// Hands the messages taken since to the socket, as far as it takes them now.
+    pub fn flush(&mut self) {
+        let now = self.clock.now();
+        self.link.flush(now, &mut self.out);
+        self.queue_wire(now);
+        self.write();
+    }
+
+    /// Waits until something happens and moves it: appends what the link says to `events`.
+    ///
+    /// May append nothing. Cancel-safe. After `Closed` was among the events it does nothing more:
+    /// call [`Connection::finish`].
+    pub async fn step(&mut self, events: &mut Vec<Event>) {
+        self.flush();
+        if self.take_events(events) {
+            return;
+        }
+        self.arm();
+        let wants_write = !self.waiting.is_empty();
+        let interest = match (self.reading && !self.ended, wants_write) {
+            (true, true) => Some(Interest::READABLE | Interest::WRITABLE),
+            (true, false) => Some(Interest::READABLE),
+            (false, true) => Some(Interest::WRITABLE),
+            (false, false) => None,
+        };
+        tokio::select! {
+            ready = ready(&self.stream, interest) => match ready {
+                Ok(ready) if ready.is_readable() || ready.is_read_closed() => self.read(),
+                Ok(_) => {}
+                Err(_) => self.end(),
+            },
+            () = fire(&mut self.timer) => {
+                self.armed = None;
+                self.tick();
+            }
+        }
+        self.flush();
+        self.take_events(events);
+    }
+
+    /// Writes what is left, says that nothing follows, and waits a little for the peer to have it.
+    pub async fn finish(mut self) {
+        let _ = tokio::time::timeout(FINISH_WITHIN, self.drain()).await;
+    }
+
+    async fn drain(&mut self) {
+        loop {
+            self.tick();
+            self.write();
+            let delayed = self
+                .channel
+                .as_ref()
+                .and_then(|channel| channel.outward.impaired().deadline());
+            if self.waiting.is_empty() && delayed.is_none() {
+                break;
+            }
+            let wait = delayed.map(|at| self.clock.timer_at(at));
+            tokio::select! {
+                ready = ready(&self.stream, (!self.waiting.is_empty()).then_some(Interest::WRITABLE)) => {
+                    if ready.is_err() { return; }
+                }
+                () = sleep_until(wait) => {}
+            }
+        }
+        // Closing with unread input would reset the stream and destroy our last words on the way.
+        if tokio::io::AsyncWriteExt::shutdown(&mut self.stream)
+            .await
+            .is_err()
+        {
+            return;
+        }
+        let mut sink = [0; 4_096];
+        while let Ok(1..) = tokio::io::AsyncReadExt::read(&mut self.stream, &mut sink).await {}
+    }
+
+    fn take_events(&mut self, events: &mut Vec<Event>) -> bool {
+        let any = !self.out.events.is_empty();
+        events.append(&mut self.out.events);
+        if any {
+            self.out.events = Vec::new();
+        }
+        any
+    }
+
+    fn read(&mut self) {
+        for _ in 0..READS_IN_A_ROW {
+            let got = SCRATCH.with_borrow_mut(|scratch| {
+                self.stream
+                    .try_read(scratch)
+                    .map(|length| Bytes::copy_from_slice(&scratch[..length]))
+            });
+            match got {
+                Ok(bytes) if bytes.is_empty() => return self.end(),
+                Ok(bytes) => {
+                    let filled = bytes.len() == READ_BYTES;
+                    self.came(bytes);
+                    if !filled {
+                        return;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return self.end(),
+            }
+        }
+    }
+
+    /// Bytes came from the socket.
+    fn came(&mut self, bytes: Bytes) {
+        let now = self.clock.now();
+        match &mut self.channel {
+            None => self.give(now, Input::Bytes(bytes)),
+            Some(channel) => {
+                let mut through = Vec::new();
+                channel.inward.push(now, &bytes, &mut through);
+                self.arrive(now, &mut through);
+            }
+        }
+        self.queue_wire(now);
+    }
+
+    /// Frames came out of the inward channel.
+    fn arrive(&mut self, now: Instant, through: &mut Vec<Bytes>) {
+        for frame in through.drain(..) {
+            self.give(now, Input::Bytes(frame));
+        }
+    }
+
+    fn tick(&mut self) {
+        let now = self.clock.now();
+        let mut through = Vec::new();
+        let mut tick = |direction: &mut Direction| {
+            direction.tick(now, &mut through);
+            std::mem::take(&mut through)
+        };
+        if let Some(channel) = &mut self.channel {
+            let (outward, mut inward) = (tick(&mut channel.outward), tick(&mut channel.inward));
+            outward
+                .into_iter()
+                .for_each(|frame| self.waiting.push(frame));
+            self.arrive(now, &mut inward);
+        }
+        self.give(now, Input::Tick);
+        self.queue_wire(now);
+    }
+
+    /// The stream is over, in whichever way.
+    fn end(&mut self) {
+        if !self.ended {
+            self.ended = true;
+            self.give(self.clock.now(), Input::Eof);
+        }
+    }
+
+    /// Bytes, time and the end have a place in every state of a link.
+    fn give(&mut self, now: Instant, input: Input) {
+        let taken = self.link.handle(now, input, &mut self.out);
+        debug_assert!(
+            taken.is_ok(),
+            "bytes, ticks and ends are never misplaced: {taken:?}"
+        );
+    }
+
+    fn queue_wire(&mut self, now: Instant) {
+        if self.out.wire.is_empty() {
+            return;
+        }
+        let pieces = std::mem::take(&mut self.out.wire);
+        match &mut self.channel {
+            None => pieces
+                .into_iter()
+                .for_each(|piece| self.waiting.push(piece)),
+            Some(channel) => {
+                let mut through = Vec::new();
+                pieces
+                    .iter()
+                    .for_each(|piece| channel.outward.push(now, piece, &mut through));
+                through
+                    .into_iter()
+                    .for_each(|frame| self.waiting.push(frame));
+            }
+        }
+    }
+
+    fn write(&mut self) {
+        if self.waiting.write_to(&self.stream).is_err() {
+            self.waiting = WriteQueue::default();
+            self.end();
+        }
+    }
+
+    /// Makes the timer fire at the next deadline or before: an early one only looks and goes back.
+    fn arm(&mut self) {
+        let channel = self.channel.as_ref().and_then(|channel| channel.deadline());
+        let Some(wanted) = [self.link.deadline(), channel].into_iter().flatten().min() else {
+            return;
+        };
+        if self.armed.is_some_and(|armed| armed <= wanted) {
+            return;
+        }
+        let at = self.clock.timer_at(wanted);
+        match &mut self.timer {
+            Some(timer) => timer.as_mut().reset(at),
+            None => self.timer = Some(Box::pin(tokio::time::sleep_until(at))),
+        }
+        self.armed = Some(wanted);
+    }
+}
+
+async fn ready(stream: &TcpStream, interest: Option<Interest>) -> io::Result<tokio::io::Ready> {
+    match interest {
+        Some(interest) => stream.ready(interest).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn fire(timer: &mut Option<Pin<Box<Sleep>>>) {
+    match timer {
+        Some(timer) if !timer.is_elapsed() => timer.await,
+        _ => std::future::pending().await,
+    }
+}
+
+async fn sleep_until(at: Option<tokio::time::Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
