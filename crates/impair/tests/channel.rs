@@ -209,6 +209,27 @@ fn new_settings_leave_frames_under_way_alone() {
 }
 
 #[test]
+fn new_settings_find_an_idle_sender() {
+    let mut world = World::new("rate=1kbit/s");
+    world.at(0, Input::Frame(frame(0, 1_000)));
+    world.at(0, Input::Settings(settings("rate=1Mbit/s")));
+    world.at(0, Input::Frame(frame(1, 1_000)));
+    let expected = [(8_000, frame(1, 1_000)), (8_000_000, frame(0, 1_000))];
+    assert_eq!(world.finish(), &expected);
+}
+
+#[test]
+fn a_frame_held_back_to_the_last_moment_still_lets_another_past() {
+    let mut world = World::new("reorder=100%");
+    world.at(0, Input::Frame(frame(0, 64)));
+    world.at(0, Input::Settings(settings("delay=50ms")));
+    world.at(0, Input::Frame(frame(1, 64)));
+    assert_eq!(HOLD_AT_MOST.as_millis(), 50);
+    world.finish();
+    assert_eq!(numbers(&world.out), [1, 0]);
+}
+
+#[test]
 fn damage_keeps_length_and_on_streams_the_length_field() {
     for (stream, spared) in [(true, LENGTH_FIELD_BYTES), (false, 0)] {
         let mut world = World::with(settings("corrupt=100%,seed=1"), stream);

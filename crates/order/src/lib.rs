@@ -6,10 +6,17 @@
 //! | [`entry`] | what asks for a place in the order |
 //! | [`effect`] | what an entry did: a stamp or a refusal, who receives it, membership changes |
 //! | [`sequenced`] | the machine between them |
+//! | [`verify`] | the check that what recipients saw is one order, without trusting the machine |
+//!
+//! # Known limitations
+//!
+//! State is in memory: whoever keeps the entries can make it again by applying them.
+//! [`sequenced`] lists its bounds and what is absent on purpose.
 
 pub mod effect;
 pub mod entry;
 pub mod sequenced;
+pub mod verify;
 
 pub use effect::{Effect, Recipients};
 pub use entry::{Action, Entry};

@@ -380,7 +380,7 @@ fn any_window_loses_nothing() {
 
 #[test]
 fn long_messages_are_cut_and_joined() {
-    let long: fn(u32) -> usize = |number| 256 * 1024 >> (number % 3 * 8);
+    let long: fn(u32) -> usize = |number| (256 * 1024) >> (number % 3 * 8);
     check(0..4, BAD, |_| {}, [3, 1], long);
     let tiny_window: fn(&mut LinkConfig) = |config| {
         config.fragment_bytes = 100;

@@ -33,11 +33,13 @@ impl Sequenced {
         let (audience, recipients, room) = match audience {
             Audience::All => (Audience::All, Recipients::AllExcept(author), None),
             Audience::Unicast(nick) => {
-                let (mut nicks, members) =
-                    named(&self.members, author, std::slice::from_ref(nick))?;
-                // One name is known and not the author's: one is left.
-                let nick = nicks.pop().ok_or(Refusal::NoRecipient)?;
-                (Audience::Unicast(nick), Recipients::Members(members), None)
+                let to = self.members.by_nick(nick);
+                let to = to.ok_or_else(|| Refusal::unknown_users(&[nick]))?;
+                if to == author {
+                    return Err(Refusal::NoRecipient);
+                }
+                let audience = Audience::Unicast(self.members[to].nick.clone());
+                (audience, Recipients::Members(Arc::new([to])), None)
             }
             Audience::Multicast(nicks) => {
                 let (nicks, members) = named(&self.members, author, nicks)?;
@@ -61,12 +63,11 @@ impl Sequenced {
         author: MemberId,
         name: &RoomName,
     ) -> Result<(Audience, Recipients, Option<RoomId>), Refusal> {
-        let (id, room) = self
-            .rooms
-            .by_name(name)
+        let found = self.rooms.by_name(name);
+        let id = found
             .filter(|id| self.members[author].rooms.contains_key(id))
-            .and_then(|id| self.rooms.get(id).map(|room| (id, room)))
             .ok_or_else(|| Refusal::NotInRoom(name.clone()))?;
+        let room = &self.rooms[id];
         let recipients = Recipients::MembersExcept {
             members: Arc::clone(&room.members),
             author,
@@ -98,7 +99,7 @@ fn named(
         }
     }
     if !unknown.is_empty() {
-        return Err(Refusal::UnknownUsers(Refusal::names(unknown.into_iter())));
+        return Err(Refusal::unknown_users(&unknown));
     }
     if numbers.is_empty() {
         return Err(Refusal::NoRecipient);

@@ -155,8 +155,7 @@ impl Members {
                     nick: held, former, ..
                 } = &self[member];
                 if former.len() + 1 >= NICKS_PER_MEMBER_MAX {
-                    let (held, former) = (held.clone(), Refusal::names(former.iter()));
-                    return Err(Refusal::NicksUsedUp { held, former });
+                    return Err(Refusal::nicks_used_up(held, former));
                 }
                 self.by_nick.insert(key.clone(), member);
             }

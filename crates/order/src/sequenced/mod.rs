@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `members` | who there is, their sessions (the fence) and nicks |
 //! | `rooms` | rooms and their members |
+//! | `membership` | what changes them: enter, exit, rename, join, leave |
 //! | `outcomes` | which messages of an author are settled, and how |
 //! | `say`, `audience` | the judgement of a message: its turn, clock, recipients, stamp |
 //! | `newest` | the last stamp addressed to each member, without touching members |
@@ -26,6 +27,7 @@
 
 mod audience;
 mod members;
+mod membership;
 mod newest;
 mod outcomes;
 mod refusal;
@@ -41,9 +43,9 @@ use lamparina_protocol::{
     AuthorKey, Epoch, Lamport, MemberId, Nick, Pseq, RoomName, SessionNumber,
 };
 
-use crate::effect::{Effect, Recipients};
+use crate::effect::Effect;
 use crate::entry::{Action, Entry};
-use members::Members;
+use members::{Members, Session};
 use newest::Newest;
 use refusal::Refusal;
 use rooms::Rooms;
@@ -150,7 +152,7 @@ impl Sequenced {
             .get(member)
             .into_iter()
             .flat_map(|found| found.rooms.keys());
-        rooms.filter_map(|room| self.rooms.get(*room).map(|room| &room.name))
+        rooms.map(|room| &self.rooms[*room].name)
     }
 
     /// All rooms with how many are in them, by name.
@@ -164,8 +166,15 @@ impl Sequenced {
     pub fn room_members(&self, room: &RoomName) -> Option<&Arc<[MemberId]>> {
         self.rooms
             .by_name(room)
-            .and_then(|room| self.rooms.get(room))
-            .map(|room| &room.members)
+            .map(|room| &self.rooms[room].members)
+    }
+
+    /// A member's open session: the only one whose entries take effect.
+    pub fn session_of(&self, member: MemberId) -> Option<SessionNumber> {
+        match self.members.get(member)?.session {
+            Session::Open(session) => Some(session),
+            Session::Ended(_) => None,
+        }
     }
 
     /// An author's newest epoch and the last `pseq` settled in it.
@@ -180,180 +189,27 @@ impl Sequenced {
         let Some(found) = self.members.get(member) else {
             return Lamport::ZERO;
         };
-        let in_rooms = found.rooms.iter().filter_map(|(room, since)| {
-            Some(self.rooms.get(*room)?.newest.for_member(member, *since))
-        });
+        let in_rooms = found.rooms.iter();
+        let in_rooms =
+            in_rooms.map(|(room, since)| self.rooms[*room].newest.for_member(member, *since));
         in_rooms.fold(
             found.direct.max(self.all.for_member(member, found.since)),
             Lamport::max,
         )
     }
 
-    fn enter(
-        &mut self,
-        author: AuthorKey,
-        session: SessionNumber,
-        nick: Nick,
-        epoch: Epoch,
-    ) -> Effect {
-        let Some(member) = self.members.by_author(&author) else {
-            return match self.members.add(author, session, nick, epoch, self.head) {
-                Ok(member) => self.entered(member, None, None, true),
-                Err(refusal) => refusal.effect(None, None),
-            };
-        };
-        match self.return_to(member, session, nick, epoch) {
-            Ok((renamed_from, took_over)) => self.entered(member, renamed_from, took_over, false),
-            Err(refusal) => refusal.effect(Some(member), None),
-        }
-    }
-
-    /// A member's session begins. All is checked before anything is changed.
-    fn return_to(
-        &mut self,
-        member: MemberId,
-        session: SessionNumber,
-        nick: Nick,
-        epoch: Epoch,
-    ) -> Result<(Option<Nick>, Option<SessionNumber>), Refusal> {
-        let found = &self.members[member];
-        let took_over = found.may_enter(session)?;
-        if epoch < found.epoch {
-            return Err(Refusal::StaleEpoch {
-                epoch,
-                newest: found.epoch,
-            });
-        }
-        let renamed_from = if found.nick == nick {
-            None
-        } else {
-            Some(self.members.rename(member, nick)?)
-        };
-        self.members.open(member, session);
-        self.begin_epoch(member, epoch);
-        Ok((renamed_from, took_over))
-    }
-
-    fn begin_epoch(&mut self, member: MemberId, epoch: Epoch) {
-        let found = &mut self.members[member];
-        if found.epoch < epoch {
-            (found.epoch, found.outcomes) = (epoch, outcomes::Outcomes::default());
-        }
-    }
-
-    fn entered(
-        &self,
-        member: MemberId,
-        renamed_from: Option<Nick>,
-        took_over: Option<SessionNumber>,
-        new_member: bool,
-    ) -> Effect {
-        let found = &self.members[member];
-        Effect::Entered {
-            member,
-            author: found.author,
-            nick: found.nick.clone(),
-            renamed_from,
-            took_over,
-            new_member,
-            clock: self.head,
-            settled: found.outcomes.settled(),
-            last_addressed: self.last_addressed(member),
-        }
-    }
-
     /// An entry of an open session.
     fn act(&mut self, member: MemberId, session: SessionNumber, action: Action) -> Effect {
         let done = match action {
             Action::Say(message) => return self.say(member, message),
-            // A second Enter never comes here; it is answered before the fence.
+            // `apply` answers it before the fence: it is what opens a session.
             Action::Enter { .. } => Err(Refusal::NotEntered),
             Action::Exit => Ok(self.exit(member, session)),
             Action::Rename { nick } => self.rename(member, nick),
             Action::Join { room } => self.join(member, room),
-            Action::Leave { room } => self.leave(member, room),
+            Action::Leave { room } => self.leave(member, &room),
         };
         done.unwrap_or_else(|refusal| refusal.effect(Some(member), None))
-    }
-
-    fn exit(&mut self, member: MemberId, session: SessionNumber) -> Effect {
-        self.members.end(member, session);
-        let nick = self.members[member].nick.clone();
-        Effect::Exited {
-            member,
-            nick,
-            after: self.last_stamp,
-        }
-    }
-
-    fn rename(&mut self, member: MemberId, nick: Nick) -> Result<Effect, Refusal> {
-        if self.members[member].nick == nick {
-            return Err(Refusal::SameNick(nick));
-        }
-        let from = self.members.rename(member, nick)?;
-        let to = self.members[member].nick.clone();
-        Ok(Effect::Renamed {
-            member,
-            from,
-            to,
-            after: self.last_stamp,
-        })
-    }
-
-    fn join(&mut self, member: MemberId, name: RoomName) -> Result<Effect, Refusal> {
-        let found = self.rooms.by_name(&name);
-        let inside = found.is_some_and(|room| self.members[member].rooms.contains_key(&room));
-        if !inside && self.members[member].rooms.len() >= ROOMS_PER_MEMBER_MAX {
-            return Err(Refusal::TooManyRooms);
-        }
-        let room = match found {
-            Some(room) => room,
-            None if self.rooms.len() >= ROOMS_MAX => return Err(Refusal::RoomsFull),
-            None => self.rooms.make(name.clone(), member),
-        };
-        if !inside {
-            self.members[member].rooms.insert(room, self.head);
-        }
-        let Some(entered) = self.rooms.get_mut(room) else {
-            return Err(Refusal::NotInRoom(name)); // Never: it was found or made just now.
-        };
-        if !inside && found.is_some() {
-            entered.add(member);
-        }
-        let members = if inside {
-            Arc::from([member])
-        } else {
-            Arc::clone(&entered.members)
-        };
-        Ok(Effect::RoomJoined {
-            member,
-            nick: self.members[member].nick.clone(),
-            room: entered.name.clone(),
-            after: self.last_stamp,
-            recipients: Recipients::Members(members),
-        })
-    }
-
-    fn leave(&mut self, member: MemberId, name: RoomName) -> Result<Effect, Refusal> {
-        let found = self.rooms.by_name(&name);
-        let since = found.and_then(|room| self.members[member].rooms.remove(&room));
-        let (Some(room), Some(since)) = (found, since) else {
-            return Err(Refusal::NotInRoom(name));
-        };
-        let Some(before) = self.rooms.remove(room, member) else {
-            return Err(Refusal::NotInRoom(name)); // Never: a member's rooms exist.
-        };
-        // What was said here stays said to this member.
-        let said = before.newest.for_member(member, since);
-        let left = &mut self.members[member];
-        left.direct = left.direct.max(said);
-        Ok(Effect::RoomLeft {
-            member,
-            nick: left.nick.clone(),
-            room: before.name,
-            after: self.last_stamp,
-            recipients: Recipients::Members(before.members),
-        })
     }
 }
 

@@ -90,18 +90,28 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
-    /// Names for a text: the first few, the others counted.
-    pub(super) fn names<'a>(nicks: impl ExactSizeIterator<Item = &'a Nick>) -> String {
-        let more = nicks.len().saturating_sub(NAMES_IN_TEXT);
-        let mut text = nicks
-            .take(NAMES_IN_TEXT)
+    /// All names of one's own that can be taken back.
+    pub(super) fn nicks_used_up(held: &Nick, former: &[Nick]) -> Self {
+        let former = former
+            .iter()
             .map(Nick::as_str)
             .collect::<Vec<_>>()
             .join(", ");
+        Self::NicksUsedUp {
+            held: held.clone(),
+            former,
+        }
+    }
+
+    /// Names nobody has: the first few, the others counted.
+    pub(super) fn unknown_users(nicks: &[&Nick]) -> Self {
+        let more = nicks.len().saturating_sub(NAMES_IN_TEXT);
+        let first = nicks.iter().take(NAMES_IN_TEXT).map(|nick| nick.as_str());
+        let mut text = first.collect::<Vec<_>>().join(", ");
         if more > 0 {
             text.push_str(&format!(" and {more} more"));
         }
-        text
+        Self::UnknownUsers(text)
     }
 
     /// The code for programs.

@@ -2,6 +2,7 @@
 //! members is one shared slice until the membership changes.
 
 use std::collections::BTreeMap;
+use std::ops::{Index, IndexMut};
 use std::sync::Arc;
 
 use lamparina_protocol::nick::NickKey;
@@ -38,16 +39,6 @@ impl Rooms {
         self.by_name.get(&name.key()).copied()
     }
 
-    /// One room.
-    pub(super) fn get(&self, room: RoomId) -> Option<&Room> {
-        self.rooms.get(&room)
-    }
-
-    /// One room, to change.
-    pub(super) fn get_mut(&mut self, room: RoomId) -> Option<&mut Room> {
-        self.rooms.get_mut(&room)
-    }
-
     /// All rooms, by name.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Room> {
         self.by_name
@@ -60,12 +51,12 @@ impl Rooms {
         self.rooms.len()
     }
 
-    /// A new room with one member.
-    pub(super) fn make(&mut self, name: RoomName, member: MemberId) -> RoomId {
+    /// A new room, for a member to be added at once.
+    pub(super) fn make(&mut self, name: RoomName) -> RoomId {
         let room = RoomId(self.made);
         self.made += 1;
         self.by_name.insert(name.key(), room);
-        let members = Arc::from([member]);
+        let members = Arc::from([]);
         self.rooms.insert(
             room,
             Room {
@@ -77,35 +68,50 @@ impl Rooms {
         room
     }
 
-    /// Removes a member; a room without members is no more. Returns the room as it was.
-    pub(super) fn remove(&mut self, room: RoomId, member: MemberId) -> Option<Room> {
-        let before = self.rooms.get(&room)?.clone();
-        let members: Arc<[MemberId]> = before
-            .members
-            .iter()
-            .copied()
-            .filter(|other| *other != member)
-            .collect();
-        if members.is_empty() {
-            self.rooms.remove(&room);
-            self.by_name.remove(&before.name.key());
-        } else if let Some(room) = self.rooms.get_mut(&room) {
-            room.members = members;
-        }
-        Some(before)
-    }
-}
-
-impl Room {
-    /// Adds a member.
-    pub(super) fn add(&mut self, member: MemberId) {
-        let place = self.members.partition_point(|other| *other < member);
-        let (before, after) = self.members.split_at(place);
-        self.members = before
+    /// Adds a member who is not in; returns the members there are now.
+    pub(super) fn add(&mut self, room: RoomId, member: MemberId) -> Arc<[MemberId]> {
+        let room = &mut self[room];
+        let place = room.members.partition_point(|other| *other < member);
+        let (before, after) = room.members.split_at(place);
+        room.members = before
             .iter()
             .chain([&member])
             .chain(after)
             .copied()
             .collect();
+        Arc::clone(&room.members)
+    }
+
+    /// Removes a member; a room without members is no more. Returns the room as it was.
+    pub(super) fn remove(&mut self, id: RoomId, member: MemberId) -> Room {
+        let before = self[id].clone();
+        let others = before
+            .members
+            .iter()
+            .copied()
+            .filter(|other| *other != member);
+        self[id].members = others.collect();
+        if self[id].members.is_empty() {
+            self.rooms.remove(&id);
+            self.by_name.remove(&before.name.key());
+        }
+        before
+    }
+}
+
+impl Index<RoomId> for Rooms {
+    type Output = Room;
+
+    /// For rooms found by name, or among a member's: a room that somebody is in exists.
+    fn index(&self, room: RoomId) -> &Room {
+        &self.rooms[&room]
+    }
+}
+
+impl IndexMut<RoomId> for Rooms {
+    fn index_mut(&mut self, room: RoomId) -> &mut Room {
+        self.rooms
+            .get_mut(&room)
+            .expect("a room that somebody is in exists")
     }
 }

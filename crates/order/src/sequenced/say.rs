@@ -103,8 +103,8 @@ impl Sequenced {
                     .for_each(|to| self.members[*to].direct = stamp);
             }
             Recipients::MembersExcept { .. } => {
-                if let Some(room) = room.and_then(|room| self.rooms.get_mut(room)) {
-                    room.newest.note(member, stamp);
+                if let Some(room) = room {
+                    self.rooms[room].newest.note(member, stamp);
                 }
             }
         }

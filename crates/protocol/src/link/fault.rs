@@ -18,17 +18,17 @@ pub(super) enum LinkFault {
     WrongVersion(u16),
     #[error("the terms cannot be met: {0}")]
     BadTerms(TermsFault),
-    #[error("a {0:?} frame has no place in this state")]
+    #[error("{0:?} has no place in this state")]
     Unexpected(FrameType),
     #[error("{0}")]
     Foreign(FrameFault),
-    #[error("{0:?} frames are not spoken on this link")]
+    #[error("{0:?} is not spoken on this link")]
     NotSpoken(FrameType),
     #[error("the acknowledgement names frames that were never sent")]
     AckUnsent,
     #[error("a frame lies beyond the window agreed on")]
     BeyondWindow,
-    #[error("a {0:?} frame cannot be read: {1}")]
+    #[error("{0:?} cannot be read: {1}")]
     BadControl(FrameType, ControlError),
     #[error("a frame or message is longer than agreed")]
     TooLong,

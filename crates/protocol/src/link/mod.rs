@@ -199,6 +199,11 @@ impl Link {
         stats
     }
 
+    /// Where the link stands, in a word, for people.
+    pub fn state(&self) -> &'static str {
+        self.state.name()
+    }
+
     /// What was agreed on, once open.
     pub fn terms(&self) -> Option<Terms> {
         self.state.open().map(|open| open.flow.terms())

@@ -99,6 +99,19 @@ impl Repeat {
 }
 
 impl State {
+    /// The state in a word.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Calling(_) => "calling",
+            Self::Listening(_) => "listening",
+            Self::Asked(_) => "asked",
+            Self::Answered(_) => "answered",
+            Self::Open(_) => "open",
+            Self::Closing(_) => "closing",
+            Self::Closed => "closed",
+        }
+    }
+
     /// The flow of messages, in the states that have one.
     #[inline]
     pub(super) fn open(&self) -> Option<&Open> {

@@ -3,11 +3,11 @@
 //! `time event=NAME key=value ..`, the keys in the order of the fields. What is cut is said:
 //! after a value that was too long comes `KEY_more=N`, the bytes (for `to`: the names) left out.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
-use lamparina_protocol::{Audience, Lamport, Nick, SessionNumber};
+use lamparina_protocol::{Audience, Lamport, SessionNumber};
 
-use super::value::{cut, is_plainly_bare, push_value};
+use super::pairs::Pairs;
 
 /// Bytes of a message's text in the log, at most.
 pub const TEXT_LOGGED_MAX: usize = 4 * 1024;
@@ -16,7 +16,7 @@ pub const VALUE_LOGGED_MAX: usize = 512;
 /// Recipients that are named, at most.
 pub const NAMES_LOGGED_MAX: usize = 32;
 /// Bytes of a nick or room in a list; checked names are shorter.
-const NAME_BYTES_MAX: usize = 72;
+pub(super) const NAME_BYTES_MAX: usize = 72;
 /// Every byte of a value can become an escape of six.
 const ESCAPE_FACTOR: usize = 6;
 /// Bytes of a whole line, at most: one text, one list, and up to four values with their keys.
@@ -139,7 +139,7 @@ impl LogEvent<'_> {
     /// Appends `event=..` and the keys, without time and newline. A text is left out unless `with_text`.
     pub(super) fn push(&self, out: &mut Vec<u8>, with_text: bool) {
         out.reserve(LINE_BYTES_USUAL);
-        let line = &mut Pairs { out };
+        let line = &mut Pairs::new(out);
         match *self {
             Self::Produced {
                 stamp,
@@ -216,109 +216,4 @@ impl LogEvent<'_> {
             Self::Produced { .. } | Self::Consumed { .. } => line,
         };
     }
-}
-
-/// The part of a line after its time.
-struct Pairs<'a> {
-    out: &'a mut Vec<u8>,
-}
-
-impl Pairs<'_> {
-    fn event(&mut self, name: &str) -> &mut Self {
-        self.out.extend_from_slice(b"event=");
-        self.out.extend_from_slice(name.as_bytes());
-        self
-    }
-
-    fn key(&mut self, key: &str) {
-        self.out.push(b' ');
-        self.out.extend_from_slice(key.as_bytes());
-        self.out.push(b'=');
-    }
-
-    fn number(&mut self, key: &str, number: u64) -> &mut Self {
-        self.key(key);
-        push_number(self.out, number);
-        self
-    }
-
-    fn value(&mut self, key: &str, value: &str) -> &mut Self {
-        self.bounded(key, value, VALUE_LOGGED_MAX)
-    }
-
-    fn bounded(&mut self, key: &str, value: &str, max: usize) -> &mut Self {
-        let kept = cut(value, max);
-        self.key(key);
-        push_value(self.out, kept);
-        self.more(key, value.len() - kept.len())
-    }
-
-    fn more(&mut self, key: &str, left_out: usize) -> &mut Self {
-        if left_out > 0 {
-            self.out.push(b' ');
-            self.out.extend_from_slice(key.as_bytes());
-            self.out.extend_from_slice(b"_more=");
-            push_number(self.out, left_out as u64);
-        }
-        self
-    }
-
-    fn room(&mut self, room: &str) -> &mut Self {
-        self.value("room", &format!("#{room}"))
-    }
-
-    fn addr(&mut self, addr: SocketAddr) -> &mut Self {
-        // An IPv6 scope would print as `%N`; nothing here needs quoting.
-        self.key("addr");
-        let text = match addr.ip() {
-            IpAddr::V4(ip) => format!("{ip}:{}", addr.port()),
-            IpAddr::V6(ip) => format!("[{ip}]:{}", addr.port()),
-        };
-        self.out.extend_from_slice(text.as_bytes());
-        self
-    }
-
-    fn names(&mut self, to: To<'_>) -> &mut Self {
-        match to {
-            To::Audience(Audience::Unicast(nick)) => self.value("to", nick.as_str()),
-            To::Audience(Audience::Multicast(nicks)) => self.list(nicks.iter().map(Nick::as_str)),
-            To::Audience(Audience::All) => self.value("to", "ALL"),
-            To::Audience(Audience::Room(room)) => self.value("to", &format!("#{room}")),
-            To::Names(names) => self.list(names.iter().map(String::as_str)),
-            To::Strs(names) => self.list(names.iter().copied()),
-        }
-    }
-
-    fn list<'n>(&mut self, names: impl ExactSizeIterator<Item = &'n str> + Clone) -> &mut Self {
-        let left_out = names.len().saturating_sub(NAMES_LOGGED_MAX);
-        let names = names.take(NAMES_LOGGED_MAX);
-        let names = names.map(|name| cut(name, NAME_BYTES_MAX));
-        self.key("to");
-        if names.clone().all(is_plainly_bare) && names.len() > 0 {
-            for (at, name) in names.enumerate() {
-                if at > 0 {
-                    self.out.push(b',');
-                }
-                self.out.extend_from_slice(name.as_bytes());
-            }
-        } else {
-            push_value(self.out, &names.collect::<Vec<_>>().join(","));
-        }
-        self.more("to", left_out)
-    }
-}
-
-/// Appends `number` in decimal; several times faster than the formatting of the standard library.
-fn push_number(out: &mut Vec<u8>, mut number: u64) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
 }

@@ -168,11 +168,12 @@ impl LogFile {
     /// long the trouble lasts, and gives the file up: a full disk may be freed by its removal.
     fn undo(&mut self, done: &mut usize) {
         let Some(open) = self.open.take() else { return };
-        let undone = open.alone
-            && open.file.metadata().is_ok_and(|metadata| {
-                let before = metadata.len().saturating_sub(*done as u64);
-                *done == 0 || open.file.set_len(before).is_ok()
-            });
+        let undone = *done == 0
+            || open.alone
+                && open.file.metadata().is_ok_and(|metadata| {
+                    let before = metadata.len().saturating_sub(*done as u64);
+                    open.file.set_len(before).is_ok()
+                });
         if undone {
             *done = 0;
         } else {

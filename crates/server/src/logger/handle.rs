@@ -40,7 +40,7 @@ impl Shared {
         queue.take(now(), spare)
     }
 
-    /// Accepts nothing from now on; whether nothing is left.
+    /// Accepts nothing from now on.
     pub(super) fn close(&self) {
         self.lock().close();
         self.idle.notify_one();

@@ -26,7 +26,8 @@
 //!
 //! # Known limitations
 //!
-//! Unix only. Lines of one event share the clock of the day, which may be set back.
+//! Unix only. Times are the clock's, which may be set back; the order is that of the lines.
+//! Where two servers log to one file, a killed logger's unfinished line stays in it.
 
 mod child;
 mod config;
@@ -35,6 +36,7 @@ mod feed;
 mod file;
 mod handle;
 mod line;
+mod pairs;
 #[cfg(test)]
 mod parse;
 mod process;

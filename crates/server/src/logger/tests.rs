@@ -221,31 +221,3 @@ proptest! {
         prop_assert_eq!(pairs, expected);
     }
 }
-
-/// For people: `cargo test --release -p lamparina-server cost_of_a_line -- --ignored --nocapture`.
-#[test]
-#[ignore = "prints a time and decides nothing"]
-fn cost_of_a_line() {
-    const LINES: u32 = 1_000_000;
-    let audience = Audience::Multicast(
-        ["bob", "carla"]
-            .map(|name| Nick::try_from(name).unwrap())
-            .to_vec(),
-    );
-    let event = produced(To::from(&audience), None);
-    let mut writer = LineWriter::default();
-    let mut out = Vec::new();
-    let begun = std::time::Instant::now();
-    for number in 0..LINES {
-        if number % 1_000 == 0 {
-            out.clear();
-        }
-        writer.push(
-            &mut out,
-            UnixMicros(AT.0 + u64::from(number)),
-            &event,
-            false,
-        );
-    }
-    println!("{:?} a line", begun.elapsed() / LINES);
-}

@@ -1,0 +1,154 @@
+//! Changes who there is, what they are called and which rooms they are in. A refused change
+//! changes nothing: everything is checked first.
+
+use std::sync::Arc;
+
+use lamparina_protocol::{AuthorKey, Epoch, MemberId, Nick, RoomName, SessionNumber};
+
+use super::outcomes::Outcomes;
+use super::refusal::Refusal;
+use super::{ROOMS_MAX, ROOMS_PER_MEMBER_MAX, Sequenced};
+use crate::effect::{Effect, Recipients};
+
+impl Sequenced {
+    /// A session begins, the author's first one or another.
+    pub(super) fn enter(
+        &mut self,
+        author: AuthorKey,
+        session: SessionNumber,
+        nick: Nick,
+        epoch: Epoch,
+    ) -> Effect {
+        let Some(member) = self.members.by_author(&author) else {
+            return match self.members.add(author, session, nick, epoch, self.head) {
+                Ok(member) => self.entered(member, None, None, true),
+                Err(refusal) => refusal.effect(None, None),
+            };
+        };
+        match self.enter_again(member, session, nick, epoch) {
+            Ok((renamed_from, took_over)) => self.entered(member, renamed_from, took_over, false),
+            Err(refusal) => refusal.effect(Some(member), None),
+        }
+    }
+
+    /// A session of a member begins. Returns the nick before, where it changed, and the session
+    /// taken over from.
+    fn enter_again(
+        &mut self,
+        member: MemberId,
+        session: SessionNumber,
+        nick: Nick,
+        epoch: Epoch,
+    ) -> Result<(Option<Nick>, Option<SessionNumber>), Refusal> {
+        let found = &self.members[member];
+        let took_over = found.may_enter(session)?;
+        if epoch < found.epoch {
+            return Err(Refusal::StaleEpoch {
+                epoch,
+                newest: found.epoch,
+            });
+        }
+        let renamed_from = if found.nick == nick {
+            None
+        } else {
+            Some(self.members.rename(member, nick)?)
+        };
+        self.members.open(member, session);
+        let found = &mut self.members[member];
+        if found.epoch < epoch {
+            (found.epoch, found.outcomes) = (epoch, Outcomes::default());
+        }
+        Ok((renamed_from, took_over))
+    }
+
+    fn entered(
+        &self,
+        member: MemberId,
+        renamed_from: Option<Nick>,
+        took_over: Option<SessionNumber>,
+        new_member: bool,
+    ) -> Effect {
+        let found = &self.members[member];
+        Effect::Entered {
+            member,
+            author: found.author,
+            nick: found.nick.clone(),
+            renamed_from,
+            took_over,
+            new_member,
+            clock: self.head,
+            settled: found.outcomes.settled(),
+            last_addressed: self.last_addressed(member),
+        }
+    }
+
+    /// The session ends; its author is a member still, also of its rooms.
+    pub(super) fn exit(&mut self, member: MemberId, session: SessionNumber) -> Effect {
+        self.members.end(member, session);
+        let nick = self.members[member].nick.clone();
+        Effect::Exited {
+            member,
+            nick,
+            after: self.last_stamp,
+        }
+    }
+
+    /// Another name, or the same one spelt otherwise.
+    pub(super) fn rename(&mut self, member: MemberId, nick: Nick) -> Result<Effect, Refusal> {
+        if self.members[member].nick == nick {
+            return Err(Refusal::SameNick(nick));
+        }
+        let to = nick.clone();
+        let from = self.members.rename(member, nick)?;
+        Ok(Effect::Renamed {
+            member,
+            from,
+            to,
+            after: self.last_stamp,
+        })
+    }
+
+    /// Into a room. A member who is in already is told so, and nobody else is: a client that
+    /// comes back may simply join again.
+    pub(super) fn join(&mut self, member: MemberId, name: RoomName) -> Result<Effect, Refusal> {
+        let found = self.rooms.by_name(&name);
+        let rooms = &self.members[member].rooms;
+        let (room, members) = match found {
+            Some(room) if rooms.contains_key(&room) => (room, Arc::from([member])),
+            _ if rooms.len() >= ROOMS_PER_MEMBER_MAX => return Err(Refusal::TooManyRooms),
+            None if self.rooms.len() >= ROOMS_MAX => return Err(Refusal::RoomsFull),
+            _ => {
+                let room = found.unwrap_or_else(|| self.rooms.make(name));
+                self.members[member].rooms.insert(room, self.head);
+                (room, self.rooms.add(room, member))
+            }
+        };
+        Ok(Effect::RoomJoined {
+            member,
+            nick: self.members[member].nick.clone(),
+            room: self.rooms[room].name.clone(),
+            after: self.last_stamp,
+            recipients: Recipients::Members(members),
+        })
+    }
+
+    /// Out of a room. What was said there before stays said to this member.
+    pub(super) fn leave(&mut self, member: MemberId, name: &RoomName) -> Result<Effect, Refusal> {
+        let found = self.rooms.by_name(name);
+        let found = found.and_then(|room| {
+            let since = self.members[member].rooms.remove(&room)?;
+            Some((room, since))
+        });
+        let (room, since) = found.ok_or_else(|| Refusal::NotInRoom(name.clone()))?;
+        let before = self.rooms.remove(room, member);
+        let left = &mut self.members[member];
+        left.direct = left.direct.max(before.newest.for_member(member, since));
+        Ok(Effect::RoomLeft {
+            member,
+            nick: left.nick.clone(),
+            room: before.name,
+            after: self.last_stamp,
+            recipients: Recipients::Members(before.members),
+        })
+    }
+}

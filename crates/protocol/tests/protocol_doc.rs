@@ -1,0 +1,274 @@
+//! The worked conversation of `docs/protocol.md`, section 9, is what two links really say.
+//!
+//! `UPDATE_EXPECT=1 cargo test -p lamparina-protocol --test protocol_doc` writes it anew.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "this test reads and writes the document")]
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use bytes::Bytes;
+use lamparina_protocol::control::{CloseCode, Hello, Welcome};
+use lamparina_protocol::frame::{Decoded, FrameDecoder, FrameType, HEADER_BYTES};
+use lamparina_protocol::link::{Event, Input, Link, LinkConfig, Outgoing, Output};
+use lamparina_protocol::message::{Delivery, SetNick, Submit, ToClient, ToServer};
+use lamparina_protocol::{
+    Audience, AuthorKey, Epoch, Instant, Lamport, LogId, MemberId, Nick, Prev, Pseq, SessionNumber,
+    UnixMicros, codec,
+};
+
+const DOC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/protocol.md");
+const BEGIN: &str = "<!-- conversation: begin -->\n";
+const END: &str = "<!-- conversation: end -->\n";
+
+/// Two links and what was said between them.
+struct Talk {
+    now: Instant,
+    client: Link,
+    server: Link,
+    text: String,
+    /// Frames on their way, each with whether the client sent it.
+    under_way: VecDeque<(bool, Bytes)>,
+}
+
+impl Talk {
+    fn begin() -> Self {
+        let now = Instant::ZERO;
+        let hello = Hello {
+            author: AuthorKey(std::array::from_fn(|i| i as u8)),
+            epoch: Epoch(1_700_000_000_000_000),
+            session: SessionNumber(1_700_000_000_000_001),
+            log: LogId::default(),
+            cursor: Lamport::ZERO,
+        };
+        Self {
+            now,
+            client: Link::initiate(LinkConfig::new(0x0a0b_0c0d), hello.to_bytes(), now),
+            server: Link::respond(LinkConfig::new(0x0102_0304), now),
+            text: String::new(),
+            under_way: VecDeque::new(),
+        }
+    }
+
+    fn note(&mut self, words: &str) {
+        let _ = writeln!(self.text, "{words}");
+    }
+
+    /// Gives one side an input; what it says is queued.
+    fn give(&mut self, to_client: bool, input: Input) {
+        let mut out = Output::default();
+        let link = if to_client {
+            &mut self.client
+        } else {
+            &mut self.server
+        };
+        link.handle(self.now, input, &mut out).unwrap();
+        let asked = out
+            .events
+            .iter()
+            .any(|event| matches!(event, Event::Asked { .. }));
+        self.say(to_client, &out);
+        if asked {
+            let welcome = Welcome {
+                log: LogId([0x11; 16]),
+                clock: Lamport::new(6),
+            };
+            self.give(
+                to_client,
+                Input::Accept {
+                    welcome: welcome.to_bytes(),
+                },
+            );
+        }
+    }
+
+    fn say(&mut self, from_client: bool, out: &Output) {
+        let frames = out.wire.iter().flat_map(frames);
+        self.under_way
+            .extend(frames.map(|frame| (from_client, frame)));
+    }
+
+    /// Lets time pass and both sides speak until neither has anything to say; the frame numbered
+    /// `damage` of this exchange (from 0) loses a bit on its way.
+    fn exchange(&mut self, damage: Option<usize>) {
+        let mut count = 0;
+        loop {
+            while let Some((from_client, frame)) = self.under_way.pop_front() {
+                print(&mut self.text, from_client, &frame);
+                let mut bytes = frame.to_vec();
+                if damage == Some(count) {
+                    bytes[HEADER_BYTES] ^= 1;
+                    self.note("          (the lowest bit of the payload's first byte is flipped on the way)");
+                }
+                count += 1;
+                self.give(!from_client, Input::Bytes(bytes.into()));
+            }
+            self.now += Duration::from_millis(5);
+            self.give(true, Input::Tick);
+            self.give(false, Input::Tick);
+            if self.under_way.is_empty() {
+                return;
+            }
+        }
+    }
+
+    fn client_says(&mut self, kind: FrameType, body: Bytes) {
+        self.client
+            .send(self.now, &Outgoing::own(kind, body))
+            .unwrap();
+    }
+
+    fn server_says(&mut self, message: &ToClient) {
+        let body = codec::encode(message).unwrap();
+        self.server
+            .send(self.now, &Outgoing::own(FrameType::Data, body))
+            .unwrap();
+    }
+}
+
+fn frames(piece: &Bytes) -> Vec<Bytes> {
+    let mut rest = piece.clone();
+    let mut frames = Vec::new();
+    while let Some(length) = rest.first_chunk::<4>() {
+        frames.push(rest.split_to(HEADER_BYTES + u32::from_be_bytes(*length) as usize));
+    }
+    frames
+}
+
+/// One frame: its header's fields apart, then its payload, 40 bytes a line.
+fn print(text: &mut String, from_client: bool, frame: &Bytes) {
+    let arrow = if from_client {
+        "client ->"
+    } else {
+        "<- server"
+    };
+    let mut decoder = FrameDecoder::default();
+    decoder.push(frame.clone());
+    let Ok(Some(Decoded::Frame(decoded))) = decoder.next() else {
+        panic!("a link sent what is no frame: {frame:02x?}");
+    };
+    let hex = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>()
+    };
+    let _ = writeln!(
+        text,
+        "{arrow} {:<13} {} {} {} {} {}",
+        name(decoded.kind),
+        hex(&frame[..4]),
+        hex(&frame[4..5]),
+        hex(&frame[5..7]),
+        hex(&frame[7..11]),
+        hex(&frame[11..12]),
+    );
+    for line in decoded.payload.chunks(40) {
+        let _ = writeln!(text, "          {}", hex(line));
+    }
+}
+
+fn name(kind: FrameType) -> &'static str {
+    match kind {
+        FrameType::Syn => "SYN",
+        FrameType::SynAck => "SYN_ACK",
+        FrameType::HandshakeAck => "HANDSHAKE_ACK",
+        FrameType::Ack => "ACK",
+        FrameType::Nack => "NACK",
+        FrameType::Data => "DATA",
+        FrameType::SetNick => "SET_NICK",
+        FrameType::Disconnect => "DISCONNECT",
+        other => panic!("no {other:?} in this conversation"),
+    }
+}
+
+fn nick(text: &str) -> Nick {
+    Nick::try_from(text).unwrap()
+}
+
+fn conversation() -> String {
+    let mut talk = Talk::begin();
+    talk.note("The client calls; the server's clock stands at 6.");
+    talk.exchange(None);
+
+    talk.note(
+        "\n\"I am ana.\" The answer: Entered, member 2, clock 6, nothing settled, resumed after 0.",
+    );
+    let set_nick = codec::encode(&SetNick { nick: nick("ana") }).unwrap();
+    talk.client_says(FrameType::SetNick, set_nick);
+    talk.exchange(None);
+    talk.server_says(&ToClient::Entered {
+        nick: nick("ana"),
+        member: MemberId(2),
+        clock: Lamport::new(6),
+        settled: Pseq(0),
+        resumed: Lamport::ZERO,
+        gap: false,
+    });
+    talk.exchange(None);
+
+    talk.note("\nMSG:bob:hello, with clock 7; committed at max(6, 7) + 1 = 8.");
+    let submit = ToServer::Submit(Submit {
+        epoch: Epoch(1_700_000_000_000_000),
+        pseq: Pseq(1),
+        clock: Lamport::new(7),
+        seen: Lamport::ZERO,
+        sent_at: UnixMicros(1_700_000_000_500_000),
+        audience: Audience::Unicast(nick("bob")),
+        text: "hello".to_owned(),
+    });
+    talk.client_says(FrameType::Data, codec::encode(&submit).unwrap());
+    talk.exchange(None);
+    talk.server_says(&ToClient::Committed {
+        epoch: Epoch(1_700_000_000_000_000),
+        pseq: Pseq(1),
+        stamp: Lamport::new(8),
+    });
+    talk.exchange(None);
+
+    talk.note("\nbob's answer, stamp 10, the first message delivered to ana (prev 0), is damaged, asked for again and repeated.");
+    talk.server_says(&ToClient::Message(Delivery {
+        stamp: Lamport::new(10),
+        member: MemberId(1),
+        from: nick("bob"),
+        epoch: Epoch(1_699_999_999_000_000),
+        pseq: Pseq(1),
+        clock: Lamport::new(9),
+        seen: Lamport::new(8),
+        sent_at: UnixMicros(1_700_000_000_900_000),
+        audience: Audience::Unicast(nick("ana")),
+        history: false,
+        text: "hi, ana".to_owned(),
+        prev: Prev(Lamport::ZERO),
+    }));
+    talk.exchange(Some(0));
+
+    talk.note("\nana leaves.");
+    let bye = Input::Close {
+        code: CloseCode::Goodbye,
+        text: "bye".to_owned(),
+    };
+    talk.give(true, bye);
+    talk.exchange(None);
+    talk.text
+}
+
+#[test]
+fn the_worked_conversation_is_what_links_say() {
+    let doc = std::fs::read_to_string(DOC).unwrap();
+    let (before, rest) = doc
+        .split_once(BEGIN)
+        .expect("the document marks where the conversation begins");
+    let (shown, after) = rest.split_once(END).expect("and where it ends");
+    let real = format!("```text\n{}```\n", conversation());
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        std::fs::write(DOC, format!("{before}{BEGIN}{real}{END}{after}")).unwrap();
+    } else {
+        assert_eq!(
+            shown, real,
+            "run again with UPDATE_EXPECT=1 and look at the difference"
+        );
+    }
+}
