@@ -76,7 +76,7 @@ impl Link {
     /// The transport has ended.
     pub(super) fn on_eof(&mut self, out: &mut Output) {
         let reason = match &self.state {
-            State::Closing(closing) if closing.open.flow.is_drained() => CloseReason::Orderly,
+            State::Closing(closing) if closing.is_complete() => CloseReason::Orderly,
             _ => CloseReason::Eof,
         };
         self.close(reason, out);
@@ -85,7 +85,7 @@ impl Link {
     /// Silence for too long. What was acknowledged before an orderly end stays acknowledged.
     pub(super) fn on_silence(&mut self, out: &mut Output) -> Result<(), LinkFault> {
         match &self.state {
-            State::Closing(closing) if closing.open.flow.is_drained() => {
+            State::Closing(closing) if closing.is_complete() => {
                 self.close(CloseReason::Orderly, out);
                 Ok(())
             }
@@ -128,7 +128,7 @@ impl Link {
             return;
         };
         // A peer that has more to say than came says it, and then DISCONNECT, again.
-        if closing.peer_next == Some(closing.open.flow.next_awaited()) {
+        if closing.peer_next.is_some() && closing.is_complete() {
             self.close(CloseReason::Orderly, out);
         }
     }
@@ -149,25 +149,30 @@ impl Link {
 
     /// Says goodbye again when it is time. A peer from which nothing comes meanwhile is taken to
     /// have said its own; one that only chatters is left after the time of a silent one.
-    pub(super) fn repeat_bye(&mut self, now: Instant, out: &mut Output) {
+    pub(super) fn repeat_bye(&mut self, now: Instant, out: &mut Output) -> Result<(), LinkFault> {
         let dead_after = self.config.dead_after;
         let State::Closing(closing) = &self.state else {
-            return;
+            return Ok(());
         };
         let repeat = closing.repeat;
         if repeat.times == 0 || now < repeat.at {
-            return;
+            return Ok(());
         }
         let heard_since = self.heard_at > repeat.said_at;
         let quiet_since = closing.waiting_since.max(closing.open.flow.received_at());
         let stalled = quiet_since + dead_after <= now;
         if stalled || (repeat.times >= SAY_BYE_TIMES && !heard_since) {
-            return self.close(CloseReason::Orderly, out);
+            if !closing.is_complete() {
+                return Err(LinkFault::GaveUp);
+            }
+            self.close(CloseReason::Orderly, out);
+            return Ok(());
         }
         if heard_since {
             self.reset_bye_count();
         }
         self.say_bye(now);
+        Ok(())
     }
 
     fn reset_bye_count(&mut self) {
@@ -184,6 +189,7 @@ impl Link {
     /// Nothing follows.
     fn close(&mut self, reason: CloseReason, out: &mut Output) {
         out.events.push(Event::Closed(reason));
+        self.ended_drained = self.is_drained();
         self.state = State::Closed;
         self.decoder = FrameDecoder::default();
         self.frame_began = None;

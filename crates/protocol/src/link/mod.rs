@@ -53,6 +53,8 @@ pub struct Link {
     heard_at: Instant,
     /// When the frame began that has not ended.
     frame_began: Option<Instant>,
+    /// Once closed: whether everything sent had been acknowledged.
+    ended_drained: bool,
 }
 
 impl Link {
@@ -80,6 +82,7 @@ impl Link {
             outbox: Outbox::default(),
             heard_at: now,
             frame_began: None,
+            ended_drained: true,
         }
     }
 
@@ -158,9 +161,12 @@ impl Link {
         }
     }
 
-    /// Whether everything sent has been acknowledged.
+    /// Whether everything sent has been acknowledged; once closed, whether it had been.
     pub fn is_drained(&self) -> bool {
-        self.state.open().is_none_or(|open| open.flow.is_drained())
+        match self.state.open() {
+            Some(open) => open.flow.is_drained(),
+            None => self.ended_drained,
+        }
     }
 
     /// When to call again with `Input::Tick`; `None` while nothing is pending.
@@ -186,7 +192,7 @@ impl Link {
 
     /// Counters and measures.
     pub fn stats(&self) -> LinkStats {
-        let mut stats = self.outbox.stats;
+        let mut stats = self.outbox.stats.to_stats();
         if let Some(open) = self.state.open() {
             let rtt = open.flow.rtt();
             let (frames, bytes) = open.flow.in_flight(&self.outbox);
@@ -340,8 +346,7 @@ impl Link {
                 open.flow.put_ping(now, &mut self.outbox);
             }
         }
-        self.repeat_bye(now, out);
-        Ok(())
+        self.repeat_bye(now, out)
     }
 
     /// After silence, and then often enough that a few may be lost before the link is.
@@ -359,5 +364,17 @@ impl Link {
         open.flow.pump(now, &mut self.outbox);
         open.flow.settle(now, &mut self.outbox);
         self.settle_closing(now, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Beside this an open link that is idle owns nothing: its windows, queues and buffers are empty
+    /// and without capacity.
+    #[test]
+    fn a_link_is_small() {
+        assert!(size_of::<Link>() < 700, "{} bytes", size_of::<Link>());
     }
 }

@@ -1,5 +1,6 @@
-//! Bytes on their way out. Frames are written one after the other into one burst, which leaves as
-//! one piece; the position of every byte ever written is known, modulo 2^32.
+//! Bytes on their way out. Sequenced frames are written one after the other into one burst, control
+//! frames beside it; they leave as one piece, control frames last. The position of every sequenced
+//! byte ever written is known, modulo 2^32.
 
 use bytes::{Bytes, BytesMut};
 
@@ -8,25 +9,63 @@ use crate::frame::{FrameType, Seq, put_frame, put_frame_shared};
 
 /// Room made for a burst before its size is known, at most.
 const HINT_BYTES_MAX: usize = 64 * 1024;
+/// Room made for the control frames that leave with a burst: an ACK and some.
+const CONTROL_BYTES: usize = 32;
 
 /// The burst being written.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     burst: BytesMut,
+    control: BytesMut,
     /// Position of the burst's first byte.
     at: u32,
     /// Bytes of the burst before this one: the best guess for this one.
     hint: u32,
-    /// Counters of the link. Those that are measured when asked for are zero here.
-    pub(super) stats: LinkStats,
+    pub(super) stats: Counters,
+}
+
+/// What [`LinkStats`] counts. What it measures is asked for elsewhere.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counters {
+    pub(super) frames_sent: u64,
+    pub(super) frames_received: u64,
+    pub(super) retransmitted: u64,
+    pub(super) damaged: u64,
+    pub(super) duplicates: u64,
+    pub(super) early: u64,
+    pub(super) nacks_sent: u64,
+    pub(super) nacks_received: u64,
+    pub(super) timeouts: u64,
+    pub(super) bytes_sent: u64,
+    pub(super) bytes_received: u64,
+}
+
+impl Counters {
+    /// The counts, with every measure at its default.
+    pub(super) fn to_stats(self) -> LinkStats {
+        LinkStats {
+            frames_sent: self.frames_sent,
+            frames_received: self.frames_received,
+            retransmitted: self.retransmitted,
+            damaged: self.damaged,
+            duplicates: self.duplicates,
+            early: self.early,
+            nacks_sent: self.nacks_sent,
+            nacks_received: self.nacks_received,
+            timeouts: self.timeouts,
+            bytes_sent: self.bytes_sent,
+            bytes_received: self.bytes_received,
+            ..LinkStats::default()
+        }
+    }
 }
 
 impl Outbox {
     pub(super) fn is_empty(&self) -> bool {
-        self.burst.is_empty()
+        self.burst.is_empty() && self.control.is_empty()
     }
 
-    /// Position of the next byte.
+    /// Position of the next sequenced byte.
     #[inline]
     pub(super) fn position(&self) -> u32 {
         self.at.wrapping_add(self.burst.len() as u32)
@@ -34,8 +73,7 @@ impl Outbox {
 
     /// Writes a control frame: alone, without a place.
     pub(super) fn put_control(&mut self, kind: FrameType, payload: &[u8]) {
-        self.make_room();
-        put_frame(&mut self.burst, kind, Seq::FIRST, true, payload);
+        put_frame(&mut self.control, kind, Seq::FIRST, true, payload);
         self.stats.frames_sent += 1;
     }
 
@@ -49,26 +87,27 @@ impl Outbox {
         body: (&[u8], u32),
         tail: &[u8],
     ) {
-        self.make_room();
+        if self.burst.capacity() == 0 {
+            self.burst.reserve(self.hint as usize + CONTROL_BYTES);
+        }
         put_frame_shared(&mut self.burst, kind, seq, last, body, tail);
         self.stats.frames_sent += 1;
     }
 
-    #[inline]
-    fn make_room(&mut self) {
-        if self.burst.capacity() == 0 {
-            self.burst.reserve(self.hint as usize);
-        }
-    }
-
-    /// The burst and its position. The next one begins.
+    /// What is to leave, and the position of its first sequenced byte. The next burst begins.
     pub(super) fn take(&mut self) -> (u32, Bytes) {
         let at = self.at;
-        let burst = std::mem::take(&mut self.burst).freeze();
+        let control = std::mem::take(&mut self.control);
+        let mut burst = std::mem::take(&mut self.burst);
         self.at = at.wrapping_add(burst.len() as u32);
-        self.hint = burst.len().min(HINT_BYTES_MAX) as u32;
+        if burst.is_empty() {
+            burst = control;
+        } else {
+            self.hint = burst.len().min(HINT_BYTES_MAX) as u32;
+            burst.extend_from_slice(&control);
+        }
         self.stats.bytes_sent += burst.len() as u64;
-        (at, burst)
+        (at, burst.freeze())
     }
 
     /// Counts pieces of earlier bursts, `frames` frames in all, that leave again.

@@ -78,6 +78,15 @@ pub(super) struct Closing {
     pub(super) peer_next: Option<Seq>,
 }
 
+impl Closing {
+    /// Nothing of ours is pending, and nothing of the peer's, as far as it has said.
+    pub(super) fn is_complete(&self) -> bool {
+        let flow = &self.open.flow;
+        let awaited = flow.next_awaited();
+        flow.is_drained() && self.peer_next.is_none_or(|next| next == awaited)
+    }
+}
+
 /// Something said again until it is answered.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Repeat {

@@ -152,10 +152,11 @@ impl SendWindow {
                 Err(AckFault)
             };
         }
-        // Ranges are judged before anything is changed.
+        // Ranges are judged before anything is changed, and from `next`: it will be the base then.
+        let left = u32::from(self.sealed() - count);
         for range in &ack.ranges {
-            let begins = u32::from(range.start.distance_from(self.base));
-            if begins + u32::from(range.count) > u32::from(self.sealed()) {
+            let begins = u32::from(range.start.distance_from(ack.next));
+            if begins + u32::from(range.count) > left {
                 return Err(AckFault);
             }
         }
@@ -398,6 +399,9 @@ mod tests {
         );
         check(65_533, &ack(65_535, &[(4, 2)]), Err(AckFault), all);
         check(65_533, &ack(6, &[]), Err(AckFault), all);
+        // A range that reaches around the wrap to what `next` has acknowledged.
+        check(10, &ack(12, &[(11, 1)]), Err(AckFault), all);
+        check(10, &ack(12, &[(9, 1)]), Err(AckFault), all);
         check(65_533, &ack(5, &[]), Ok(0), &[]);
     }
 
