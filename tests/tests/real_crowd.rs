@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use lamparina_protocol::Audience;
+use lamparina_protocol::control::CloseCode;
 use lamparina_tests::real::light::Light;
 use lamparina_tests::real::process::{allow_open_files, resident_bytes};
 use lamparina_tests::real::raw::Raw;
@@ -131,4 +132,37 @@ fn a_reader_that_stands_still_costs_the_others_nothing() {
     let resident = resident_bytes(server.pid());
     assert!(resident < RESIDENT_BYTES_MAX, "{resident} bytes");
     drop(stalled);
+}
+
+#[test]
+fn a_server_that_is_full_says_so_and_has_room_again_later() {
+    let server = Server::start_with(&["--connections", "4"]);
+    let mut ana = server.enter("ana");
+    let inside: Vec<Raw> = (0..3).map(|_| Raw::open(server.addr())).collect();
+    for _ in 0..5 {
+        let refused = Raw::connect(server.addr()).last_words();
+        let (code, words) = refused.expect("a word of why");
+        assert_eq!(code, CloseCode::Limit.number(), "{words}");
+        assert!(words.contains("connections"), "{words}");
+    }
+    drop(inside);
+    // Whoever is refused tries again by itself.
+    let bob = server.enter("bob");
+    ana.say("room again");
+    bob.wait_text("room again");
+    assert_eq!(ana.leave(), 0);
+}
+
+#[test]
+fn a_server_short_of_files_serves_those_it_has() {
+    let server = Server::start_limited(100);
+    let ana = server.enter("ana");
+    let mut crowd: Vec<Raw> = (0..150).map(|_| Raw::connect(server.addr())).collect();
+    let bob_at_last = server.client("bob").start();
+    ana.say("/who");
+    ana.wait_event("users");
+    crowd.clear();
+    bob_at_last.wait_event("connected");
+    ana.say("MSG:bob:all well");
+    bob_at_last.wait_text("all well");
 }

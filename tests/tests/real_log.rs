@@ -168,6 +168,7 @@ fn a_stopped_logger_delays_nobody_and_the_count_of_lost_lines_is_exact() {
     });
     ana.say("MSG:bob:after");
     bob.wait_text("after");
+    drop((talker, listener));
     assert_eq!(server.stop(), 0);
 
     let log = server.log();

@@ -25,34 +25,29 @@ pub struct Process {
 
 impl Process {
     /// Starts `command` with all three streams in our hands. `name` is for failures.
-    pub fn start(name: &str, mut command: Command) -> Self {
-        command.stdin(Stdio::piped());
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command
-            .spawn()
-            .unwrap_or_else(|error| panic!("{name} does not start: {error}"));
-        let transcript = Transcript::default();
-        transcript.follow_out(child.stdout.take().expect("it is piped"));
-        transcript.follow_err(child.stderr.take().expect("it is piped"));
-        let input = feed(child.stdin.take().expect("it is piped"));
-        Self {
-            child,
-            input: Some(input),
-            transcript,
-            name: name.to_owned(),
-        }
+    pub fn start(name: &str, command: Command) -> Self {
+        Self::start_heard(name, command, true)
     }
 
     /// As [`Process::start`], but nobody reads its output: the pipe is broken from the beginning.
-    pub fn start_unheard(name: &str, mut command: Command) -> Self {
+    pub fn start_unheard(name: &str, command: Command) -> Self {
+        Self::start_heard(name, command, false)
+    }
+
+    fn start_heard(name: &str, mut command: Command, heard: bool) -> Self {
         command.stdin(Stdio::piped());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command
             .spawn()
             .unwrap_or_else(|error| panic!("{name} does not start: {error}"));
         let transcript = Transcript::default();
-        drop(child.stdout.take());
-        transcript.skip();
+        let out = child.stdout.take().expect("it is piped");
+        if heard {
+            transcript.follow_out(out);
+        } else {
+            drop(out);
+            transcript.skip();
+        }
         transcript.follow_err(child.stderr.take().expect("it is piped"));
         let input = feed(child.stdin.take().expect("it is piped"));
         Self {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::client::ClientStart;
+use super::client::{ClientStart, live_in};
 use super::folder::Folder;
 use super::log::{self, LogLine};
 use super::process::{Process, Signal, children_of, send_signal};
@@ -27,7 +27,28 @@ impl Server {
     /// The same with more arguments.
     pub fn start_with(args: &[&str]) -> Self {
         let folder = Folder::new();
-        let process = Process::start("server", command(&folder, "127.0.0.1:0", args));
+        let command = command(&folder, "127.0.0.1:0", args);
+        Self::run(folder, command)
+    }
+
+    /// A server that may open no more than `files` files.
+    pub fn start_limited(files: u32) -> Self {
+        let folder = Folder::new();
+        let plain = command(&folder, "127.0.0.1:0", &[]);
+        let mut limited = Command::new("sh");
+        let script = format!("ulimit -n {files} && exec \"$0\" \"$@\"");
+        limited
+            .arg("-c")
+            .arg(script)
+            .arg(plain.get_program())
+            .args(plain.get_args());
+        live_in(&mut limited, &folder.within("server"));
+        limited.current_dir(folder.within("server"));
+        Self::run(folder, limited)
+    }
+
+    fn run(folder: Folder, command: Command) -> Self {
+        let process = Process::start("server", command);
         let addr = process.transcript().wait("`listening on`", |heard| {
             let lines = heard.out.iter();
             let mut lines = lines.map(|line| String::from_utf8_lossy(&line.bytes));
@@ -120,7 +141,7 @@ impl Drop for Server {
 pub fn command(folder: &Folder, listen: &str, args: &[&str]) -> Command {
     let home = folder.within("server");
     let mut command = Command::new(programs::server());
-    super::client::live_in(&mut command, &home);
+    live_in(&mut command, &home);
     command
         .current_dir(&home)
         .args(["--listen", listen])
