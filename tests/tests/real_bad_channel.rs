@@ -74,3 +74,39 @@ fn assert_numbered(from: &str, at: &Client) {
         .collect();
     assert_eq!(at.wait_texts(MESSAGES), expected);
 }
+
+#[test]
+fn a_server_in_the_lab_makes_a_channel_bad_for_who_asks() {
+    let server = Server::start_with(&["--lab"]);
+    let [ana, bob] = ["ana", "bob"].map(|nick| server.enter(nick));
+    ana.say("/channel loss=30%,dup=10%,seed=5");
+    let settings = ana.wait_event("channel");
+    let spec = settings["spec"].as_str().unwrap_or_default();
+    assert!(spec.contains("loss=30%"), "{settings}");
+    for number in 0..MESSAGES {
+        bob.say(&format!("bob {number}"));
+        ana.say(&format!("ana {number}"));
+    }
+    assert_numbered("bob", &ana);
+    assert_numbered("ana", &bob);
+    ana.say("/channel nonsense=1");
+    ana.wait_event("error");
+    assert_one_order(&[&ana, &bob]);
+}
+
+#[test]
+fn any_other_server_refuses_to_make_a_channel_bad() {
+    let server = Server::start();
+    let [ana, bob] = ["ana", "bob"].map(|nick| server.enter(nick));
+    ana.say("/channel loss=30%");
+    let error = ana.wait_event("error");
+    assert_eq!(error["code"], "not-allowed", "{error}");
+    assert!(
+        error["text"]
+            .as_str()
+            .is_some_and(|text| text.contains("--lab")),
+        "{error}"
+    );
+    ana.say("goes on");
+    bob.wait_text("goes on");
+}

@@ -193,3 +193,27 @@ fn a_killed_server_takes_its_logger_along() {
         (!alive).then_some(())
     });
 }
+
+#[test]
+fn a_log_moved_away_is_begun_anew_when_told() {
+    let mut server = Server::start();
+    let [ana, bob] = ["ana", "bob"].map(|nick| server.enter(nick));
+    ana.say("MSG:bob:one");
+    bob.wait_text("one");
+    server.wait_log("the first line", |log| {
+        of(log, "produced").next().map(|_| ())
+    });
+    let away = server.log_file().with_extension("away");
+    std::fs::rename(server.log_file(), &away).unwrap();
+    server.process().signal(Signal::HUP);
+    lamparina_tests::real::wait_for("the new file", || server.log_file().exists().then_some(()));
+    ana.say("MSG:bob:two");
+    bob.wait_text("two");
+    server.wait_log("the second line", |log| {
+        of(log, "produced").next().map(|_| ())
+    });
+    assert_eq!(server.stop(), 0);
+    let files = [lamparina_tests::real::log::read(&away), server.log()];
+    let produced = files.map(|log| of(&log, "produced").count());
+    assert_eq!(produced, [1, 1]);
+}
