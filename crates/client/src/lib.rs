@@ -6,10 +6,14 @@
 //! |---|---|
 //! | [`core`] | decides: what to send, when to connect, what to show |
 
+pub mod cli;
 mod client;
+pub mod command;
 pub mod core;
+pub mod lines;
 mod net;
 pub mod profile;
+pub mod show;
 
 pub use client::{
     CLOSE_WITHIN, Client, ClientConfig, ClientError, EVENTS_ASIDE_MAX, EVENTS_WAITING_MAX,

@@ -1,2 +1,7 @@
-//! To come.
-fn main() {}
+//! Measures the Lamparina server beside a raw baseline; see `--help`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lamparina_bench::main()
+}

@@ -123,7 +123,7 @@ mod tests {
         };
         check(&mut cursor, 9, 12, gap(8, 9));
         check(&mut cursor, 0, 12, gap(8, 0));
-        check(&mut cursor, 8, 8, Judged::Again);
+        check(&mut cursor, 8, 8, Judged::Backwards);
         assert_eq!(cursor.shown(), Lamport::new(8));
         check(&mut cursor, 8, 9, Judged::Next);
     }

@@ -17,5 +17,5 @@ pub mod cursor;
 pub mod event;
 pub mod outbox;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod verdict;

@@ -127,6 +127,8 @@ impl Profile {
     }
 }
 
+pub(crate) use files::make_folder;
+
 fn io_error(what: &'static str, path: &Path, source: std::io::Error) -> ProfileError {
     ProfileError::Io {
         what,

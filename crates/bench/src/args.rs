@@ -1,0 +1,109 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::mark::MARK_BYTES;
+
+const EXAMPLES: &str = "\
+Examples:
+  lamparina-bench fanout
+  lamparina-bench fanout --subscribers 1000 --size 512 --rounds 5
+  lamparina-bench roomchat --clients 20 --seconds 4
+  lamparina-bench pingpong --json
+  lamparina-bench idle --connections 15000
+  lamparina-bench all
+
+What the figures mean:
+  deliveries/s   messages received by all recipients together, per second
+  ns/delivery    the server's own CPU time (user and system) for each of them; its
+                 logger, a process of its own, is stated apart
+  cpu s/M        the same: CPU seconds per million deliveries
+  p50 p99 p99.9  time from sending to receiving, one delivery in 64 looked at; under
+                 saturation it is mostly waiting in the window
+  server, load   how busy each side's core was; the one near 100 % is the limit
+  of raw         lamparina's figure divided by raw's, median of the rounds' pairs
+  KiB each       the server's resident memory for each connection (kernel buffers are
+                 not in it)
+
+The raw server is this program in another role: it copies length-prefixed frames to all
+other connections with large reads and coalesced writes, and does nothing else. Both
+servers are processes of their own, started afresh for every round, in alternation.
+With our protocol every delivery is checked for place, stamp and `prev`, one in 64 also
+for checksum and text. A run in which anything is lost or out of order fails.";
+
+/// Measures the Lamparina server on loopback, beside a raw baseline on the same machine.
+#[derive(Debug, Parser)]
+#[command(name = "lamparina-bench", version, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    /// What to measure.
+    #[command(subcommand)]
+    pub(crate) case: Case,
+}
+
+/// What to measure.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Case {
+    /// One publisher, many subscribers.
+    Fanout {
+        /// Connections that receive.
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+        subscribers: u16,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Everybody talks to everybody.
+    Roomchat {
+        /// Connections, all of which send and receive.
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(2..=2_000))]
+        clients: u16,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// One message between two clients: the round trip.
+    Pingpong {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Many connections that say nothing: memory.
+    Idle {
+        /// Connections.
+        #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        connections: u32,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Each of the four, shortly.
+    All {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// The baseline's own process.
+    #[command(hide = true)]
+    RawServer,
+}
+
+/// What all cases share.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Common {
+    /// Pairs of rounds, raw and lamparina in alternation [default: 3; idle and all: 1].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub(crate) rounds: Option<u32>,
+    /// Seconds measured in a round [default: 2; all: 1].
+    #[arg(long)]
+    pub(crate) seconds: Option<f64>,
+    /// Bytes of a message's text.
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u16).range(MARK_BYTES as i64..=7_900))]
+    pub(crate) size: u16,
+    /// Messages in flight, at most: sent and not yet received by the slowest recipient.
+    #[arg(long, default_value_t = 2_048)]
+    pub(crate) window: u32,
+    /// Measures the raw server only.
+    #[arg(long, conflicts_with = "ours_only")]
+    pub(crate) raw_only: bool,
+    /// Measures the Lamparina server only.
+    #[arg(long)]
+    pub(crate) ours_only: bool,
+    /// Prints a JSON object for each round and for the result as well.
+    #[arg(long)]
+    pub(crate) json: bool,
+}

@@ -1,0 +1,66 @@
+//! Measures the Lamparina server on loopback beside a raw baseline, both as processes of their
+//! own, in alternation, under the same load. A run in which anything is lost fails.
+//!
+//! # Map, along the data flow
+//!
+//! | module | does |
+//! |---|---|
+//! | `args`, `cases` | the command line; pairs of rounds and their result |
+//! | `child`, `host`, `proc` | a server process; cores and limits; what Linux says of a process |
+//! | `raw_server`, `tail` | the baseline, in a hidden role of this program |
+//! | `load` | the loads: saturate (fanout, roomchat), pingpong, idle |
+//! | `flock`, `wire`, `mark` | many connections on one thread; the two protocols; what a text carries |
+//! | `histogram`, `report` | figures |
+//!
+//! # Known limitations
+//!
+//! Load and server share one machine; with fewer than two cores they share one core. Under
+//! saturation the latency is mostly that of the window. Kernel memory of sockets is not counted.
+
+mod args;
+mod cases;
+mod child;
+mod flock;
+mod histogram;
+mod host;
+mod load;
+mod mark;
+mod proc;
+mod raw_server;
+mod report;
+mod tail;
+mod wire;
+
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::raw_server::RawServer;
+
+/// The program: reads the command line, measures, prints. Exit code 1 when a run is worth nothing.
+pub fn main() -> ExitCode {
+    let cli = args::Cli::parse();
+    let done = match cli.case {
+        args::Case::RawServer => serve_raw().map_err(|error| error.to_string()),
+        case => cases::run(case).map_err(|fault| fault.to_string()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(text) => {
+            eprintln!("lamparina-bench: {text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The hidden role. It ends with the program that started it.
+fn serve_raw() -> std::io::Result<()> {
+    host::end_with_parent()?;
+    host::raise_open_files();
+    let server = RawServer::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+    println!("{}{}", child::LISTENING, server.addr()?);
+    std::io::stdout().flush()?;
+    server.run()
+}
