@@ -1,3 +1,51 @@
-//! To come.
+//! The Lamparina chat server, as a library: [`Server::bind`] and [`Server::run`], or [`run`] on a
+//! listener of one's own. It works in a multi-threaded runtime and in one of the current thread.
+//!
+//! # Map, along the data flow
+//!
+//! | module | holds | |
+//! |---|---|---|
+//! | `listen`, [`limits`] | the accept loop; how many there may be | shell |
+//! | `client` | the task of one client | shell |
+//! | [`session`] | what a client may ask now and is told next | pure |
+//! | [`sequencer`] | puts requests into one line | shell |
+//! | `ordering` | the task that orders | shell |
+//! | [`hub`] | what ordered entries say to whom, encoded once | pure |
+//! | [`tail`], `doorbell` | the newest batches, shared; who is woken for them | |
+//! | [`logger`] | `logs/server.log`, written by a subprocess | shell |
+//!
+//! # Bounds, and what happens when they are reached
+//!
+//! | what | bound | then |
+//! |---|---|---|
+//! | requests that wait for their place | [`sequencer::QUEUE_COST_BYTES_MAX`] | sessions wait and stop reading |
+//! | one batch | [`sequencer::BATCH_REQUESTS`], [`sequencer::BATCH_COST_BYTES`] | the rest is the next one |
+//! | the tail | [`tail::TAIL_BYTES`], [`tail::TAIL_ITEMS`] | the oldest batch falls off |
+//! | a client that reads slowly | its window, and as much again behind it | it follows the tail at its pace |
+//! | a client that falls off the tail | | `too-slow`; it resumes with a gap |
+//! | answers of a session itself | [`session::OWN_WAITING_MAX`] | `too-slow` |
+//! | connections | [`limits::CONNECTIONS_MAX`], [`limits::CONNECTIONS_PER_ADDRESS_MAX`] | refused in words |
+//! | comings and goings told to all | [`hub::PRESENCE_TOLD_MAX`] present members | only LIST_REQUEST says |
+//! | users in one LIST_RESPONSE | [`hub::LIST_USERS_MAX`] | `total` says how many there are |
+//!
+//! # Known limitations
+//!
+//! The state is in memory: a server that is started again orders a new log, with new members.
+//! Links are not sealed yet.
 
+mod client;
+mod config;
+mod doorbell;
+pub mod hub;
+pub mod limits;
+mod listen;
 pub mod logger;
+mod ordering;
+pub mod sequencer;
+mod server;
+pub mod session;
+mod shared;
+pub mod tail;
+
+pub use config::ServerConfig;
+pub use server::{BindError, GOODBYE_WITHIN, Server, Summary, run};

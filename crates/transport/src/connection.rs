@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use lamparina_impair::{Impaired, Settings};
 use lamparina_protocol::Instant;
+use lamparina_protocol::frame::{FrameType, SharedBody};
 use lamparina_protocol::link::{Event, Input, Link, Outgoing, Output, SendError, UseError};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
@@ -134,6 +135,22 @@ impl Connection {
     /// As [`Link::send`].
     pub fn send(&mut self, now: Instant, message: &Outgoing) -> Result<(), SendError> {
         self.link.send(now, message)
+    }
+
+    /// As [`Connection::send`], for a message whose body others share.
+    ///
+    /// # Errors
+    ///
+    /// As [`Link::send`].
+    #[inline]
+    pub fn send_shared(
+        &mut self,
+        now: Instant,
+        kind: FrameType,
+        body: &SharedBody,
+        tail: Option<[u8; 8]>,
+    ) -> Result<(), SendError> {
+        self.link.send_shared(now, kind, body, tail)
     }
 
     /// Hands the messages taken since to the socket, as far as it takes them now.

@@ -7,10 +7,10 @@ use super::acks::Acks;
 use super::backlog::Backlog;
 use super::fault::LinkFault;
 use super::outbox::Outbox;
-use super::{Event, Outgoing, Output, SendError};
+use super::{Event, Output, SendError};
 use crate::control::{Ack, Nack, Repair, SeqRange, Terms, read_ping};
 use crate::fragment::{Reassembly, Uncut};
-use crate::frame::{Frame, FrameType, HEADER_BYTES, Seq, checksum};
+use crate::frame::{Frame, FrameType, HEADER_BYTES, Seq, SharedBody, checksum};
 use crate::rtt::RoundTrip;
 use crate::time::Instant;
 use crate::window::{AckFault, Parking, Position, RecvWindow, SendWindow};
@@ -106,26 +106,29 @@ impl Flow {
     pub(super) fn take(
         &mut self,
         now: Instant,
-        message: &Outgoing,
+        kind: FrameType,
+        shared: &SharedBody,
+        tail: Option<[u8; 8]>,
         outbox: &mut Outbox,
     ) -> Result<(), SendError> {
-        if !message.kind.is_sequenced() {
+        if !kind.is_sequenced() {
             return Err(SendError::NotSequenced);
         }
-        let body = message.body.bytes();
-        let tail: &[u8] = message.tail.as_ref().map_or(&[], |tail| tail);
-        let bytes = body.len() + tail.len();
+        let body = shared.bytes();
+        let end: &[u8] = tail.as_ref().map_or(&[], |tail| tail);
+        let bytes = body.len() + end.len();
         if bytes > self.terms.message_bytes_max as usize {
             return Err(SendError::TooLong);
         }
         let position = outbox.position();
         let whole = bytes <= usize::from(self.terms.fragment_bytes) && self.backlog.is_empty();
         if !whole || !self.send.fits(position, (HEADER_BYTES + bytes) as u32) {
-            return self.take_later(now, message, outbox);
+            let uncut = Uncut::new(kind, shared.clone(), tail);
+            return self.take_later(now, uncut, outbox);
         }
         let seq = self.send.next();
         self.send.push(now, position, (HEADER_BYTES + bytes) as u16);
-        outbox.put_sequenced(message.kind, seq, true, (body, message.body.crc()), tail);
+        outbox.put_sequenced(kind, seq, true, (body, shared.crc()), end);
         Ok(())
     }
 
@@ -133,14 +136,13 @@ impl Flow {
     fn take_later(
         &mut self,
         now: Instant,
-        message: &Outgoing,
+        message: Uncut,
         outbox: &mut Outbox,
     ) -> Result<(), SendError> {
         if self.backlog.is_full() {
             return Err(SendError::Full);
         }
-        let (kind, body, tail) = (message.kind, message.body.clone(), message.tail);
-        self.backlog.push(Uncut::new(kind, body, tail));
+        self.backlog.push(message);
         self.pump(now, outbox);
         Ok(())
     }

@@ -32,7 +32,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::control::Disconnect;
-use crate::frame::{Decoded, Frame, FrameDecoder, FrameType};
+use crate::frame::{Decoded, Frame, FrameDecoder, FrameType, SharedBody};
 use crate::time::Instant;
 use fault::LinkFault;
 use flow::Flow;
@@ -129,8 +129,25 @@ impl Link {
     /// [`SendError`]; the message is not taken then.
     #[inline]
     pub fn send(&mut self, now: Instant, message: &Outgoing) -> Result<(), SendError> {
+        self.send_shared(now, message.kind, &message.body, message.tail)
+    }
+
+    /// As [`Link::send`], for a message whose body others share: in the common case it is copied
+    /// out and not counted, which would cost more than the copy.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`]; the message is not taken then.
+    #[inline]
+    pub fn send_shared(
+        &mut self,
+        now: Instant,
+        kind: FrameType,
+        body: &SharedBody,
+        tail: Option<[u8; 8]>,
+    ) -> Result<(), SendError> {
         match &mut self.state {
-            State::Open(open) => open.flow.take(now, message, &mut self.outbox),
+            State::Open(open) => open.flow.take(now, kind, body, tail, &mut self.outbox),
             _ => Err(SendError::NotOpen),
         }
     }

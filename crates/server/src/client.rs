@@ -1,0 +1,263 @@
+//! The task of one client: moves what happens into its [`Session`] and does what that says. It
+//! decides nothing, and holds as little as it can: most clients are silent most of the time.
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use lamparina_impair::Direction;
+use lamparina_protocol::Instant;
+use lamparina_protocol::control::{CloseCode, Welcome};
+use lamparina_protocol::frame::{FrameType, SharedBody};
+use lamparina_protocol::link::{Event, Input as LinkInput, Link, SendError};
+use lamparina_transport::Connection;
+use tokio::net::TcpStream;
+use tokio::time::Sleep;
+
+use crate::doorbell::Doorbell;
+use crate::hub::ConnectionId;
+use crate::limits::Permit;
+use crate::logger::LogEvent;
+use crate::sequencer::{Boxed, NotTaken};
+use crate::session::{Act, Followed, Input, Logged, Outbox, Output, Session, SessionConfig};
+use crate::shared::Shared;
+
+/// Bytes gathered before they go to the socket: enough to make a system call cheap, few enough to
+/// stay in the cache.
+const FLUSH_BYTES: usize = 64 * 1024;
+
+/// Serves one client to its end.
+pub(crate) async fn serve(
+    stream: TcpStream,
+    addr: SocketAddr,
+    id: ConnectionId,
+    permit: Permit,
+    shared: Arc<Shared>,
+) {
+    let link = Link::respond(shared.config.link.clone(), shared.clock.now());
+    let Ok(connection) = Connection::new(stream, link, shared.clock) else {
+        return; // It has ended already.
+    };
+    let session = Session::new(SessionConfig {
+        id,
+        log: shared.log_id,
+        lab: shared.config.lab,
+    });
+    let client = Box::new(Client {
+        bell: shared.bells.add(id),
+        connection,
+        session,
+        addr,
+        submitting: None,
+        timer: None,
+        id,
+        shared,
+        _permit: permit,
+    });
+    client.run().await;
+}
+
+/// Says no, in words, to a client for which there is no room.
+pub(crate) async fn refuse(stream: TcpStream, text: String, shared: Arc<Shared>) {
+    let link = Link::respond(shared.config.link.clone(), shared.clock.now());
+    let Ok(mut connection) = Connection::new(stream, link, shared.clock) else {
+        return;
+    };
+    let code = CloseCode::Limit;
+    // An abrupt end has a place in every state.
+    let _ = connection.input(LinkInput::Abort { code, text });
+    connection.finish().await;
+}
+
+struct Client {
+    connection: Connection,
+    session: Session,
+    bell: Arc<Doorbell>,
+    shared: Arc<Shared>,
+    addr: SocketAddr,
+    id: ConnectionId,
+    /// Requests for which the sequencer had no room; nothing is read meanwhile.
+    submitting: Option<Boxed<'static, ()>>,
+    /// Rings at the session's deadline.
+    timer: Option<(Instant, Pin<Box<Sleep>>)>,
+    _permit: Permit,
+}
+
+impl Client {
+    async fn run(mut self: Box<Self>) {
+        let mut events = Vec::new();
+        while !self.session.is_over() {
+            let followed = self.advance(&mut events);
+            if self.session.is_over() {
+                break;
+            }
+            self.set_timer();
+            tokio::select! {
+                () = self.connection.step(&mut events) => {}
+                () = self.bell.rung(), if followed == Followed::CaughtUp => {}
+                () = submitted(&mut self.submitting) => {
+                    self.submitting = None;
+                    self.connection.set_reading(true);
+                }
+                () = fired(&mut self.timer) => {}
+            }
+        }
+        if let Some(submitting) = self.submitting.take() {
+            submitting.await;
+        }
+        self.shared.bells.remove(self.id);
+        // What follows is rare and needs room; the task of an idle client does not reserve it.
+        Box::pin(self.connection.finish()).await;
+    }
+
+    /// Everything that can be done now.
+    fn advance(&mut self, events: &mut Vec<Event>) -> Followed {
+        let now = self.shared.clock.now();
+        let mut out = Output::default();
+        for event in std::mem::take(events) {
+            self.session.handle(now, Input::Link(event), &mut out);
+        }
+        if self.session.deadline().is_some_and(|at| at <= now) {
+            self.session.handle(now, Input::Tick, &mut out);
+        }
+        if self.shared.is_closing() {
+            self.session.handle(now, Input::Shutdown, &mut out);
+        }
+        if let Some(position) = self.bell.take() {
+            self.session.touched(position);
+        }
+        let mut outbox = Flushing {
+            connection: &mut self.connection,
+            now,
+            gathered: 0,
+        };
+        let followed = self
+            .session
+            .follow(now, &self.shared.tail, &mut outbox, &mut out);
+        self.perform(out);
+        followed
+    }
+
+    fn perform(&mut self, out: Output) {
+        for act in out.acts {
+            match act {
+                Act::Welcome => {
+                    let welcome = Welcome {
+                        log: self.shared.log_id,
+                        clock: self.shared.order_clock(),
+                    };
+                    let welcome = welcome.to_bytes();
+                    self.link(LinkInput::Accept { welcome });
+                }
+                Act::Link(input) => self.link(input),
+                Act::Impair(settings) => self.connection.impair(
+                    settings.for_direction(Direction::Down),
+                    settings.for_direction(Direction::Up),
+                ),
+                Act::Log(logged) => self.log(&logged),
+            }
+        }
+        if !out.asked.is_empty() {
+            self.submit(out.asked);
+        }
+    }
+
+    fn link(&mut self, input: LinkInput) {
+        let taken = self.connection.input(input);
+        debug_assert!(taken.is_ok(), "a session speaks in its turn: {taken:?}");
+    }
+
+    fn submit(&mut self, asked: Vec<crate::hub::Asked>) {
+        let sequencer = &self.shared.sequencer;
+        if let Some(before) = self.submitting.take() {
+            // What waits stays before what comes.
+            let sequencer = sequencer.clone();
+            self.submitting = Some(Box::pin(async move {
+                before.await;
+                sequencer.submit(asked).await;
+            }));
+        } else if let Err(NotTaken(asked)) = sequencer.try_submit(asked) {
+            self.connection.set_reading(false);
+            self.submitting = Some(sequencer.clone().submit(asked));
+        }
+    }
+
+    fn set_timer(&mut self) {
+        let wanted = self.session.deadline();
+        if wanted == self.timer.as_ref().map(|(at, _)| *at) {
+            return;
+        }
+        self.timer = wanted.map(|at| {
+            let when = self.shared.clock.timer_at(at);
+            (at, Box::pin(tokio::time::sleep_until(when)))
+        });
+    }
+
+    fn log(&self, logged: &Logged) {
+        let addr = self.addr;
+        self.shared.config.log.event(match logged {
+            Logged::Connected { nick, session } => LogEvent::Connected {
+                nick: nick.as_str(),
+                addr,
+                session: *session,
+            },
+            Logged::Refused { nick, code, reason } => LogEvent::Refused {
+                addr,
+                nick: nick.as_ref().map(|nick| nick.as_str()),
+                code,
+                reason,
+            },
+            Logged::Disconnected { nick, reason } => LogEvent::Disconnected {
+                nick: nick.as_str(),
+                reason,
+            },
+            Logged::Channel { nick, settings } => LogEvent::Channel {
+                nick: nick.as_ref().map_or("", |nick| nick.as_str()),
+                settings,
+            },
+        });
+    }
+}
+
+/// Hands messages to the link, and the link's bytes to the socket every [`FLUSH_BYTES`].
+struct Flushing<'a> {
+    connection: &'a mut Connection,
+    now: Instant,
+    gathered: usize,
+}
+
+impl Outbox for Flushing<'_> {
+    fn has_room(&self) -> bool {
+        self.connection.has_room()
+    }
+
+    #[inline]
+    fn send(
+        &mut self,
+        kind: FrameType,
+        body: &SharedBody,
+        tail: Option<[u8; 8]>,
+    ) -> Result<(), SendError> {
+        self.connection.send_shared(self.now, kind, body, tail)?;
+        self.gathered += body.bytes().len();
+        if self.gathered >= FLUSH_BYTES {
+            self.gathered = 0;
+            self.connection.flush();
+        }
+        Ok(())
+    }
+}
+
+async fn submitted(submitting: &mut Option<Boxed<'static, ()>>) {
+    match submitting {
+        Some(submitting) => submitting.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn fired(timer: &mut Option<(Instant, Pin<Box<Sleep>>)>) {
+    match timer {
+        Some((_, sleep)) if !sleep.is_elapsed() => sleep.await,
+        _ => std::future::pending().await,
+    }
+}

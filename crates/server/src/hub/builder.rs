@@ -1,0 +1,179 @@
+//! Gathers what a batch says: all bodies in one buffer, each index in the lists of whom it reaches.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use lamparina_order::Recipients;
+use lamparina_protocol::codec;
+use lamparina_protocol::frame::{FrameType, SharedBody};
+use lamparina_protocol::lamport::PREV_BYTES;
+use lamparina_protocol::message::{Delivery, ToClient};
+use lamparina_protocol::{Lamport, MemberId, Nick};
+
+use super::ask::ConnectionId;
+use super::batch::{Batch, Item, Lane, Note, What};
+
+/// Recipients up to which each is listed by itself.
+const LISTED_SINGLY_MAX: usize = 16;
+
+/// Where an item's bytes are.
+#[derive(Debug)]
+enum Body {
+    Buffered(Range<usize>),
+    Shared(SharedBody),
+}
+
+/// A batch being made.
+#[derive(Debug)]
+pub(super) struct Builder {
+    after: Lamport,
+    buffer: Vec<u8>,
+    items: Vec<(What, FrameType, Body)>,
+    everyone: Vec<u32>,
+    lanes: Vec<Lane>,
+    lane_of: BTreeMap<usize, usize>,
+    members: BTreeMap<MemberId, Vec<u32>>,
+    connections: BTreeMap<ConnectionId, Vec<u32>>,
+}
+
+impl Builder {
+    /// A batch that follows `after`, with room for about `items` items and `bytes` bytes.
+    pub(super) fn new(after: Lamport, items: usize, bytes: usize) -> Self {
+        Self {
+            after,
+            buffer: Vec::with_capacity(bytes),
+            items: Vec::with_capacity(items),
+            everyone: Vec::new(),
+            lanes: Vec::new(),
+            lane_of: BTreeMap::new(),
+            members: BTreeMap::new(),
+            connections: BTreeMap::new(),
+        }
+    }
+
+    /// A message, without its last eight bytes.
+    pub(super) fn message(&mut self, message: Delivery, recipients: &Recipients) {
+        let (stamp, author) = (message.stamp, message.member);
+        let mut bytes = self.encode(&ToClient::Message(message));
+        bytes.end = bytes.end.saturating_sub(PREV_BYTES).max(bytes.start);
+        self.buffer.truncate(bytes.end);
+        let what = What::Message { stamp, author };
+        let index = self.push(what, FrameType::Data, Body::Buffered(bytes));
+        self.address(index, recipients);
+    }
+
+    /// An event for every member, except perhaps one.
+    pub(super) fn tell_everyone(&mut self, event: &ToClient, except: Option<MemberId>) {
+        let index = self.data(What::Event { except }, event);
+        self.everyone.push(index);
+    }
+
+    /// A member's new name, for every member.
+    pub(super) fn tell_renamed(&mut self, event: &ToClient, member: MemberId, to: Nick) {
+        let index = self.data(What::Renamed(Box::new((member, to))), event);
+        self.everyone.push(index);
+    }
+
+    /// An event for some.
+    pub(super) fn tell(&mut self, event: &ToClient, recipients: &Recipients) {
+        let index = self.data(What::Event { except: None }, event);
+        self.address(index, recipients);
+    }
+
+    /// An answer.
+    pub(super) fn reply(&mut self, to: ConnectionId, what: What, answer: &ToClient) {
+        let index = self.data(what, answer);
+        self.connections.entry(to).or_default().push(index);
+    }
+
+    /// An answer that is encoded already.
+    pub(super) fn reply_shared(&mut self, to: ConnectionId, kind: FrameType, body: SharedBody) {
+        let index = self.push(What::Reply, kind, Body::Shared(body));
+        self.connections.entry(to).or_default().push(index);
+    }
+
+    /// Something for the session itself.
+    pub(super) fn note(&mut self, to: ConnectionId, note: Note) {
+        let nothing = Body::Buffered(0..0);
+        let index = self.push(What::Note(Box::new(note)), FrameType::Data, nothing);
+        self.connections.entry(to).or_default().push(index);
+    }
+
+    /// The batch, unless it says nothing. `extra_bytes` were made for it elsewhere.
+    pub(super) fn finish(self, extra_bytes: usize) -> Option<Batch> {
+        if self.items.is_empty() {
+            return None;
+        }
+        let cost_bytes =
+            self.buffer.capacity() + self.items.len() * size_of::<Item>() + extra_bytes;
+        let buffer = Bytes::from(self.buffer);
+        let whole = |(what, kind, body)| Item {
+            what,
+            kind,
+            body: match body {
+                Body::Buffered(range) => SharedBody::new(buffer.slice(range)),
+                Body::Shared(body) => body,
+            },
+        };
+        Some(Batch {
+            after: self.after,
+            items: self.items.into_iter().map(whole).collect(),
+            everyone: self.everyone,
+            lanes: self.lanes,
+            members: self.members,
+            connections: self.connections,
+            cost_bytes,
+        })
+    }
+
+    fn data(&mut self, what: What, message: &ToClient) -> u32 {
+        let bytes = self.encode(message);
+        self.push(what, FrameType::Data, Body::Buffered(bytes))
+    }
+
+    fn encode(&mut self, message: &ToClient) -> Range<usize> {
+        let start = self.buffer.len();
+        let written = codec::encode_into(message, &mut self.buffer);
+        debug_assert!(written.is_ok(), "the order takes nothing that is too long");
+        start..self.buffer.len()
+    }
+
+    fn push(&mut self, what: What, kind: FrameType, body: Body) -> u32 {
+        let index = self.items.len() as u32;
+        self.items.push((what, kind, body));
+        index
+    }
+
+    fn address(&mut self, index: u32, recipients: &Recipients) {
+        match recipients {
+            Recipients::AllExcept(_) => self.everyone.push(index),
+            Recipients::Members(members) => self.address_members(index, members, None),
+            Recipients::MembersExcept { members, author } => {
+                self.address_members(index, members, Some(*author));
+            }
+        }
+    }
+
+    fn address_members(&mut self, index: u32, to: &Arc<[MemberId]>, except: Option<MemberId>) {
+        if to.len() <= LISTED_SINGLY_MAX {
+            for member in to.iter().filter(|member| Some(**member) != except) {
+                self.members.entry(*member).or_default().push(index);
+            }
+            return;
+        }
+        // One room's messages share one list, so its address names the lane; it stays alive in it.
+        let address = to.as_ptr().addr();
+        let lane = *self.lane_of.entry(address).or_insert_with(|| {
+            self.lanes.push(Lane {
+                members: to.clone(),
+                items: Vec::new(),
+            });
+            self.lanes.len() - 1
+        });
+        if let Some(lane) = self.lanes.get_mut(lane) {
+            lane.items.push(index);
+        }
+    }
+}

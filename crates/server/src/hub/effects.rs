@@ -1,0 +1,220 @@
+//! What each effect of the order tells to whom.
+
+use lamparina_order::Effect;
+use lamparina_protocol::message::{Delivery, Submit, ToClient};
+use lamparina_protocol::{Audience, Epoch, Lamport, MemberId, Nick, Prev, Pseq};
+
+use super::batch::{Entered, Note, What, Words};
+use super::builder::Builder;
+use super::{ConnectionId, Hub, PRESENCE_TOLD_MAX, Was, Witness};
+
+impl Hub {
+    pub(super) fn effect(
+        &mut self,
+        by: ConnectionId,
+        was: Was,
+        effect: Effect,
+        batch: &mut Builder,
+        witness: &mut impl Witness,
+    ) {
+        match effect {
+            Effect::Stamped {
+                member,
+                from,
+                stamp,
+                audience,
+                recipients,
+                message,
+            } => {
+                let (epoch, pseq) = (message.epoch, message.pseq);
+                let message = delivery(member, from, stamp, audience, message);
+                witness.stamped(&message);
+                batch.message(message, &recipients);
+                commit(by, epoch, pseq, stamp, batch);
+            }
+            Effect::Repeated {
+                epoch,
+                pseq,
+                outcome,
+                ..
+            } => match outcome {
+                Ok(stamp) => commit(by, epoch, pseq, stamp, batch),
+                Err(code) => {
+                    let text = format!("refused before, and still: {}", code.name());
+                    refuse(by, Some((epoch, pseq)), Words { code, text }, batch);
+                }
+            },
+            Effect::Refused {
+                message,
+                code,
+                text,
+                ..
+            } => {
+                let words = Words { code, text };
+                match was {
+                    Was::Enter => batch.note(by, Note::ClaimRefused(words)),
+                    Was::Exit => {}
+                    Was::Other => refuse(by, message, words, batch),
+                }
+            }
+            other => self.membership(by, other, batch, witness),
+        }
+    }
+
+    /// Effects that change who there is, where, and by what name.
+    fn membership(
+        &mut self,
+        by: ConnectionId,
+        effect: Effect,
+        batch: &mut Builder,
+        witness: &mut impl Witness,
+    ) {
+        match effect {
+            Effect::Entered { .. } => self.entered(by, effect, batch, witness),
+            Effect::Exited {
+                member,
+                nick,
+                after,
+            } => {
+                self.record(member).connection = None;
+                self.roster.changed();
+                if self.order.present_len() < PRESENCE_TOLD_MAX {
+                    batch.tell_everyone(&ToClient::Left { nick, after }, Some(member));
+                }
+            }
+            Effect::Renamed {
+                member,
+                from,
+                to,
+                after,
+            } => {
+                self.roster.changed();
+                witness.renamed(&from, &to);
+                let nick = to.clone();
+                batch.tell_renamed(&ToClient::Renamed { from, to, after }, member, nick);
+            }
+            Effect::RoomJoined {
+                nick,
+                room,
+                after,
+                recipients,
+                ..
+            } => {
+                witness.joined_room(&nick, &room);
+                batch.tell(&ToClient::RoomJoined { nick, room, after }, &recipients);
+            }
+            Effect::RoomLeft {
+                nick,
+                room,
+                after,
+                recipients,
+                ..
+            } => {
+                witness.left_room(&nick, &room);
+                batch.tell(&ToClient::RoomLeft { nick, room, after }, &recipients);
+            }
+            Effect::Stamped { .. } | Effect::Repeated { .. } | Effect::Refused { .. } => {}
+        }
+    }
+
+    fn entered(
+        &mut self,
+        by: ConnectionId,
+        effect: Effect,
+        batch: &mut Builder,
+        witness: &mut impl Witness,
+    ) {
+        let Effect::Entered {
+            member,
+            author,
+            nick,
+            renamed_from,
+            new_member,
+            clock,
+            settled,
+            last_addressed,
+            ..
+        } = effect
+        else {
+            return;
+        };
+        let after = self.order.last_stamp();
+        let record = self.record(member);
+        if new_member {
+            record.since = after;
+        }
+        let before = record.connection.replace(by);
+        let note = Note::Entered(Entered {
+            nick: nick.clone(),
+            member,
+            clock,
+            settled,
+            new_member,
+            since: record.since,
+            consumed: record.consumed,
+            last_addressed,
+            after,
+        });
+        self.roster.changed();
+        if let Some(old) = before.filter(|old| *old != by) {
+            batch.note(old, Note::TakenOver);
+        }
+        batch.note(by, note);
+        if let Some(from) = renamed_from {
+            witness.renamed(&from, &nick);
+            let to = nick.clone();
+            batch.tell_everyone(&ToClient::Renamed { from, to, after }, Some(member));
+        }
+        if before.is_none() && self.order.present_len() <= PRESENCE_TOLD_MAX {
+            let joined = ToClient::Joined {
+                nick,
+                member,
+                author,
+                after,
+            };
+            batch.tell_everyone(&joined, Some(member));
+        }
+    }
+}
+
+fn delivery(
+    member: MemberId,
+    from: Nick,
+    stamp: Lamport,
+    audience: Audience,
+    message: Submit,
+) -> Delivery {
+    Delivery {
+        stamp,
+        member,
+        from,
+        epoch: message.epoch,
+        pseq: message.pseq,
+        clock: message.clock,
+        seen: message.seen,
+        sent_at: message.sent_at,
+        audience,
+        history: false,
+        text: message.text,
+        prev: Prev::default(),
+    }
+}
+
+fn commit(by: ConnectionId, epoch: Epoch, pseq: Pseq, stamp: Lamport, batch: &mut Builder) {
+    let committed = ToClient::Committed { epoch, pseq, stamp };
+    batch.reply(by, What::Reply, &committed);
+}
+
+fn refuse(by: ConnectionId, message: Option<(Epoch, Pseq)>, words: Words, batch: &mut Builder) {
+    let (code, text) = (words.code, words.text.clone());
+    let answer = match message {
+        Some((epoch, pseq)) => ToClient::Refused {
+            epoch,
+            pseq,
+            code,
+            text,
+        },
+        None => ToClient::Error { code, text },
+    };
+    batch.reply(by, What::Refusal(Box::new(words)), &answer);
+}

@@ -1,0 +1,195 @@
+//! A whole server: listeners, clients, the task that orders, and their end.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lamparina_protocol::LogId;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::config::ServerConfig;
+use crate::listen;
+use crate::logger::LogEvent;
+use crate::ordering;
+use crate::shared::Shared;
+
+/// Time for clients to hear goodbye when the server closes; then their connections are cut.
+pub const GOODBYE_WITHIN: Duration = Duration::from_secs(5);
+/// Connections that the system holds until they are accepted.
+const BACKLOG: u32 = 4_096;
+
+/// What a server did.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Summary {
+    /// Connections accepted.
+    pub connections: u64,
+    /// Messages given a place.
+    pub messages: u64,
+    /// Connections that were cut at the end, because goodbye took too long.
+    pub cut: u64,
+}
+
+/// A server that is bound and does not accept yet.
+#[derive(Debug)]
+pub struct Server {
+    listeners: Vec<TcpListener>,
+    config: ServerConfig,
+}
+
+impl Server {
+    /// Binds all addresses; port 0 takes a free one.
+    ///
+    /// # Errors
+    ///
+    /// When an address cannot be bound; none is then.
+    pub fn bind(addrs: &[SocketAddr], config: ServerConfig) -> Result<Self, BindError> {
+        let listeners = addrs
+            .iter()
+            .map(|addr| listen_on(*addr).map_err(|source| BindError::new(*addr, source)))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { listeners, config })
+    }
+
+    /// The same, otherwise configured: nothing but the addresses has been used yet.
+    #[must_use]
+    pub fn with_config(self, config: ServerConfig) -> Self {
+        Self { config, ..self }
+    }
+
+    /// The addresses bound, in the order given.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not say.
+    pub fn local_addrs(&self) -> io::Result<Vec<SocketAddr>> {
+        self.listeners.iter().map(TcpListener::local_addr).collect()
+    }
+
+    /// Serves until `shutdown` is ready, then says goodbye to all clients.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives no random bytes to name the log by.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<Summary> {
+        let shared = Arc::new(Shared::new(self.config, new_log_id()?));
+        let ordering = tokio::spawn({
+            let shared = shared.clone();
+            async move { ordering::order(&shared).await }
+        });
+        let (closing, closed) = watch::channel(false);
+        let mut accepting = JoinSet::new();
+        for listener in self.listeners {
+            log_started(&shared, &listener);
+            accepting.spawn(listen::accept(listener, shared.clone(), closed.clone()));
+        }
+        shutdown.await;
+        closing.send_replace(true);
+        let mut clients = Vec::new();
+        while let Some(done) = accepting.join_next().await {
+            clients.extend(done);
+        }
+        shared.close();
+        let cut = say_goodbye(clients).await;
+        shared.sequencer.close();
+        let messages = ordering.await.unwrap_or_default();
+        let reason = "asked to";
+        shared.config.log.event(LogEvent::Stopped { reason });
+        Ok(Summary {
+            connections: shared.connections(),
+            messages,
+            cut,
+        })
+    }
+}
+
+/// Serves on `listener` until `shutdown` is ready, then says goodbye to all clients.
+///
+/// # Errors
+///
+/// As [`Server::run`].
+pub async fn run(
+    listener: TcpListener,
+    config: ServerConfig,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<Summary> {
+    let listeners = vec![listener];
+    Server { listeners, config }.run(shutdown).await
+}
+
+/// Waits for all clients, but not longer than [`GOODBYE_WITHIN`]; gives how many were cut.
+async fn say_goodbye(clients: Vec<JoinSet<()>>) -> u64 {
+    let until = tokio::time::Instant::now() + GOODBYE_WITHIN;
+    let mut cut = 0;
+    for mut clients in clients {
+        let all = async { while clients.join_next().await.is_some() {} };
+        if tokio::time::timeout_at(until, all).await.is_err() {
+            cut += clients.len() as u64;
+            clients.shutdown().await;
+        }
+    }
+    cut
+}
+
+fn listen_on(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match addr {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // A server that was just stopped can be started again at once.
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    socket.listen(BACKLOG)
+}
+
+fn log_started(shared: &Shared, listener: &TcpListener) {
+    if let Ok(addr) = listener.local_addr() {
+        shared.config.log.event(LogEvent::Started {
+            addr,
+            version: env!("CARGO_PKG_VERSION"),
+            pid: std::process::id(),
+        });
+    }
+}
+
+/// The state lives as long as the server, so each run orders a log of its own.
+fn new_log_id() -> io::Result<LogId> {
+    let mut id = [0; 16];
+    getrandom::fill(&mut id).map_err(io::Error::other)?;
+    Ok(LogId(id))
+}
+
+/// An address cannot be bound: why, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {addr}: {what}")]
+pub struct BindError {
+    addr: SocketAddr,
+    what: String,
+    source: io::Error,
+}
+
+impl BindError {
+    fn new(addr: SocketAddr, source: io::Error) -> Self {
+        let what = match source.kind() {
+            io::ErrorKind::AddrInUse => {
+                "the port is in use: stop the program that has it, or choose another one with \
+                 --listen HOST:PORT (port 0 takes a free one)"
+                    .to_owned()
+            }
+            io::ErrorKind::PermissionDenied => {
+                "this user may not use that port: choose one above 1023 with --listen HOST:PORT"
+                    .to_owned()
+            }
+            io::ErrorKind::AddrNotAvailable => {
+                "this machine does not have that address: choose one that it has, or 127.0.0.1, \
+                 with --listen HOST:PORT"
+                    .to_owned()
+            }
+            _ => source.to_string(),
+        };
+        Self { addr, what, source }
+    }
+}

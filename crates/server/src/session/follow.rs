@@ -1,0 +1,294 @@
+//! The tail becomes frames to one client: each message that reaches its member, once, in order,
+//! with the stamp of the one before. The inner loop is what a server spends its time in.
+
+use lamparina_protocol::control::CloseCode;
+use lamparina_protocol::frame::{FrameType, SharedBody};
+use lamparina_protocol::link::{Input as LinkInput, SendError};
+use lamparina_protocol::message::{RefusalCode, ToClient};
+use lamparina_protocol::{Instant, Prev, codec};
+
+use super::machine::{Live, Place, Session, State};
+use super::output::{Act, Logged, Output};
+use super::{reason, resume::resume};
+use crate::hub::{Batch, Entered, Item, Note, What, Words};
+use crate::tail::{Read, Tail};
+
+/// Takes messages for the client.
+pub trait Outbox {
+    /// Whether the client keeps up. Asked before each batch.
+    fn has_room(&self) -> bool;
+
+    /// Takes one message; `tail` is its last eight bytes, where it is a delivery.
+    ///
+    /// # Errors
+    ///
+    /// As [`lamparina_protocol::link::Link::send`].
+    fn send(
+        &mut self,
+        kind: FrameType,
+        body: &SharedBody,
+        tail: Option<[u8; 8]>,
+    ) -> Result<(), SendError>;
+}
+
+/// How far a session came.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Followed {
+    /// Nothing more before the next ring.
+    CaughtUp,
+    /// The client must read first.
+    Full,
+}
+
+/// How reading a batch ended.
+enum Step {
+    /// At its end.
+    End,
+    /// At a note; the place is behind it.
+    Note(Note),
+    /// The message at the place was not taken.
+    NotTaken(SendError),
+}
+
+impl Session {
+    /// Sends what there is for this client, as far as it takes it.
+    pub fn follow(
+        &mut self,
+        now: Instant,
+        tail: &Tail,
+        outbox: &mut impl Outbox,
+        out: &mut Output,
+    ) -> Followed {
+        loop {
+            if let Err(error) = self.send_own(outbox) {
+                return self.not_taken(now, error, out);
+            }
+            if self.caught_up || !matches!(self.state, State::Entering(_) | State::Live(_)) {
+                return Followed::CaughtUp;
+            }
+            if !outbox.has_room() {
+                return self.full(now, tail, out);
+            }
+            let batch = match tail.at(self.place.batch) {
+                Read::Batch(batch) => batch,
+                Read::NotYet => {
+                    self.caught_up = true;
+                    return Followed::CaughtUp;
+                }
+                Read::Gone => return self.full(now, tail, out),
+            };
+            match self.read(&batch, outbox, out) {
+                Step::End => {
+                    self.place = Place {
+                        batch: self.place.batch + 1,
+                        item: 0,
+                    };
+                }
+                Step::Note(note) => self.note(now, note, tail, out),
+                Step::NotTaken(SendError::Full) => return self.full(now, tail, out),
+                Step::NotTaken(error) => return self.not_taken(now, error, out),
+            }
+        }
+    }
+
+    fn send_own(&mut self, outbox: &mut impl Outbox) -> Result<(), SendError> {
+        while let Some(first) = self.own.front() {
+            outbox.send(first.kind, &first.body, first.tail)?;
+            self.own.pop_front();
+            if self.own.is_empty() {
+                self.own = std::collections::VecDeque::new();
+            }
+        }
+        Ok(())
+    }
+
+    /// The client does not keep up. Its place may be lost meanwhile.
+    fn full(&mut self, now: Instant, tail: &Tail, out: &mut Output) -> Followed {
+        if tail.is_gone(self.place.batch) {
+            let text = "you read too slowly and what came next is no longer kept: connect again \
+                        to go on from there";
+            self.abort(now, CloseCode::TooSlow, text, out);
+        }
+        Followed::Full
+    }
+
+    fn not_taken(&mut self, now: Instant, error: SendError, out: &mut Output) -> Followed {
+        match error {
+            // A link that is not open says itself why.
+            SendError::Full | SendError::NotOpen => {}
+            SendError::TooLong | SendError::NotSequenced => {
+                let text = "a message is longer than this client accepts: offer longer messages";
+                self.abort(now, CloseCode::BadTerms, text, out);
+            }
+        }
+        Followed::Full
+    }
+
+    /// Sends the items of `batch` from the place on.
+    fn read(&mut self, batch: &Batch, outbox: &mut impl Outbox, out: &mut Output) -> Step {
+        let mut merged = Vec::new();
+        let member = match &self.state {
+            State::Live(live) => Some(live.member),
+            _ => None,
+        };
+        let reaching = batch.reaching(self.config.id, member, &mut merged);
+        let from = reaching.partition_point(|index| *index < self.place.item);
+        let reaching = reaching.get(from..).unwrap_or_default();
+        match &mut self.state {
+            State::Live(live) => live.read(batch, reaching, &mut self.place, outbox, out),
+            // Before the entry there are only answers to the claim.
+            _ => {
+                for &index in reaching {
+                    if let Some(What::Note(note)) = batch.items.get(index as usize).map(what) {
+                        self.place.item = index + 1;
+                        return Step::Note((**note).clone());
+                    }
+                }
+                Step::End
+            }
+        }
+    }
+
+    fn note(&mut self, now: Instant, note: Note, tail: &Tail, out: &mut Output) {
+        match note {
+            Note::Entered(entered) => self.entered(now, entered, tail, out),
+            Note::ClaimRefused(words) => self.claim_refused(now, &words, out),
+            Note::TakenOver => {
+                let text = "a newer session of this profile has taken over: go on there";
+                self.leave(now, reason::name(CloseCode::TakenOver), out);
+                out.acts.push(Act::Link(LinkInput::Close {
+                    code: CloseCode::TakenOver,
+                    text: text.to_owned(),
+                }));
+            }
+            Note::Barrier => self.drained(now, out),
+        }
+    }
+
+    fn claim_refused(&mut self, now: Instant, words: &Words, out: &mut Output) {
+        let code = match words.code {
+            RefusalCode::TakenOver => CloseCode::TakenOver,
+            RefusalCode::Limit => CloseCode::Limit,
+            RefusalCode::StaleEpoch => CloseCode::BadMessage,
+            _ => CloseCode::Nick,
+        };
+        self.abort(now, code, &words.text, out);
+    }
+
+    fn entered(&mut self, now: Instant, entered: Entered, tail: &Tail, out: &mut Output) {
+        let State::Entering(hello) = &self.state else {
+            return;
+        };
+        let hello = *hello;
+        let log = self.config.log;
+        let resume = resume(&entered, &hello, log, |low| tail.start_after(low));
+        let here = self.place;
+        if let Some(batch) = resume.replay_from {
+            let from = Place { batch, item: 0 };
+            self.place = from.min(here);
+        }
+        out.acts.push(Act::Log(Logged::Connected {
+            nick: entered.nick.clone(),
+            session: hello.session,
+        }));
+        self.state = State::Live(Box::new(Live {
+            hello,
+            nick: entered.nick.clone(),
+            member: entered.member,
+            prev: Prev(resume.resumed),
+            low: resume.low,
+            heed_from: here,
+            unconsumed: 0,
+            consumed: resume.resumed,
+        }));
+        let answer = ToClient::Entered {
+            nick: entered.nick,
+            member: entered.member,
+            clock: entered.clock,
+            settled: entered.settled,
+            resumed: resume.resumed,
+            gap: resume.gap,
+        };
+        if let Ok(body) = codec::encode(&answer) {
+            self.answer(now, FrameType::Data, body, out);
+        }
+    }
+}
+
+impl Live {
+    /// Sends the items at `reaching`; stops at a note and at what is not taken.
+    fn read(
+        &mut self,
+        batch: &Batch,
+        reaching: &[u32],
+        place: &mut Place,
+        outbox: &mut impl Outbox,
+        out: &mut Output,
+    ) -> Step {
+        for &index in reaching {
+            let Some(item) = batch.items.get(index as usize) else {
+                continue;
+            };
+            let sent = match &item.what {
+                What::Message { stamp, author } => {
+                    if *author == self.member || *stamp <= self.low {
+                        continue;
+                    }
+                    let tail = Some(self.prev.to_bytes());
+                    outbox.send(item.kind, &item.body, tail).map(|()| {
+                        self.prev = Prev(*stamp);
+                        self.unconsumed += 1;
+                    })
+                }
+                other => {
+                    let here = Place {
+                        batch: place.batch,
+                        item: index,
+                    };
+                    if here < self.heed_from || self.is_excepted(other) {
+                        continue;
+                    }
+                    if let What::Note(note) = other {
+                        place.item = index + 1;
+                        return Step::Note((**note).clone());
+                    }
+                    self.send_other(item, outbox, out)
+                }
+            };
+            if let Err(error) = sent {
+                place.item = index;
+                return Step::NotTaken(error);
+            }
+        }
+        Step::End
+    }
+
+    fn is_excepted(&self, what: &What) -> bool {
+        matches!(what, What::Event { except: Some(member), .. } if *member == self.member)
+    }
+
+    /// Events and answers.
+    fn send_other(
+        &mut self,
+        item: &Item,
+        outbox: &mut impl Outbox,
+        out: &mut Output,
+    ) -> Result<(), SendError> {
+        outbox.send(item.kind, &item.body, None)?;
+        match &item.what {
+            What::Refusal(words) => {
+                let act = Logged::refused(Some(&self.nick), words.code, &words.text);
+                out.acts.push(act);
+            }
+            What::Renamed(renamed) if renamed.0 == self.member => {
+                self.nick = renamed.1.clone();
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn what(item: &Item) -> &What {
+    &item.what
+}

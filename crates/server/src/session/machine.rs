@@ -1,0 +1,319 @@
+//! The states of a session. A connection is somebody only after its claim has its place in the
+//! order; its deliveries begin there, and nothing it asks takes effect after its end.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+use lamparina_order::{Action, Entry};
+use lamparina_protocol::control::{CloseCode, Hello};
+use lamparina_protocol::frame::FrameType;
+use lamparina_protocol::link::{CloseReason, Event, Input as LinkInput, Outgoing, Terms};
+use lamparina_protocol::message::MESSAGE_BYTES_MAX;
+use lamparina_protocol::{Instant, Lamport, LogId, MemberId, Nick, Prev};
+
+use super::output::{Act, Logged, Output};
+use super::reason;
+use crate::hub::{Ask, Asked, ConnectionId};
+
+/// Time to claim a nick, from the opening of the link.
+pub const NAME_WITHIN: Duration = Duration::from_secs(10);
+/// Time for an orderly end, until it becomes an abrupt one.
+pub const CLOSE_WITHIN: Duration = Duration::from_secs(5);
+/// Answers of the session itself that may wait for a peer that does not read. With more it ends.
+pub const OWN_WAITING_MAX: usize = 64;
+
+/// What a session is told at its beginning.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionConfig {
+    /// The connection.
+    pub id: ConnectionId,
+    /// The log that this server orders.
+    pub log: LogId,
+    /// Clients may make their channel bad.
+    pub lab: bool,
+}
+
+/// What happens to a session.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// The link says something.
+    Link(Event),
+    /// Time has passed.
+    Tick,
+    /// The server is closing.
+    Shutdown,
+}
+
+/// A place in the tail.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Place {
+    /// Position of the batch.
+    pub batch: u64,
+    /// Index of the item in it.
+    pub item: u32,
+}
+
+#[derive(Debug)]
+pub(super) enum State {
+    AwaitingHello,
+    AwaitingNick(Hello),
+    Entering(Hello),
+    Live(Box<Live>),
+    /// Saying goodbye.
+    Closing {
+        nick: Option<Nick>,
+        reason: &'static str,
+    },
+    Over,
+}
+
+/// A session that has entered.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) hello: Hello,
+    pub(super) nick: Nick,
+    pub(super) member: MemberId,
+    /// The message delivered last.
+    pub(super) prev: Prev,
+    /// No message up to this stamp is delivered.
+    pub(super) low: Lamport,
+    /// Before this place only messages concern it.
+    pub(super) heed_from: Place,
+    /// Deliveries not yet consumed.
+    pub(super) unconsumed: u64,
+    /// The last stamp consumed.
+    pub(super) consumed: Lamport,
+}
+
+/// One client's session.
+#[derive(Debug)]
+pub struct Session {
+    pub(super) config: SessionConfig,
+    pub(super) state: State,
+    /// The next item to read.
+    pub(super) place: Place,
+    /// Nothing before the next ring concerns it.
+    pub(super) caught_up: bool,
+    /// The server is closing: nothing more is asked, what was asked is answered.
+    draining: bool,
+    deadline: Option<Instant>,
+    /// Answers of the session itself; at most [`OWN_WAITING_MAX`].
+    pub(super) own: VecDeque<Outgoing>,
+    /// The bad channel in force.
+    pub(super) channel: Option<Box<str>>,
+}
+
+impl Session {
+    /// A session whose client has not spoken. Until the link is open, the link keeps the time.
+    pub fn new(config: SessionConfig) -> Self {
+        Self {
+            config,
+            state: State::AwaitingHello,
+            place: Place::default(),
+            caught_up: true,
+            draining: false,
+            deadline: None,
+            own: VecDeque::new(),
+            channel: None,
+        }
+    }
+
+    /// Applies one input. What is to be done is appended to `out`, in order.
+    pub fn handle(&mut self, now: Instant, input: Input, out: &mut Output) {
+        match input {
+            Input::Link(Event::Asked { hello, terms }) => self.asked(now, &hello, terms, out),
+            Input::Link(Event::Opened { .. }) => self.deadline = Some(now + NAME_WITHIN),
+            Input::Link(Event::Received { kind, body }) if !self.draining => {
+                self.received(now, kind, &body, out);
+            }
+            Input::Link(Event::Received { .. }) => {}
+            Input::Link(Event::PeerClosing { .. }) => self.leave(now, "closed", out),
+            Input::Link(Event::Closed(reason)) => self.closed(&reason, out),
+            Input::Tick => self.tick(now, out),
+            Input::Shutdown => self.shut_down(now, out),
+        }
+    }
+
+    /// When to call again with [`Input::Tick`].
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Whether nothing follows.
+    pub fn is_over(&self) -> bool {
+        matches!(self.state, State::Over)
+    }
+
+    /// The batch at `position` is the first to concern it since the last call.
+    pub fn touched(&mut self, position: u64) {
+        // Before its claim nothing does.
+        if self.caught_up && matches!(self.state, State::Entering(_) | State::Live(_)) {
+            self.place = self.place.max(Place {
+                batch: position,
+                item: 0,
+            });
+            self.caught_up = false;
+        }
+    }
+
+    fn asked(&mut self, now: Instant, hello: &[u8], terms: Terms, out: &mut Output) {
+        let Some(hello) = Hello::from_bytes(hello) else {
+            let text =
+                "the first words are not a client's: use lamparina-client, or see docs/protocol.md";
+            return self.abort(now, CloseCode::BadControl, text, out);
+        };
+        if (terms.message_bytes_max as usize) < MESSAGE_BYTES_MAX {
+            let text = format!(
+                "messages here have up to {MESSAGE_BYTES_MAX} bytes: offer at least as many"
+            );
+            return self.abort(now, CloseCode::BadTerms, &text, out);
+        }
+        if self.draining {
+            return self.abort(now, CloseCode::ShuttingDown, SHUTTING_DOWN, out);
+        }
+        self.state = State::AwaitingNick(hello);
+        self.deadline = Some(now + NAME_WITHIN);
+        out.acts.push(Act::Welcome);
+    }
+
+    fn tick(&mut self, now: Instant, out: &mut Output) {
+        if self.deadline.is_none_or(|deadline| now < deadline) {
+            return;
+        }
+        self.deadline = None;
+        match self.state {
+            State::AwaitingNick(_) => {
+                let text = "no name was claimed in 10 s: connect again and claim one";
+                self.abort(now, CloseCode::Timeout, text, out);
+            }
+            State::Closing { .. } => out.acts.push(Act::Link(LinkInput::Abort {
+                code: CloseCode::Timeout,
+                text: "goodbye was not answered".to_owned(),
+            })),
+            State::AwaitingHello | State::Entering(_) | State::Live(_) | State::Over => {}
+        }
+    }
+
+    fn shut_down(&mut self, now: Instant, out: &mut Output) {
+        if std::mem::replace(&mut self.draining, true) {
+            return;
+        }
+        match self.state {
+            State::AwaitingHello | State::AwaitingNick(_) => {
+                self.abort(now, CloseCode::ShuttingDown, SHUTTING_DOWN, out);
+            }
+            State::Entering(_) | State::Live(_) => self.ask(Ask::Barrier, out),
+            State::Closing { .. } | State::Over => {}
+        }
+    }
+
+    /// Everything asked before the server's end has been answered.
+    pub(super) fn drained(&mut self, now: Instant, out: &mut Output) {
+        let input = LinkInput::Close {
+            code: CloseCode::ShuttingDown,
+            text: SHUTTING_DOWN.to_owned(),
+        };
+        self.leave(now, reason::name(CloseCode::ShuttingDown), out);
+        out.acts.push(Act::Link(input));
+    }
+
+    /// The peer, or its time, is at fault: ends at once, in words.
+    pub(super) fn abort(&mut self, now: Instant, code: CloseCode, text: &str, out: &mut Output) {
+        self.leave(now, reason::name(code), out);
+        out.acts.push(Act::Link(LinkInput::Abort {
+            code,
+            text: text.to_owned(),
+        }));
+    }
+
+    /// Ends the session in the order, if it had begun, and begins the end of the connection.
+    pub(super) fn leave(&mut self, now: Instant, reason: &'static str, out: &mut Output) {
+        let nick = match std::mem::replace(&mut self.state, State::Over) {
+            State::AwaitingHello | State::AwaitingNick(_) => None,
+            State::Entering(hello) => {
+                self.exit(&hello, out);
+                None
+            }
+            State::Live(live) => {
+                self.exit(&live.hello, out);
+                Some(live.nick)
+            }
+            ended @ (State::Closing { .. } | State::Over) => {
+                self.state = ended;
+                return;
+            }
+        };
+        self.state = State::Closing { nick, reason };
+        self.deadline = Some(now + CLOSE_WITHIN);
+    }
+
+    fn closed(&mut self, why: &CloseReason, out: &mut Output) {
+        // What the session itself decided names the reason; else the link does.
+        self.leave(Instant::ZERO, reason::of(why), out);
+        let State::Closing { nick, reason } = std::mem::replace(&mut self.state, State::Over)
+        else {
+            return;
+        };
+        self.deadline = None;
+        self.own = VecDeque::new();
+        match (nick, why) {
+            (Some(nick), _) => out
+                .acts
+                .push(Act::Log(Logged::Disconnected { nick, reason })),
+            (None, CloseReason::ByUs { code, text }) => out.acts.push(Act::Log(Logged::Refused {
+                nick: None,
+                code: reason::name(*code),
+                reason: text.clone(),
+            })),
+            // Nobody came and went.
+            (None, _) => {}
+        }
+    }
+
+    fn exit(&self, hello: &Hello, out: &mut Output) {
+        self.ask(self.entry(hello, Action::Exit), out);
+    }
+
+    pub(super) fn entry(&self, hello: &Hello, action: Action) -> Ask {
+        Ask::Entry(Entry {
+            author: hello.author,
+            session: hello.session,
+            action,
+        })
+    }
+
+    pub(super) fn ask(&self, ask: Ask, out: &mut Output) {
+        out.asked.push(Asked {
+            by: self.config.id,
+            ask,
+        });
+    }
+
+    /// Queues an answer of the session itself.
+    pub(super) fn answer(&mut self, now: Instant, kind: FrameType, body: Bytes, out: &mut Output) {
+        if self.own.len() >= OWN_WAITING_MAX {
+            let text = "answers are not read: read what comes before asking more";
+            return self.abort(now, CloseCode::TooSlow, text, out);
+        }
+        self.own.push_back(Outgoing::own(kind, body));
+    }
+
+    /// The name held, once there is one.
+    pub(super) fn nick(&self) -> Option<&Nick> {
+        match &self.state {
+            State::Live(live) => Some(&live.nick),
+            State::Closing { nick, .. } => nick.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The claim is on its way into the order.
+    pub(super) fn claiming(&mut self, hello: Hello) {
+        self.state = State::Entering(hello);
+        self.deadline = None;
+    }
+}
+
+const SHUTTING_DOWN: &str = "the server is closing: connect again in a while; what was not \
+                             committed is sent again then";

@@ -1,0 +1,27 @@
+//! One client's session: who it is, what it may ask now, what it is told next. Pure: no clock, no
+//! task, no socket.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `machine` | the states, and what moves between them |
+//! | `request` | frames from the client become requests |
+//! | `follow` | the tail becomes frames to the client, each with its own `prev` |
+//! | `resume` | where a returning member goes on |
+//! | `output`, `reason` | what the shell is to do; ends in one word |
+
+mod follow;
+mod machine;
+mod output;
+mod reason;
+mod request;
+mod resume;
+
+pub use follow::{Followed, Outbox};
+pub use machine::{
+    CLOSE_WITHIN, Input, NAME_WITHIN, OWN_WAITING_MAX, Place, Session, SessionConfig,
+};
+pub use output::{Act, Logged, Output};
+pub use resume::{Resume, resume};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,73 @@
+//! What all tasks of one server hold in common.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use lamparina_protocol::{Lamport, LogId};
+use lamparina_transport::Clock;
+
+use crate::config::ServerConfig;
+use crate::doorbell::Doorbells;
+use crate::hub::ConnectionId;
+use crate::limits::Limits;
+use crate::sequencer::{Embedded, Sequencer};
+use crate::tail::Tail;
+
+/// What all tasks of one server hold in common.
+pub(crate) struct Shared {
+    pub(crate) config: ServerConfig,
+    pub(crate) log_id: LogId,
+    pub(crate) clock: Clock,
+    pub(crate) limits: Limits,
+    pub(crate) tail: Tail,
+    pub(crate) bells: Doorbells,
+    pub(crate) sequencer: Arc<dyn Sequencer>,
+    /// The order's clock after the newest batch.
+    order_clock: AtomicU64,
+    closing: AtomicBool,
+    connections: AtomicU64,
+}
+
+impl Shared {
+    pub(crate) fn new(config: ServerConfig, log_id: LogId) -> Self {
+        Self {
+            log_id,
+            clock: Clock::start(),
+            limits: Limits::new(config.connections_max, config.connections_per_address_max),
+            tail: Tail::new(config.tail_bytes, config.tail_items),
+            bells: Doorbells::default(),
+            sequencer: Arc::new(Embedded::new()),
+            order_clock: AtomicU64::new(0),
+            closing: AtomicBool::new(false),
+            connections: AtomicU64::new(0),
+            config,
+        }
+    }
+
+    pub(crate) fn next_connection(&self) -> ConnectionId {
+        ConnectionId(self.connections.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Connections accepted in all.
+    pub(crate) fn connections(&self) -> u64 {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn order_clock(&self) -> Lamport {
+        Lamport::new(self.order_clock.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn set_order_clock(&self, clock: Lamport) {
+        self.order_clock.store(clock.get(), Ordering::Release);
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    /// Tells all sessions that the server closes.
+    pub(crate) fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+        self.bells.stir();
+    }
+}
