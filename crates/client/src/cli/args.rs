@@ -55,8 +55,8 @@ A client of the same profile that is running lets us listen.";
 #[derive(Debug, Parser)]
 #[command(name = "lamparina-client", version, after_help = EXAMPLES, subcommand_negates_reqs = true)]
 pub(super) struct Args {
-    /// The server, HOST:PORT; the same as --server
-    #[arg(value_name = "HOST:PORT", value_parser = address, conflicts_with = "server")]
+    /// The server, HOST:PORT; goes before --server
+    #[arg(value_name = "HOST:PORT", value_parser = address)]
     pub(super) address: Option<String>,
     #[command(flatten)]
     pub(super) common: Common,
