@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Connections at a time, unless told otherwise.
-pub const CONNECTIONS_MAX: usize = 20_000;
+pub const CONNECTIONS_MAX: usize = 16_384;
 /// Connections at a time from one address that is not this machine's, unless told otherwise.
 pub const CONNECTIONS_PER_ADDRESS_MAX: usize = 256;
 /// Open files that are not connections: listeners, the logger's pipe, the runtime's own.
