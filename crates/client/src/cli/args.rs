@@ -67,8 +67,8 @@ Exit code 0 only if everybody saw everything meant for them, once, in one order;
 #[derive(Debug, Parser)]
 #[command(name = "lamparina-client", version, after_help = EXAMPLES, subcommand_negates_reqs = true)]
 pub(super) struct Args {
-    /// The server, HOST:PORT; the same as --server
-    #[arg(value_name = "HOST:PORT", value_parser = address, conflicts_with = "server")]
+    /// The server, HOST:PORT; goes before --server
+    #[arg(value_name = "HOST:PORT", value_parser = address)]
     pub(super) address: Option<String>,
     #[command(flatten)]
     pub(super) common: Common,

@@ -190,8 +190,10 @@ impl Driver {
         match opened {
             Ok(mut connection) => {
                 if let Some(settings) = &self.plan.impair {
-                    let (outward, inward) = directions(settings);
-                    connection.impair(outward, inward);
+                    connection.impair(
+                        settings.for_direction(Direction::Up),
+                        settings.for_direction(Direction::Down),
+                    );
                 }
                 self.connection = Some(connection);
             }
@@ -361,14 +363,6 @@ impl Driver {
             settings,
         })
     }
-}
-
-/// Both directions of a channel: towards the server, from the server.
-fn directions(settings: &Settings) -> (Settings, Settings) {
-    (
-        settings.for_direction(Direction::Up),
-        settings.for_direction(Direction::Down),
-    )
 }
 
 /// What the wall clock shows.
