@@ -1,1 +1,3 @@
-//! To come.
+//! The whole system under test: simulated, where one seed is one run.
+
+pub mod sim;
