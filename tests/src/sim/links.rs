@@ -100,7 +100,7 @@ impl Links {
 
     fn make(seed: u64, long: bool) -> Self {
         let mut dice = Dice::new(seed, 1);
-        let mut side = |dice: &mut Dice, first: bool| {
+        let side = |dice: &mut Dice, first: bool| {
             let config = config(dice, long);
             let link = if first {
                 Link::initiate(config, Bytes::from_static(b"hello"), Instant::ZERO)

@@ -15,16 +15,16 @@
 //! | [`seeds`] | runs seeds, and says which one failed |
 
 pub mod agenda;
-// pub mod check;
-// pub mod client;
+pub mod check;
+pub mod client;
 pub mod dice;
 pub mod links;
-// pub mod model;
-// pub mod people;
+pub mod model;
+pub mod people;
 pub mod seeds;
-// pub mod served;
-// pub mod server;
+pub mod served;
+pub mod server;
 pub mod trace;
 pub mod weather;
 pub mod wire;
-// pub mod world;
+pub mod world;
