@@ -18,6 +18,11 @@ use super::batch::{Batch, Item, Lane, Note, What};
 /// Recipients up to which each is listed by itself.
 const LISTED_SINGLY_MAX: usize = 16;
 
+/// What a batch costs beside its items, about.
+const BATCH_COST_BYTES: usize = 1_024;
+/// What a list of one recipient's items costs, about.
+const LIST_COST_BYTES: usize = 64;
+
 /// Where an item's bytes are.
 #[derive(Debug)]
 enum Body {
@@ -106,8 +111,12 @@ impl Builder {
         if self.items.is_empty() {
             return None;
         }
-        let cost_bytes =
-            self.buffer.capacity() + self.items.len() * size_of::<Item>() + extra_bytes;
+        let lists = self.members.len() + self.connections.len() + self.lanes.len();
+        let cost_bytes = self.buffer.capacity()
+            + self.items.len() * size_of::<Item>()
+            + lists * LIST_COST_BYTES
+            + BATCH_COST_BYTES
+            + extra_bytes;
         let buffer = Bytes::from(self.buffer);
         let whole = |(what, kind, body)| Item {
             what,
