@@ -138,7 +138,7 @@ impl Outgoing {
 /// Why `send` did not take a message. The link is unchanged.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum SendError {
-    /// The window and the queue behind it are full; try again when [`Link::has_room`].
+    /// The window and the queue behind it are full; try again when [`Link::has_room`](super::Link::has_room).
     #[error("the window is full")]
     Full,
     /// The link is not open (yet, or any more).

@@ -12,6 +12,10 @@ use crate::control::{Ack, SeqRange};
 use crate::frame::Seq;
 use crate::time::Instant;
 
+/// Slots that a window begins with, after it had drained: it grows by doubling, and the first few
+/// doublings cost more than their memory.
+const SLOTS_FIRST: usize = 32;
+
 /// One frame in flight. Positions and times wrap; only differences are taken, and those are small:
 /// a window has fewer than 2^32 bytes, and no frame is in flight for an hour.
 #[derive(Clone, Copy, Debug)]
@@ -114,6 +118,9 @@ impl SendWindow {
     /// `position`.
     #[inline]
     pub(crate) fn push(&mut self, now: Instant, position: u32, length: u16) {
+        if self.slots.capacity() == 0 {
+            self.slots.reserve(SLOTS_FIRST);
+        }
         self.slots.push_back(Slot {
             at: position,
             sent_us: now.as_micros() as u32,

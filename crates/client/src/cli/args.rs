@@ -1,0 +1,297 @@
+//! The command line. An address always holds a colon; anything else is a command.
+
+use std::time::Duration;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use lamparina_impair::Settings;
+use lamparina_protocol::Nick;
+use lamparina_protocol::link::Repair;
+
+use crate::command::LogLevel;
+use crate::profile::ProfileName;
+
+/// Where a server is looked for when nobody says where.
+pub(super) const DEFAULT_SERVER: &str = "127.0.0.1:5000";
+
+const EXAMPLES: &str = "\
+Examples:
+  lamparina-client --name ana                        talk at 127.0.0.1:5000
+  lamparina-client chat.example:5000 --name ana      talk there
+  printf 'MSG:bob:hello\\n' | lamparina-client --name ana
+                                                     say it, wait until it has its place, leave
+  lamparina-client --name ana --json                 one JSON object a line, for programs
+  lamparina-client --name ana --impair 'loss=20%,delay=80ms,seed=7'
+                                                     over a bad channel: see /link
+  lamparina-client --name ana send --to bob 'hello'  say one thing and print its stamp
+  lamparina-client --name bob tail --count 1         wait for one message and print it
+  lamparina-client demo                              see it all at work, with nothing else running
+
+Typed lines:
+  MSG:ana:hello   MULTICAST:ana,bob:hello   BROADCAST:ALL:hello   BROADCAST:#lab:hello
+  Any other line goes to everybody; /help lists the commands.
+
+Exit codes:
+  0 done                     3 server not reached    5 time ran out
+  1 failed   2 usage         4 refused               6 not committed, or refused with --strict
+                                                     7 the demo's proof failed";
+
+const SEND_EXAMPLES: &str = "\
+Examples:
+  lamparina-client --name ana send --to bob 'hello'
+  lamparina-client --name ana send --to bob --to eva 'hello, both'
+  lamparina-client --name ana send --to ALL 'hello, all'
+  lamparina-client --name ana send --to '#lab' --timeout 5 'hello, lab'
+  uptime | lamparina-client --name ana send --to bob -    (one line end at its end is not sent)
+
+Prints the message's stamp. A client of the same profile that is running sends it for us.";
+
+const TAIL_EXAMPLES: &str = "\
+Examples:
+  lamparina-client --name bob tail                           every message, until interrupted
+  lamparina-client --name bob tail --count 1 --timeout 30    the next one, or exit code 5
+  lamparina-client --name bob tail --count 3 --json
+
+A client of the same profile that is running lets us listen.";
+
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  lamparina-client demo                              a bad channel: loss, damage, doubles, delay
+  lamparina-client demo --seed 7                     the same conversation and the same fates again
+  lamparina-client demo --impair 'loss=40%,burst=8'  another channel; 'off' for none
+  lamparina-client demo --repair gbn --window 4      Go-Back-N with a small window
+
+Needs nothing else running: it holds a server with its logging process, and three people.
+Exit code 0 only if everybody saw everything meant for them, once, in one order; 7 if not.";
+
+/// Talks at a Lamparina server: every message has one place in an order that everybody can check.
+#[derive(Debug, Parser)]
+#[command(name = "lamparina-client", version, after_help = EXAMPLES, subcommand_negates_reqs = true)]
+pub(super) struct Args {
+    /// The server, HOST:PORT; goes before --server
+    #[arg(value_name = "HOST:PORT", value_parser = address)]
+    pub(super) address: Option<String>,
+    #[command(flatten)]
+    pub(super) common: Common,
+    #[command(flatten)]
+    pub(super) chat: ChatArgs,
+    #[command(subcommand)]
+    pub(super) task: Option<Task>,
+}
+
+/// What every command understands.
+#[derive(ClapArgs, Debug)]
+pub(super) struct Common {
+    /// The server
+    #[arg(long, global = true, value_name = "HOST:PORT", env = "LAMPARINA_SERVER", value_parser = address)]
+    pub(super) server: Option<String>,
+    /// Your name there
+    #[arg(long, global = true, value_name = "NICK", env = "LAMPARINA_NAME", value_parser = nick)]
+    pub(super) name: Option<Nick>,
+    /// Whose key to use; by default each name has its own
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(super) profile: Option<ProfileName>,
+    /// Make the channel bad on purpose, both ways, as 'loss=20%,corrupt=1%,delay=80ms,seed=7'
+    #[arg(
+        long,
+        global = true,
+        value_name = "SPEC",
+        help_heading = "For those who teach"
+    )]
+    pub(super) impair: Option<Settings>,
+    /// How the window is repaired
+    #[arg(
+        long,
+        global = true,
+        value_name = "HOW",
+        help_heading = "For those who teach"
+    )]
+    pub(super) repair: Option<RepairArg>,
+    /// Frames in flight, at most (1 is stop-and-wait)
+    #[arg(long, global = true, value_name = "FRAMES", help_heading = "For those who teach",
+          value_parser = clap::value_parser!(u16).range(1..=16_384))]
+    pub(super) window: Option<u16>,
+    /// Payload bytes of a frame, at most
+    #[arg(long, global = true, value_name = "BYTES", help_heading = "For those who teach",
+          value_parser = clap::value_parser!(u16).range(64..=8_180))]
+    pub(super) fragment: Option<u16>,
+    /// How much this program says of itself on stderr
+    #[arg(long, global = true, value_name = "LEVEL", default_value = "warn")]
+    pub(super) log: LogArg,
+}
+
+/// What only a conversation understands.
+#[derive(ClapArgs, Debug)]
+pub(super) struct ChatArgs {
+    /// One JSON object a line on stdout
+    #[arg(long, conflicts_with = "plain")]
+    pub(super) json: bool,
+    /// Readable lines on stdout (as without it, for now)
+    #[arg(long)]
+    pub(super) plain: bool,
+    /// Exit with 6 when a line was answered by an error
+    #[arg(long)]
+    pub(super) strict: bool,
+    /// Go on trying when no server is there at first
+    #[arg(long, conflicts_with = "no_reconnect")]
+    pub(super) retry: bool,
+    /// Leave when the connection is lost
+    #[arg(long)]
+    pub(super) no_reconnect: bool,
+    /// Leave after this long without a connection (by default never on a terminal, else after 60)
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(super) give_up_after: Option<Duration>,
+}
+
+/// What else to do than talk.
+#[derive(Debug, Subcommand)]
+pub(super) enum Task {
+    /// Send one message and print its stamp
+    #[command(after_help = SEND_EXAMPLES)]
+    Send(SendArgs),
+    /// Print the messages that come
+    #[command(after_help = TAIL_EXAMPLES)]
+    Tail(TailArgs),
+    /// Show a whole chat over a bad channel, and prove that all saw one order
+    #[command(after_help = DEMO_EXAMPLES)]
+    Demo(DemoArgs),
+}
+
+/// `send`
+#[derive(ClapArgs, Debug)]
+pub(super) struct SendArgs {
+    /// For whom: a name (repeatable), ALL, or '#room'
+    #[arg(long, required = true, value_name = "WHO")]
+    pub(super) to: Vec<String>,
+    /// The text; `-` for what stdin holds
+    #[arg(value_name = "TEXT", allow_hyphen_values = true)]
+    pub(super) text: String,
+    /// Give up after this long
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    pub(super) timeout: Duration,
+    /// Print the whole event, as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `tail`
+#[derive(ClapArgs, Debug)]
+pub(super) struct TailArgs {
+    /// Leave after this many messages
+    #[arg(long, value_name = "N")]
+    pub(super) count: Option<u64>,
+    /// Leave after this long, with code 5
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(super) timeout: Option<Duration>,
+    /// One JSON object a line
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `demo`
+#[derive(ClapArgs, Debug)]
+pub(super) struct DemoArgs {
+    /// Decides what is said and the fate of every frame; by default the seed in --impair, or a random one
+    #[arg(long, value_name = "NUMBER")]
+    pub(super) seed: Option<u64>,
+    /// How many messages are said
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u16).range(1..=i64::from(crate::demo::MESSAGES_MAX)))]
+    pub(super) messages: u16,
+    /// Give up after this long, with code 5
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    pub(super) timeout: Duration,
+}
+
+/// `--repair`
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum RepairArg {
+    /// Selective repeat: only what is missing goes again
+    Sr,
+    /// Go-Back-N: everything from the hole on goes again
+    Gbn,
+}
+
+impl From<RepairArg> for Repair {
+    fn from(repair: RepairArg) -> Self {
+        match repair {
+            RepairArg::Sr => Self::SelectiveRepeat,
+            RepairArg::Gbn => Self::GoBackN,
+        }
+    }
+}
+
+/// `--log`
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum LogArg {
+    Off,
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+impl From<LogArg> for LogLevel {
+    fn from(level: LogArg) -> Self {
+        match level {
+            LogArg::Off => Self::Off,
+            LogArg::Error => Self::Error,
+            LogArg::Warn => Self::Warn,
+            LogArg::Info => Self::Info,
+            LogArg::Debug => Self::Debug,
+            LogArg::Trace => Self::Trace,
+        }
+    }
+}
+
+fn address(text: &str) -> Result<String, String> {
+    let port = text.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+    match port {
+        Some(Ok(_)) => Ok(text.to_owned()),
+        Some(Err(_)) => Err("an address ends in a port number, as 127.0.0.1:5000".to_owned()),
+        None => Err(
+            "neither an address (HOST:PORT, with a colon) nor a command (send, tail, demo, help)"
+                .to_owned(),
+        ),
+    }
+}
+
+fn nick(text: &str) -> Result<Nick, String> {
+    Nick::try_from(text).map_err(|error| error.to_string())
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<f64>().map_err(|error| error.to_string())?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_holds_together() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_colon_makes_an_address() {
+        let parse = |args: &[&str]| {
+            Args::try_parse_from([&["lamparina-client"], args].concat())
+                .map_err(|error| error.to_string())
+        };
+        let args = parse(&["[::1]:5000", "--name", "ana"]).unwrap();
+        assert_eq!(args.address.as_deref(), Some("[::1]:5000"));
+        let args = parse(&["send", "--to", "bob", "-x", "--name", "ana"]).unwrap();
+        assert!(matches!(args.task, Some(Task::Send(send)) if send.text == "-x"));
+        assert!(
+            parse(&["localhost"])
+                .unwrap_err()
+                .contains("neither an address")
+        );
+        assert!(parse(&["a:b"]).unwrap_err().contains("port number"));
+        assert!(parse(&["--tui"]).is_err());
+        assert!(parse(&["--json", "--plain"]).is_err());
+        assert!(parse(&["--name", "a b"]).unwrap_err().contains("no blanks"));
+    }
+}

@@ -1,0 +1,342 @@
+//! The conversation: lines in, events out, until the input ends and everything given is settled.
+//! Nothing typed is lost on the way: a full outbox makes the input wait.
+
+use std::collections::HashMap;
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::sleep;
+
+use super::args::{ChatArgs, Common};
+use super::countdown::{REWRITE_EVERY, Talk};
+use super::exit::{self, Exit, Stop};
+use super::local::{Asked, Local};
+use super::logging::Levels;
+use super::output::{Output, OutputGone};
+use super::{input, setup};
+use crate::client::{Client, ClientError};
+use crate::command::{self, Command, CommandError, HELP};
+use crate::core::conversation::SayError;
+use crate::core::event::{Event, MessageName, Summary};
+use crate::lines::Line;
+use crate::show::{json, plain, report};
+
+/// How long a piped conversation goes on without a connection.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(60);
+/// How long an interrupted conversation waits for what is unsettled.
+const INTERRUPTED_WITHIN: Duration = Duration::from_secs(5);
+
+/// A conversation and those who take part on this side.
+struct Chat {
+    client: Client,
+    json: bool,
+    style: plain::Style,
+    talk: Talk,
+    output: Output,
+    local: Local,
+    levels: Levels,
+    /// Those who wait for what becomes of a message.
+    waiting: HashMap<MessageName, oneshot::Sender<String>>,
+    /// Lines answered by an error.
+    errors: u64,
+    /// The server has let us in; lines are taken from then on.
+    begun: bool,
+    /// Nothing more is read.
+    ended: bool,
+    interrupted: bool,
+    lines: Option<mpsc::Receiver<Line>>,
+}
+
+/// What happened.
+enum Turn {
+    Event(Option<Event>),
+    Line(Option<Line>),
+    Asked(Asked),
+    Interrupted,
+    Rewrite,
+    OutputGone,
+}
+
+/// Runs a conversation until its end.
+pub(super) async fn run(
+    common: Common,
+    address: Option<String>,
+    args: ChatArgs,
+    levels: Levels,
+) -> Result<Exit, Stop> {
+    let who = setup::who(&common, address)?;
+    let mut config = setup::config(&who, &common)?;
+    let interactive = std::io::stdin().is_terminal();
+    config.reconnect = !args.no_reconnect;
+    config.retry_first = args.retry;
+    config.give_up_after = args
+        .give_up_after
+        .or_else(|| (!interactive).then_some(GIVE_UP_AFTER));
+    let socket = config.profile.socket();
+    let client =
+        Client::start(config).map_err(|error| Stop::new(Exit::Failed, error.to_string()))?;
+    let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let mut chat = Chat {
+        client,
+        json: args.json,
+        style: plain::Style {
+            own: who.nick,
+            colour,
+        },
+        talk: Talk::new(),
+        output: Output::start(),
+        local: Local::start(socket, who.server),
+        levels,
+        waiting: HashMap::new(),
+        errors: 0,
+        begun: args.retry,
+        ended: false,
+        interrupted: false,
+        lines: None,
+    };
+    let done = chat.turns().await;
+    let Chat { output, errors, .. } = chat;
+    let written = output.finish();
+    match (done, written) {
+        (Ok((ending, summary)), Ok(())) => {
+            let errors = if args.strict { errors } else { 0 };
+            Ok(exit::of(&ending, summary, errors))
+        }
+        (Ok(_), Err(error)) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Stop::new(Exit::Failed, format!("stdout: {error}")))
+        }
+        // Whoever read our lines has had enough.
+        (Err(OutputGone), _) | (Ok(_), Err(_)) => Ok(Exit::Done),
+    }
+}
+
+impl Chat {
+    async fn turns(&mut self) -> Result<(crate::core::event::Ending, Summary), OutputGone> {
+        loop {
+            match self.turn().await {
+                Turn::Event(Some(event)) => {
+                    self.event(&event).await?;
+                    if let Event::Closed { ending, summary } = event {
+                        return Ok((ending, summary));
+                    }
+                }
+                // The driver has gone without a word, which it never does.
+                Turn::Event(None) | Turn::OutputGone => return Err(OutputGone),
+                Turn::Line(line) => self.line(line).await?,
+                Turn::Asked(asked) => self.asked(asked).await,
+                Turn::Interrupted if self.interrupted => {
+                    let ending = crate::core::event::Ending::Left;
+                    let status = self.client.stats().await;
+                    let summary = status.map(|status| status.conversation.summary);
+                    return Ok((ending, summary.unwrap_or_default()));
+                }
+                Turn::Interrupted => {
+                    self.interrupted = true;
+                    self.talk.stop();
+                    self.end(Some(INTERRUPTED_WITHIN)).await;
+                }
+                Turn::Rewrite => self.talk.rewrite(),
+            }
+        }
+    }
+
+    async fn turn(&mut self) -> Turn {
+        let takes = self.begun && !self.ended && self.client.has_room();
+        if takes && self.lines.is_none() {
+            self.lines = Some(input::start());
+        }
+        let counting = self.talk.is_counting();
+        tokio::select! {
+            event = self.client.next_event() => Turn::Event(event),
+            line = next_line(&mut self.lines), if takes => Turn::Line(line),
+            asked = self.local.asked(), if takes => Turn::Asked(asked),
+            _ = tokio::signal::ctrl_c() => Turn::Interrupted,
+            () = sleep(REWRITE_EVERY), if counting => Turn::Rewrite,
+            () = self.output.gone() => Turn::OutputGone,
+        }
+    }
+
+    async fn event(&mut self, event: &Event) -> Result<(), OutputGone> {
+        self.note(event);
+        let line = (self.json || self.local.is_followed()).then(|| json::event(event));
+        if let Some(line) = &line {
+            self.local.tell(line);
+        }
+        match line {
+            Some(line) if self.json => self.output.line(line).await,
+            _ => match plain::event(event, &self.style) {
+                Some(plain::Line::Data(line)) => self.output.line(line).await,
+                Some(plain::Line::Talk(line)) => {
+                    self.talk.say(&line);
+                    Ok(())
+                }
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// What an event changes on this side, and who waits for it.
+    fn note(&mut self, event: &Event) {
+        match event {
+            Event::Connected { nick, .. } => {
+                self.begun = true;
+                self.style.own = nick.clone();
+                self.talk.stop();
+            }
+            Event::Renamed { to, own: true, .. } => self.style.own = to.clone(),
+            Event::Committed(commit) => self.reply(commit.was.unwrap_or(commit.name), event),
+            Event::Error {
+                message: Some(name),
+                ..
+            } => {
+                self.errors += 1;
+                self.reply(*name, event);
+            }
+            Event::Error { .. } => self.errors += 1,
+            Event::Disconnected { reason, retry } if !self.json => {
+                self.talk.disconnected(reason, *retry);
+            }
+            Event::Closed { summary, .. } => {
+                self.talk.stop();
+                if !self.json {
+                    self.talk.say(&closing_words(*summary));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn reply(&mut self, name: MessageName, event: &Event) {
+        if let Some(reply) = self.waiting.remove(&name) {
+            // Who asked may have gone.
+            let _ = reply.send(json::event(event));
+        }
+    }
+
+    /// A message that `send` asks for.
+    async fn asked(&mut self, asked: Asked) {
+        match self.client.send(asked.audience, asked.text).await {
+            Ok(name) => {
+                self.waiting.insert(name, asked.reply);
+            }
+            Err(error) => {
+                let _ = asked
+                    .reply
+                    .send(json::error(code(&error), &error.to_string()));
+            }
+        }
+    }
+
+    async fn line(&mut self, line: Option<Line>) -> Result<(), OutputGone> {
+        let Some(line) = line else {
+            self.end(None).await;
+            return Ok(());
+        };
+        match line.and_then(|line| command::parse(&line)) {
+            Ok(None) => Ok(()),
+            Ok(Some(command)) => self.command(command).await,
+            Err(error) => self.not_done(&error).await,
+        }
+    }
+
+    async fn not_done(&mut self, error: &CommandError) -> Result<(), OutputGone> {
+        self.errors += 1;
+        if self.json {
+            return self.output.line(json::error(error.code, &error.text)).await;
+        }
+        let text = crate::show::clean::line(&error.text);
+        self.talk.say(&format!("error {}: {text}", error.code));
+        Ok(())
+    }
+
+    async fn command(&mut self, command: Command) -> Result<(), OutputGone> {
+        let done = match command {
+            Command::Say { audience, text } => self.client.send(audience, text).await.map(drop),
+            Command::Who => self.client.users().await,
+            Command::Rename(nick) => self.client.rename(nick).await,
+            Command::Join(room) => self.client.join(room).await,
+            Command::Leave(room) => self.client.leave(room).await,
+            Command::Channel(spec) => self.client.channel(spec).await,
+            Command::Reconnect => self.client.reconnect().await,
+            Command::Quit => {
+                self.end(None).await;
+                Ok(())
+            }
+            about => return self.about(about).await,
+        };
+        match done {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let text = error.to_string();
+                self.not_done(&CommandError::new(code(&error), text)).await
+            }
+        }
+    }
+
+    /// Commands that this side answers.
+    async fn about(&mut self, command: Command) -> Result<(), OutputGone> {
+        const NO_HISTORY: &str = "this version's server keeps no history yet";
+        let Ok(status) = self.client.stats().await else {
+            return Ok(());
+        };
+        match command {
+            Command::Link => self.info("link", &report::link(&status)).await,
+            Command::Rtt => self.info("rtt", &report::rtt(&status)).await,
+            Command::Connection => self.info("conn", &report::connection(&status)).await,
+            Command::Queue => self.info("queue", &report::queue(&status)).await,
+            Command::Help => self.info("help", HELP).await,
+            Command::Log(level) => {
+                self.levels.set(level);
+                Ok(())
+            }
+            _ => {
+                self.not_done(&CommandError::new("no-history", NO_HISTORY))
+                    .await
+            }
+        }
+    }
+
+    async fn info(&self, about: &str, text: &str) -> Result<(), OutputGone> {
+        if self.json {
+            return self.output.line(json::info(about, text)).await;
+        }
+        self.talk.say(text);
+        Ok(())
+    }
+
+    /// Nothing more is read; what was given is settled first.
+    async fn end(&mut self, within: Option<Duration>) {
+        self.ended = true;
+        self.client.finish(within).await;
+    }
+}
+
+fn closing_words(summary: Summary) -> String {
+    let Summary {
+        sent,
+        committed,
+        refused,
+        pending,
+    } = summary;
+    let refused = match refused {
+        0 => String::new(),
+        refused => format!(", refused {refused}"),
+    };
+    format!("sent {sent}, committed {committed}{refused}, pending {pending}")
+}
+
+fn code(error: &ClientError) -> &'static str {
+    match error {
+        ClientError::Refused(error) => error.code(),
+        ClientError::EventsUnread => SayError::Full.code(),
+        ClientError::NotConnected(_) | ClientError::NoRandomness(_) => SayError::Over.code(),
+    }
+}
+
+async fn next_line(lines: &mut Option<mpsc::Receiver<Line>>) -> Option<Line> {
+    match lines {
+        Some(lines) => lines.recv().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,86 @@
+//! The line on stderr that counts down to the next attempt at a connection: it rewrites itself on a
+//! terminal, and is one line each time elsewhere.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::output::talk;
+use crate::show::clean;
+
+/// How often it is rewritten.
+pub(super) const REWRITE_EVERY: Duration = Duration::from_millis(200);
+const CLEAR_LINE: &str = "\r\u{1b}[K";
+
+/// Talk on stderr, with at most one line that rewrites itself.
+#[derive(Debug)]
+pub(super) struct Talk {
+    terminal: bool,
+    counting: Option<(Instant, String)>,
+}
+
+impl Talk {
+    pub(super) fn new() -> Self {
+        Self {
+            terminal: io::stderr().is_terminal(),
+            counting: None,
+        }
+    }
+
+    /// Whether the line is to be rewritten.
+    pub(super) const fn is_counting(&self) -> bool {
+        self.terminal && self.counting.is_some()
+    }
+
+    /// Says a line, or several.
+    pub(super) fn say(&self, text: &str) {
+        if self.is_counting() {
+            write_now(CLEAR_LINE);
+        }
+        text.lines().for_each(|line| talk(&format!("* {line}")));
+        self.rewrite();
+    }
+
+    /// The connection is gone for `retry`.
+    pub(super) fn disconnected(&mut self, reason: &str, retry: Duration) {
+        let reason = clean::line(reason);
+        if self.terminal {
+            self.counting = Some((Instant::now() + retry, reason));
+            self.rewrite();
+        } else {
+            let seconds = retry.as_secs_f32();
+            self.say(&format!(
+                "disconnected: {reason}; trying again in {seconds:.1} s"
+            ));
+        }
+    }
+
+    /// Nothing to count any more.
+    pub(super) fn stop(&mut self) {
+        if self.is_counting() {
+            write_now(CLEAR_LINE);
+        }
+        self.counting = None;
+    }
+
+    pub(super) fn rewrite(&self) {
+        if let (true, Some((until, reason))) = (self.terminal, &self.counting) {
+            let left = until
+                .saturating_duration_since(Instant::now())
+                .as_secs_f32();
+            let when = match left > 0.0 {
+                true => format!("trying again in {left:.1} s"),
+                false => "trying again now".to_owned(),
+            };
+            write_now(&format!("{CLEAR_LINE}* disconnected: {reason}; {when}"));
+        }
+    }
+}
+
+fn write_now(text: &str) {
+    let mut stderr = io::stderr().lock();
+    // Whoever closed stderr does not want to know.
+    let _ = stderr.write_all(text.as_bytes());
+    let _ = stderr.flush();
+}

@@ -1,0 +1,75 @@
+//! Who, where and how: from arguments, the environment, and the person in front.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use lamparina_protocol::Nick;
+
+use super::args::{Common, DEFAULT_SERVER};
+use super::exit::{Exit, Stop};
+use crate::client::ClientConfig;
+use crate::profile::{Paths, Profile, ProfileName};
+
+/// Who and where.
+#[derive(Debug)]
+pub(super) struct Who {
+    pub(super) server: String,
+    pub(super) nick: Nick,
+    pub(super) paths: Paths,
+    pub(super) profile: ProfileName,
+}
+
+/// Reads who and where; asks for a missing name where somebody is there to answer.
+pub(super) fn who(common: &Common, address: Option<String>) -> Result<Who, Stop> {
+    let server = address
+        .or_else(|| common.server.clone())
+        .unwrap_or_else(|| DEFAULT_SERVER.to_owned());
+    let nick = match &common.name {
+        Some(nick) => nick.clone(),
+        None => ask_name()?,
+    };
+    let paths = Paths::from_env().map_err(|error| Stop::new(Exit::Failed, error.to_string()))?;
+    let profile = common.profile.clone();
+    let profile = profile.unwrap_or_else(|| ProfileName::of(&nick));
+    Ok(Who {
+        server,
+        nick,
+        paths,
+        profile,
+    })
+}
+
+/// Opens the profile, and puts everything together.
+pub(super) fn config(who: &Who, common: &Common) -> Result<ClientConfig, Stop> {
+    let profile = Profile::open(who.paths.clone(), who.profile.clone());
+    let profile = profile.map_err(|error| Stop::new(Exit::Failed, error.to_string()))?;
+    let mut config = ClientConfig::new(who.server.clone(), who.nick.clone(), profile);
+    config.impair = common.impair.clone();
+    config.repair = common.repair.map(Into::into).unwrap_or_default();
+    config.window_frames = common.window;
+    config.fragment_bytes = common.fragment;
+    Ok(config)
+}
+
+fn ask_name() -> Result<Nick, Stop> {
+    let missing = || {
+        let text = "a name is missing; give one with --name NICK or LAMPARINA_NAME";
+        Stop::new(Exit::Usage, text)
+    };
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Err(missing());
+    }
+    loop {
+        eprint!("Your name: ");
+        let _ = io::stderr().flush();
+        let mut line = String::new();
+        // A terminal's line is bounded by the system.
+        match io::stdin().lock().read_line(&mut line) {
+            Ok(0) | Err(_) => return Err(missing()),
+            Ok(_) => {}
+        }
+        match Nick::try_from(line.trim()) {
+            Ok(nick) => return Ok(nick),
+            Err(error) => super::output::talk(&error.to_string()),
+        }
+    }
+}

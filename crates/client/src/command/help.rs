@@ -1,0 +1,24 @@
+//! What `/help` says.
+
+/// Every command with an example.
+pub const HELP: &str = "\
+MSG:ana:hello              say hello to ana alone
+MULTICAST:ana,bob:hello    to ana and bob
+BROADCAST:ALL:hello        to everybody
+BROADCAST:#lab:hello       to everybody in the room #lab
+hello                      to everybody; `//hello` says `/hello`
+/msg ana hello             as MSG:
+/pub * hello               as BROADCAST:ALL:, and /pub #lab hello as BROADCAST:#lab:
+/who                       who is connected
+/nick zoe                  be called zoe from now on
+/join #lab  /leave #lab    into a room (the first to come makes it), and out of it
+/queue                     messages that have no place in the order yet
+/link                      the link's window, round-trip time and repairs; the bad channel
+/rtt                       the round-trip time
+/conn                      the connection, the clock and the cursor
+/reconnect                 a new connection now
+/channel loss=20%          make the server's channel bad (`off` ends it), where it allows that
+/log debug                 how much this program says of itself: off error warn info debug trace
+/history  /find            not yet: this version's server keeps no history
+/help                      this
+/quit                      leave, once everything has its place";

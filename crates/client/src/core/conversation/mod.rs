@@ -1,0 +1,300 @@
+//! One author's talk with a server, across any number of connections. Keeps these:
+//!
+//! - every message said is settled once: committed, refused in words, or counted as pending;
+//! - messages go out in the order in which they were said, also when they go again;
+//! - the clock takes the maximum on every delivery and commit, and ticks only for a message;
+//! - what is shown is one order: no stamp twice, none out of turn, no silent gap.
+//!
+//! In: the connection's events, a person's requests, time. Out: when to connect, what to send
+//! (pulled by the shell while the link has room), what to tell.
+
+mod ending;
+mod receiving;
+mod sending;
+mod status;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use lamparina_protocol::control::{Hello, Welcome};
+use lamparina_protocol::frame::FrameType;
+use lamparina_protocol::link::CloseReason;
+use lamparina_protocol::{
+    AuthorKey, Epoch, Instant, Lamport, LogId, MemberId, Nick, SessionNumber, UnixMicros,
+};
+
+use super::backoff::Backoff;
+use super::consumed::Consumed;
+use super::cursor::Cursor;
+use super::event::{Event, Summary};
+use super::outbox::Outbox;
+pub use sending::SayError;
+pub use status::{QUEUE_SHOWN_MAX, QUEUE_TEXT_MAX, QueueLine, Status};
+
+/// The server has this long to let us in once the link is open.
+pub const ENTER_WITHIN: Duration = Duration::from_secs(10);
+/// A connection that held this long makes back-off and faults begin anew.
+pub const STEADY_AFTER: Duration = Duration::from_secs(5);
+/// Goodbye takes this long, at most.
+pub const LEAVE_WITHIN: Duration = Duration::from_secs(5);
+/// On leaving, requests other than messages are waited for this long.
+pub const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
+/// Faults in a row (ours, the server's) after which trying again is no use.
+pub const FAULTS_MAX: u32 = 3;
+/// Attempts at a first connection that the channel damages.
+pub const FIRST_ATTEMPTS_MAX: u32 = 4;
+/// Names kept of those present, at most; more are counted by the server only.
+pub const PRESENT_MAX: usize = 10_000;
+
+/// Who talks, where, and how persistently.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The server's address, for people.
+    pub server: String,
+    /// The profile's public key.
+    pub author: AuthorKey,
+    /// The name wanted.
+    pub nick: Nick,
+    /// Greater than every epoch and session number used before by this profile.
+    pub epoch: Epoch,
+    /// What the wall clock showed when the run's clock showed zero.
+    pub unix_at_zero: UnixMicros,
+    /// Decides the jitter of waiting times.
+    pub seed: u64,
+    /// Whether to come back after the connection is lost.
+    pub reconnect: bool,
+    /// Whether to go on trying when the first attempt finds no server.
+    pub retry_first: bool,
+    /// How long to go on trying, at most.
+    pub give_up_after: Option<Duration>,
+}
+
+/// What happens to a conversation.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// It begins.
+    Start,
+    /// No connection came about.
+    ConnectFailed {
+        /// Why, in words.
+        text: String,
+    },
+    /// The link is open.
+    Opened(Welcome),
+    /// A message came.
+    Received {
+        /// Its type.
+        kind: FrameType,
+        /// Its bytes.
+        body: Bytes,
+    },
+    /// The server says why it is about to close.
+    PeerClosing {
+        /// Its code.
+        code: u16,
+        /// Its words.
+        text: String,
+    },
+    /// The link is over.
+    Closed(CloseReason),
+    /// Messages are in the hands of the person or program.
+    HandedOver {
+        /// The log that they are of; those of another one say nothing.
+        log: LogId,
+        /// The last one.
+        upto: Lamport,
+        /// How many since the last time.
+        count: u64,
+    },
+    /// Drop the connection, if there is one, and make a new one now.
+    Reconnect,
+    /// Leave once everything is settled, or when `within` is over.
+    Close {
+        /// How long to wait.
+        within: Option<Duration>,
+    },
+    /// Time has passed.
+    Tick,
+}
+
+/// What must happen now.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Output {
+    /// Make a connection with these first words.
+    Connect(Hello),
+    /// Forget the connection, or the attempt at one, with a word; nothing of it counts any more.
+    Drop,
+    /// Tell this.
+    Event(Event),
+}
+
+/// What is to go out over the link next.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Outward {
+    /// A message.
+    Message {
+        /// Its type.
+        kind: FrameType,
+        /// Its bytes.
+        body: Bytes,
+    },
+    /// An orderly end of the link.
+    Goodbye,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Phase {
+    /// Before the start, and between `Drop` and `Connect`.
+    Idle,
+    /// The shell makes a connection.
+    Connecting,
+    /// The link is open; the server has yet to let us in.
+    Entering { asked: bool, by: Instant },
+    /// Messages flow.
+    Live { since: Instant },
+    /// No connection until then.
+    Waiting { until: Instant },
+    /// Goodbye is said.
+    Leaving { by: Instant },
+    /// Nothing follows.
+    Over,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Closing {
+    by: Option<Instant>,
+    answers_by: Option<Instant>,
+}
+
+/// The machine.
+#[derive(Debug)]
+pub struct Conversation {
+    config: Config,
+    phase: Phase,
+    /// The nick held, or wanted at first.
+    nick: Nick,
+    /// The nick with which the present connection asks to be let in.
+    entering_as: Nick,
+    member: Option<MemberId>,
+    session: SessionNumber,
+    outbox: Outbox,
+    cursor: Cursor,
+    consumed: Consumed,
+    clock: Lamport,
+    backoff: Backoff,
+    closing: Option<Closing>,
+    /// What the server said before closing.
+    parting: Option<(u16, String)>,
+    /// Since when there is no connection; `None` while there is one.
+    away_since: Option<Instant>,
+    ever_entered: bool,
+    attempts: u32,
+    faults: u32,
+    present: BTreeMap<MemberId, Nick>,
+    summary: Summary,
+    shown: u64,
+    shown_before: u64,
+    gaps: u64,
+    reconnects: u64,
+}
+
+impl Conversation {
+    /// A conversation that begins with [`Input::Start`].
+    pub fn new(config: Config) -> Self {
+        Self {
+            phase: Phase::Idle,
+            nick: config.nick.clone(),
+            entering_as: config.nick.clone(),
+            member: None,
+            session: SessionNumber(config.epoch.0),
+            outbox: Outbox::new(config.epoch),
+            cursor: Cursor::default(),
+            consumed: Consumed::default(),
+            clock: Lamport::ZERO,
+            backoff: Backoff::new(config.seed),
+            closing: None,
+            parting: None,
+            away_since: None,
+            ever_entered: false,
+            attempts: 0,
+            faults: 0,
+            present: BTreeMap::new(),
+            summary: Summary::default(),
+            shown: 0,
+            shown_before: 0,
+            gaps: 0,
+            reconnects: 0,
+            config,
+        }
+    }
+
+    /// Applies one input; what follows is appended to `out`, in order. Nothing has a place after
+    /// [`Event::Closed`], and then nothing happens.
+    pub fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) {
+        if self.phase == Phase::Over {
+            return;
+        }
+        match input {
+            Input::Start => self.connect(now, out),
+            Input::ConnectFailed { text } => self.connect_failed(now, text, out),
+            Input::Opened(welcome) => self.opened(now, welcome, out),
+            Input::Received { kind, body } => self.received(now, kind, &body, out),
+            Input::PeerClosing { code, text } => self.parting = Some((code, text)),
+            Input::Closed(reason) => self.closed(now, reason, out),
+            Input::HandedOver { log, upto, count } => {
+                if log == self.cursor.log() {
+                    self.consumed.note(upto, count);
+                }
+            }
+            Input::Reconnect => self.reconnect(now, out),
+            Input::Close { within } => self.close(now, within),
+            Input::Tick => {}
+        }
+        self.tick(now, out);
+    }
+
+    /// When to call again with [`Input::Tick`]; `None` while nothing is pending.
+    pub fn deadline(&self) -> Option<Instant> {
+        let phase = match self.phase {
+            Phase::Entering { by, .. } | Phase::Leaving { by } => Some(by),
+            Phase::Waiting { until } => Some(until),
+            Phase::Live { .. } => self.consumed.due(),
+            Phase::Idle | Phase::Connecting => None,
+            Phase::Over => return None,
+        };
+        let closing = self.closing.as_ref();
+        [
+            phase,
+            closing.and_then(|closing| closing.by),
+            closing.and_then(|closing| closing.answers_by),
+            self.gives_up_at(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    fn tick(&mut self, now: Instant, out: &mut Vec<Output>) {
+        match self.phase {
+            Phase::Waiting { until } if now >= until => self.connect(now, out),
+            Phase::Entering { by, .. } if now >= by => {
+                out.push(Output::Drop);
+                self.lost(now, "the server did not let us in in time".to_owned(), out);
+            }
+            Phase::Leaving { by } if now >= by => {
+                out.push(Output::Drop);
+                self.left(out);
+            }
+            _ => {}
+        }
+        self.tick_away(now, out);
+        self.tick_closing(now, out);
+    }
+
+    fn unix(&self, now: Instant) -> u64 {
+        self.config.unix_at_zero.0.saturating_add(now.as_micros())
+    }
+}

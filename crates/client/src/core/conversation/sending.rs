@@ -1,0 +1,175 @@
+//! The way out: requests become items of the outbox, and items become messages when the link has
+//! room. A message takes its clock when it is said; what it had seen is what had been handed over.
+
+use bytes::Bytes;
+use lamparina_protocol::audience::AUDIENCE_USERS_MAX;
+use lamparina_protocol::codec;
+use lamparina_protocol::frame::FrameType;
+use lamparina_protocol::message::{ChannelSettings, SetNick, Submit, TEXT_BYTES_MAX, ToServer};
+use lamparina_protocol::{Audience, Epoch, Instant, Pseq, UnixMicros};
+
+use super::{Conversation, Outward, Phase};
+use crate::core::event::MessageName;
+use crate::core::outbox::{Ask, Item};
+
+/// Why a request was not taken. Nothing has changed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum SayError {
+    /// Too much is unsettled; try again when something is.
+    #[error("too many messages are unsettled; wait until some are")]
+    Full,
+    /// Nothing was said.
+    #[error("the text is empty; nothing was sent")]
+    EmptyText,
+    /// More than fits a message.
+    #[error(
+        "the text has {0} bytes and a message takes {TEXT_BYTES_MAX}; nothing was sent, split it"
+    )]
+    TooLong(usize),
+    /// More recipients than fit a message.
+    #[error(
+        "{0} recipients are named and a message takes {AUDIENCE_USERS_MAX}; use a room instead"
+    )]
+    TooManyNames(usize),
+    /// Nobody is named.
+    #[error("nobody is named; nothing was sent")]
+    Nobody,
+    /// The conversation is closing or over.
+    #[error("the conversation is over; nothing was sent")]
+    Over,
+}
+
+impl SayError {
+    /// A short word for programs.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Full => "queue-full",
+            Self::EmptyText => "empty-text",
+            Self::TooLong(_) | Self::TooManyNames(_) => "too-long",
+            Self::Nobody => "no-recipient",
+            Self::Over => "closed",
+        }
+    }
+}
+
+impl Conversation {
+    /// Whether one more request would be taken now.
+    pub fn has_room(&self) -> bool {
+        self.outbox.has_room()
+    }
+
+    /// Takes a message and names it; it goes out as soon as it can.
+    ///
+    /// # Errors
+    ///
+    /// [`SayError`]; the message is not taken then and has no name.
+    pub fn say(
+        &mut self,
+        sent_at: UnixMicros,
+        audience: Audience,
+        text: String,
+    ) -> Result<MessageName, SayError> {
+        self.may_take()?;
+        match &audience {
+            Audience::Multicast(nicks) if nicks.is_empty() => return Err(SayError::Nobody),
+            Audience::Multicast(nicks) if nicks.len() > AUDIENCE_USERS_MAX => {
+                return Err(SayError::TooManyNames(nicks.len()));
+            }
+            _ => {}
+        }
+        match text.len() {
+            0 => return Err(SayError::EmptyText),
+            bytes if bytes > TEXT_BYTES_MAX => return Err(SayError::TooLong(bytes)),
+            _ => {}
+        }
+        // At the end of time the order itself refuses, in words.
+        self.clock = self.clock.tick().unwrap_or(self.clock);
+        self.summary.sent += 1;
+        Ok(self.outbox.say(Submit {
+            epoch: Epoch(0),
+            pseq: Pseq(0),
+            clock: self.clock,
+            seen: self.consumed.upto(),
+            sent_at,
+            audience,
+            text,
+        }))
+    }
+
+    /// Takes a request other than a message, in its place among them.
+    ///
+    /// # Errors
+    ///
+    /// [`SayError::Full`] and [`SayError::Over`].
+    pub fn ask(&mut self, ask: Ask) -> Result<(), SayError> {
+        self.may_take()?;
+        self.outbox.ask(ask);
+        Ok(())
+    }
+
+    fn may_take(&self) -> Result<(), SayError> {
+        if self.phase == Phase::Over || self.closing.is_some() {
+            return Err(SayError::Over);
+        }
+        if !self.outbox.has_room() {
+            return Err(SayError::Full);
+        }
+        Ok(())
+    }
+
+    /// The next thing to send: call while the link has room, until there is none.
+    pub fn pull(&mut self, now: Instant) -> Option<Outward> {
+        match self.phase {
+            Phase::Entering { asked: false, by } => {
+                self.phase = Phase::Entering { asked: true, by };
+                let nick = self.entering_as.clone();
+                Some(message(FrameType::SetNick, &SetNick { nick }))
+            }
+            Phase::Live { .. } if self.parting.is_none() => self.pull_live(now),
+            _ => None,
+        }
+    }
+
+    fn pull_live(&mut self, now: Instant) -> Option<Outward> {
+        if let Some(item) = self.outbox.next_out() {
+            return Some(encode(item));
+        }
+        let leaves = self.may_leave(now);
+        if let Some(report) = self.consumed.report(now, leaves) {
+            return Some(message(FrameType::Data, &report));
+        }
+        leaves.then(|| self.leave(now))
+    }
+}
+
+fn encode(item: &Item) -> Outward {
+    match item {
+        Item::Ask(Ask::Rename(nick)) => {
+            let nick = nick.clone();
+            message(FrameType::SetNick, &SetNick { nick })
+        }
+        Item::Ask(Ask::Who) => Outward::Message {
+            kind: FrameType::ListRequest,
+            body: Bytes::new(),
+        },
+        Item::Ask(Ask::Channel(spec)) => {
+            let spec = spec.clone();
+            message(FrameType::Channel, &ChannelSettings { spec })
+        }
+        Item::Ask(Ask::Join(room)) => {
+            let room = room.clone();
+            message(FrameType::Data, &ToServer::Join { room })
+        }
+        Item::Ask(Ask::Leave(room)) => {
+            let room = room.clone();
+            message(FrameType::Data, &ToServer::Leave { room })
+        }
+        Item::Say { submit, .. } => message(FrameType::Data, &ToServer::Submit(submit.clone())),
+    }
+}
+
+fn message<T: serde::Serialize>(kind: FrameType, message: &T) -> Outward {
+    // Texts and audiences were measured when they were taken, so that every message fits.
+    let body = codec::encode(message).unwrap_or_default();
+    Outward::Message { kind, body }
+}

@@ -1,0 +1,203 @@
+//! What a conversation tells the person or program behind it. Every event is a fact: nothing here
+//! is said before it holds.
+
+use std::time::Duration;
+
+use lamparina_protocol::message::{Delivery, UserLine};
+use lamparina_protocol::{Audience, Epoch, Lamport, LogId, MemberId, Nick, Pseq, RoomName};
+
+/// What names a message of this author: its outbox's epoch and the place in it.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct MessageName {
+    /// The outbox.
+    pub epoch: Epoch,
+    /// The place, from 1.
+    pub pseq: Pseq,
+}
+
+/// One's own message, settled with a place in the order.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Commit {
+    /// Its name in the order.
+    pub name: MessageName,
+    /// The name that `send` gave, when a new order made it another one.
+    pub was: Option<MessageName>,
+    /// Its place.
+    pub stamp: Lamport,
+    /// For whom.
+    pub audience: Audience,
+    /// The text.
+    pub text: String,
+}
+
+/// What happened.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Event {
+    /// The conversation goes on (or begins) at a server.
+    Connected {
+        /// Its address, as given.
+        server: String,
+        /// The nick held.
+        nick: Nick,
+        /// One's own number there.
+        member: MemberId,
+        /// The log that it orders.
+        log: LogId,
+        /// The order's clock.
+        stamp: Lamport,
+    },
+    /// One's own message has its place.
+    Committed(Commit),
+    /// Somebody's message, at its place.
+    Message(Delivery),
+    /// Who is connected.
+    Users {
+        /// By number.
+        users: Vec<UserLine>,
+        /// How many there are in all.
+        total: u64,
+        /// The stamp it follows.
+        after: Lamport,
+    },
+    /// Somebody became present.
+    Joined {
+        /// Who.
+        nick: Nick,
+        /// The number behind the nick.
+        member: MemberId,
+        /// The stamp it follows.
+        after: Lamport,
+    },
+    /// Somebody is no longer present.
+    Left {
+        /// Who.
+        nick: Nick,
+        /// The stamp it follows.
+        after: Lamport,
+    },
+    /// Somebody is called otherwise.
+    Renamed {
+        /// Before.
+        from: Nick,
+        /// From now on.
+        to: Nick,
+        /// Whether it is oneself.
+        own: bool,
+        /// The stamp it follows.
+        after: Lamport,
+    },
+    /// Somebody came into a room.
+    RoomJoined {
+        /// Who.
+        nick: Nick,
+        /// Where.
+        room: RoomName,
+        /// Whether it is oneself.
+        own: bool,
+        /// The stamp it follows.
+        after: Lamport,
+    },
+    /// Somebody went out of a room.
+    RoomLeft {
+        /// Who.
+        nick: Nick,
+        /// Where.
+        room: RoomName,
+        /// Whether it is oneself.
+        own: bool,
+        /// The stamp it follows.
+        after: Lamport,
+    },
+    /// The server's own bad channel, as it is set now.
+    Channel {
+        /// Its settings.
+        spec: String,
+    },
+    /// The server orders another log than before: unsettled messages go again under a new epoch.
+    NewLog {
+        /// The log.
+        log: LogId,
+        /// The new epoch.
+        epoch: Epoch,
+        /// How many messages go again.
+        again: u64,
+    },
+    /// Something was not done, or is not as it should be.
+    Error {
+        /// A short word for programs.
+        code: String,
+        /// What, and what to do.
+        text: String,
+        /// The message that it settles, as `send` named it.
+        message: Option<MessageName>,
+    },
+    /// The connection is gone; the conversation goes on when it is back.
+    Disconnected {
+        /// Why.
+        reason: String,
+        /// When the next attempt comes.
+        retry: Duration,
+    },
+    /// The conversation is over. Nothing follows.
+    Closed {
+        /// What became of the messages.
+        summary: Summary,
+        /// Why.
+        ending: Ending,
+    },
+}
+
+/// What became of the messages said.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Summary {
+    /// Messages said.
+    pub sent: u64,
+    /// Of these: have their place.
+    pub committed: u64,
+    /// Of these: refused, in words.
+    pub refused: u64,
+    /// Of these: neither.
+    pub pending: u64,
+}
+
+/// Why a conversation is over.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Ending {
+    /// It was asked for.
+    Left,
+    /// No server was there in the first place.
+    CannotReach {
+        /// What was tried, and what to do.
+        text: String,
+    },
+    /// The server does not want this client: its name, its version, or a newer session has taken over.
+    Refused {
+        /// A short word for programs.
+        code: String,
+        /// Why, and what to do.
+        text: String,
+    },
+    /// The server was away for too long.
+    GaveUp {
+        /// What was tried.
+        text: String,
+    },
+    /// A fault that trying again does not cure.
+    Failed {
+        /// Which.
+        text: String,
+    },
+}
+
+impl Ending {
+    /// The word for programs, and the words for people, of every ending that nobody asked for.
+    pub fn error(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Left => None,
+            Self::CannotReach { text } => Some(("cannot-reach", text)),
+            Self::Refused { code, text } => Some((code, text)),
+            Self::GaveUp { text } => Some(("gave-up", text)),
+            Self::Failed { text } => Some(("failed", text)),
+        }
+    }
+}

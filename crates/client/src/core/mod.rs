@@ -1,0 +1,21 @@
+//! What a client does, decided without I/O: time, chance and the connection's events are
+//! arguments, everything that follows is in the output.
+//!
+//! | module | keeps |
+//! |---|---|
+//! | [`conversation`] | the whole machine: one author's talk with a server, across connections |
+//! | [`outbox`] | what is asked for and not settled, in order |
+//! | [`cursor`] | that nothing is shown twice and no gap is silent |
+//! | [`consumed`] | that reports of what was handed over are few |
+//! | [`backoff`] | when to try again |
+//! | [`event`] | what the person or program is told |
+
+pub mod backoff;
+pub mod consumed;
+pub mod conversation;
+pub mod cursor;
+pub mod event;
+pub mod outbox;
+#[cfg(test)]
+pub(crate) mod testing;
+mod verdict;

@@ -1,0 +1,416 @@
+//! One task that moves bytes and time between a [`Conversation`], its connection and the library's
+//! handle. Cannot be held up: events that nobody takes stop the reading from the server, and with
+//! that the server's sending, but not the timers.
+
+use std::collections::VecDeque;
+use std::future::pending;
+use std::mem;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use lamparina_impair::{Direction, Settings};
+use lamparina_protocol::control::{CloseCode, Hello, Welcome};
+use lamparina_protocol::link::{self, Link, LinkConfig, Outgoing, SendError};
+use lamparina_protocol::{Lamport, LogId, UnixMicros};
+use lamparina_transport::{Clock, Connection};
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, watch};
+
+use super::dial::dial;
+use super::request::{ChannelStatus, NetStatus, Request};
+use crate::core::conversation::{Conversation, Input, Output, Outward, SayError};
+use crate::core::event::Event;
+
+/// A timer that is due and cannot be served yet (the link has no room) is looked at this often.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+type Dialing = Pin<Box<dyn Future<Output = Result<TcpStream, String>> + Send>>;
+
+/// What has been handed to the program: of which log, the last stamp there, and how many in all.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Handed {
+    pub(crate) log: LogId,
+    pub(crate) upto: Lamport,
+    pub(crate) count: u64,
+}
+
+/// The driver's ends of everything between it and the library's handle.
+#[derive(Debug)]
+pub(crate) struct Ends {
+    pub(crate) requests: mpsc::Receiver<Request>,
+    pub(crate) events: mpsc::Sender<Event>,
+    pub(crate) handed: watch::Receiver<Handed>,
+    pub(crate) room: Arc<AtomicBool>,
+}
+
+/// How links are made.
+#[derive(Clone, Debug)]
+pub(crate) struct LinkPlan {
+    pub(crate) server: String,
+    pub(crate) config: LinkConfig,
+    pub(crate) impair: Option<Settings>,
+}
+
+/// The one thing that happened.
+enum Turn {
+    Link,
+    Dialed(Result<TcpStream, String>, Hello),
+    Request(Option<Request>),
+    Taken(bool),
+    Handed(bool),
+    Tick,
+}
+
+/// The task.
+pub(crate) struct Driver {
+    conversation: Conversation,
+    clock: Clock,
+    plan: LinkPlan,
+    ends: Ends,
+    /// Told of every session number in use.
+    session_used: Box<dyn FnMut(u64) + Send>,
+    dialing: Option<(Dialing, Hello)>,
+    connection: Option<Connection>,
+    /// A message that the link did not take; it goes before all others.
+    held: Option<Outgoing>,
+    backlog: VecDeque<Event>,
+    link_events: Vec<link::Event>,
+    handed: u64,
+    over: bool,
+}
+
+impl Driver {
+    pub(crate) fn new(
+        conversation: Conversation,
+        clock: Clock,
+        plan: LinkPlan,
+        ends: Ends,
+        session_used: Box<dyn FnMut(u64) + Send>,
+    ) -> Self {
+        Self {
+            conversation,
+            clock,
+            plan,
+            ends,
+            session_used,
+            dialing: None,
+            connection: None,
+            held: None,
+            backlog: VecDeque::new(),
+            link_events: Vec::new(),
+            handed: 0,
+            over: false,
+        }
+    }
+
+    /// Drives until the conversation is over and its last event taken.
+    pub(crate) async fn run(mut self) {
+        self.apply(Input::Start);
+        while !self.over {
+            self.pump();
+            self.turn().await;
+        }
+        self.dialing = None;
+        if let Some(connection) = self.connection.take() {
+            connection.finish().await;
+        }
+        for event in mem::take(&mut self.backlog) {
+            if self.ends.events.send(event).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Waits for one thing and does it.
+    async fn turn(&mut self) {
+        let wake = self.wake();
+        if let Some(connection) = &mut self.connection {
+            connection.set_reading(self.backlog.is_empty());
+        }
+        let turn = tokio::select! {
+            () = step(&mut self.connection, &mut self.link_events) => Turn::Link,
+            (dialed, hello) = dialed(&mut self.dialing) => Turn::Dialed(dialed, hello),
+            request = self.ends.requests.recv() => Turn::Request(request),
+            taken = hand_over(&self.ends.events, &mut self.backlog) => Turn::Taken(taken),
+            handed = self.ends.handed.changed() => Turn::Handed(handed.is_ok()),
+            () = sleep_until(wake) => Turn::Tick,
+        };
+        match turn {
+            Turn::Link => self.link_moved(),
+            Turn::Dialed(dialed, hello) => self.dialed(dialed, hello),
+            Turn::Request(request) => self.asked(request),
+            Turn::Handed(true) => self.note_handed(),
+            // The program has dropped its handle: leave, without waiting for anything.
+            Turn::Taken(false) | Turn::Handed(false) => self.gone(),
+            Turn::Taken(true) => {}
+            Turn::Tick => self.apply(Input::Tick),
+        }
+    }
+
+    fn wake(&self) -> Option<tokio::time::Instant> {
+        let deadline = self.conversation.deadline()?;
+        Some(
+            self.clock
+                .timer_at(deadline.max(self.clock.now() + LOOK_AGAIN)),
+        )
+    }
+
+    fn apply(&mut self, input: Input) {
+        let mut out = Vec::new();
+        let now = self.clock.now();
+        self.conversation.handle(now, input, &mut out);
+        let room = self.conversation.has_room();
+        self.ends.room.store(room, Ordering::Release);
+        for output in out {
+            match output {
+                Output::Connect(hello) => self.connect(hello),
+                Output::Drop => self.drop_connection(),
+                Output::Event(event) => {
+                    self.over |= matches!(event, Event::Closed { .. });
+                    self.backlog.push_back(event);
+                }
+            }
+        }
+    }
+
+    fn connect(&mut self, hello: Hello) {
+        (self.session_used)(hello.session.0);
+        let dialing: Dialing = Box::pin(dial(self.plan.server.clone()));
+        self.dialing = Some((dialing, hello));
+    }
+
+    fn dialed(&mut self, dialed: Result<TcpStream, String>, hello: Hello) {
+        let opened = dialed.and_then(|stream| {
+            let now = self.clock.now();
+            let link = Link::initiate(self.plan.config.clone(), hello.to_bytes(), now);
+            Connection::new(stream, link, self.clock).map_err(|error| error.to_string())
+        });
+        match opened {
+            Ok(mut connection) => {
+                if let Some(settings) = &self.plan.impair {
+                    connection.impair(
+                        settings.for_direction(Direction::Up),
+                        settings.for_direction(Direction::Down),
+                    );
+                }
+                self.connection = Some(connection);
+            }
+            Err(text) => self.apply(Input::ConnectFailed { text }),
+        }
+    }
+
+    fn drop_connection(&mut self) {
+        (self.dialing, self.held) = (None, None);
+        if let Some(mut connection) = self.connection.take() {
+            let (code, text) = (CloseCode::Goodbye, "a new connection follows".to_owned());
+            // A link has no state in which its end would be misplaced.
+            let _ = connection.input(link::Input::Abort { code, text });
+            tokio::spawn(connection.finish());
+        }
+    }
+
+    /// The link has spoken.
+    fn link_moved(&mut self) {
+        for event in mem::take(&mut self.link_events) {
+            match event {
+                link::Event::Opened { welcome, .. } => match Welcome::from_bytes(&welcome) {
+                    Some(welcome) => self.apply(Input::Opened(welcome)),
+                    None => return self.unreadable_welcome(),
+                },
+                link::Event::Received { kind, body } => self.apply(Input::Received { kind, body }),
+                link::Event::PeerClosing { code, text } => {
+                    self.apply(Input::PeerClosing { code, text });
+                }
+                link::Event::Closed(reason) => {
+                    self.held = None;
+                    self.apply(Input::Closed(reason));
+                    // The last bytes are written beside the next attempt; the end waits for them.
+                    if !self.over
+                        && let Some(connection) = self.connection.take()
+                    {
+                        tokio::spawn(connection.finish());
+                    }
+                    return;
+                }
+                link::Event::Asked { .. } => {}
+            }
+            if self.connection.is_none() {
+                // What a dropped link said behind this is no longer our talk.
+                return;
+            }
+        }
+    }
+
+    fn unreadable_welcome(&mut self) {
+        self.drop_connection();
+        self.apply(Input::Closed(link::CloseReason::ByUs {
+            code: CloseCode::BadControl,
+            text: "its first words cannot be read".to_owned(),
+        }));
+    }
+
+    /// Gives the link what it has room for.
+    fn pump(&mut self) {
+        let Some(connection) = &mut self.connection else {
+            return;
+        };
+        let now = self.clock.now();
+        while connection.has_room() {
+            let message = match self.held.take() {
+                Some(message) => message,
+                None => match self.conversation.pull(now) {
+                    Some(Outward::Message { kind, body }) => Outgoing::own(kind, body),
+                    Some(Outward::Goodbye) => {
+                        let (code, text) = (CloseCode::Goodbye, String::new());
+                        let _ = connection.input(link::Input::Close { code, text });
+                        break;
+                    }
+                    None => break,
+                },
+            };
+            match connection.send(now, &message) {
+                Ok(()) => {}
+                Err(SendError::Full) => {
+                    self.held = Some(message);
+                    break;
+                }
+                // It goes again with the next connection: nothing has settled it.
+                Err(error) => tracing::debug!(%error, "a message waits for the next connection"),
+            }
+        }
+        connection.flush();
+    }
+
+    fn note_handed(&mut self) {
+        let handed = *self.ends.handed.borrow_and_update();
+        let count = handed.count - self.handed;
+        if count > 0 {
+            self.handed = handed.count;
+            let (log, upto) = (handed.log, handed.upto);
+            self.apply(Input::HandedOver { log, upto, count });
+        }
+    }
+
+    fn asked(&mut self, request: Option<Request>) {
+        // What a message has seen is what was in its author's hands before it was said.
+        self.note_handed();
+        match request {
+            Some(Request::Say {
+                audience,
+                text,
+                reply,
+            }) => {
+                let room = self.conversation.has_room();
+                let said = if room {
+                    let said = self.conversation.say(wall_clock(), audience, text);
+                    said.map_err(|error| (error, None))
+                } else {
+                    Err((SayError::Full, Some((audience, text))))
+                };
+                let _ = reply.send(said);
+                self.apply(Input::Tick);
+            }
+            Some(Request::Ask { ask, reply }) => {
+                let asked = match self.conversation.has_room() {
+                    true => self.conversation.ask(ask).map_err(|error| (error, None)),
+                    false => Err((SayError::Full, Some(ask))),
+                };
+                let _ = reply.send(asked);
+                self.apply(Input::Tick);
+            }
+            Some(Request::Status { reply }) => {
+                let _ = reply.send(self.status());
+            }
+            Some(Request::Reconnect) => self.apply(Input::Reconnect),
+            Some(Request::Close { within }) => self.apply(Input::Close { within }),
+            None => self.gone(),
+        }
+    }
+
+    /// Nobody is there to talk for any more.
+    fn gone(&mut self) {
+        self.over = true;
+        if let Some(connection) = &mut self.connection {
+            let (code, text) = (CloseCode::Goodbye, String::new());
+            let _ = connection.input(link::Input::Abort { code, text });
+        }
+    }
+
+    fn status(&self) -> NetStatus {
+        let connection = self.connection.as_ref();
+        let ends = connection.and_then(|connection| {
+            let stream = connection.stream();
+            let ends = (stream.local_addr().ok()?, stream.peer_addr().ok()?);
+            Some((ends.0.to_string(), ends.1.to_string()))
+        });
+        NetStatus {
+            conversation: self.conversation.status(self.clock.now()),
+            link: connection.map(|connection| connection.link().stats()),
+            terms: connection.and_then(|connection| connection.link().terms()),
+            ends,
+            channel: self.channel_status(),
+        }
+    }
+
+    fn channel_status(&self) -> Option<ChannelStatus> {
+        let settings = self.plan.impair.clone()?;
+        let (outward, inward) = self.connection.as_ref()?.impairment()?;
+        Some(ChannelStatus {
+            outward: outward.stats(),
+            inward: inward.stats(),
+            settings,
+        })
+    }
+}
+
+/// What the wall clock shows.
+pub(crate) fn wall_clock() -> UnixMicros {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let micros = since.map_or(0, |since| since.as_micros());
+    UnixMicros(u64::try_from(micros).unwrap_or(u64::MAX))
+}
+
+async fn step(connection: &mut Option<Connection>, events: &mut Vec<link::Event>) {
+    match connection {
+        Some(connection) => connection.step(events).await,
+        None => pending().await,
+    }
+}
+
+async fn dialed(dialing: &mut Option<(Dialing, Hello)>) -> (Result<TcpStream, String>, Hello) {
+    let Some((attempt, hello)) = dialing else {
+        return pending().await;
+    };
+    let (dialed, hello) = (attempt.await, *hello);
+    *dialing = None;
+    (dialed, hello)
+}
+
+/// Hands over one event, or waits for one. `false` when nobody is there to take it.
+async fn hand_over(events: &mpsc::Sender<Event>, backlog: &mut VecDeque<Event>) -> bool {
+    if backlog.is_empty() {
+        return pending().await;
+    }
+    let Ok(permit) = events.reserve().await else {
+        return false;
+    };
+    if let Some(event) = backlog.pop_front() {
+        permit.send(event);
+    }
+    // As many more as there is room for: one wake-up serves a whole batch.
+    while let Ok(permit) = events.try_reserve()
+        && let Some(event) = backlog.pop_front()
+    {
+        permit.send(event);
+    }
+    true
+}
+
+async fn sleep_until(wake: Option<tokio::time::Instant>) {
+    match wake {
+        Some(wake) => tokio::time::sleep_until(wake).await,
+        None => pending().await,
+    }
+}

@@ -1,0 +1,105 @@
+//! Where things are, by the XDG base directory specification.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use super::{ProfileError, ProfileName};
+
+const APP: &str = "lamparina";
+
+/// The folders of this program.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Paths {
+    config: PathBuf,
+    state: PathBuf,
+    runtime: Option<PathBuf>,
+}
+
+impl Paths {
+    /// As the environment says.
+    ///
+    /// # Errors
+    ///
+    /// [`ProfileError::NoHome`] where it says too little.
+    pub fn from_env() -> Result<Self, ProfileError> {
+        Self::from_lookup(|name| std::env::var_os(name))
+    }
+
+    /// As `lookup` says, which stands for the environment.
+    ///
+    /// # Errors
+    ///
+    /// [`ProfileError::NoHome`] where it says too little.
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, ProfileError> {
+        // The specification: a relative path is to be ignored.
+        let absolute = |name: &str| {
+            lookup(name)
+                .map(PathBuf::from)
+                .filter(|path| path.is_absolute())
+        };
+        let under_home = |rest: &str| absolute("HOME").map(|home| home.join(rest));
+        let folder = |name: &'static str, rest: &str| {
+            let base = absolute(name).or_else(|| under_home(rest));
+            base.map(|base| base.join(APP))
+                .ok_or(ProfileError::NoHome(name))
+        };
+        Ok(Self {
+            config: folder("XDG_CONFIG_HOME", ".config")?,
+            state: folder("XDG_STATE_HOME", ".local/state")?,
+            runtime: absolute("XDG_RUNTIME_DIR").map(|base| base.join(APP)),
+        })
+    }
+
+    /// For a profile that leaves no trace.
+    pub(super) fn nowhere() -> Self {
+        Self::default()
+    }
+
+    pub(super) fn identity(&self, name: &ProfileName) -> PathBuf {
+        let profiles = self.config.join("profiles");
+        profiles.join(name.as_str()).join("identity")
+    }
+
+    pub(super) fn numbers(&self, name: &ProfileName) -> PathBuf {
+        let profiles = self.state.join("profiles");
+        profiles.join(name.as_str()).join("numbers")
+    }
+
+    /// Where the running client of a profile listens.
+    pub fn socket(&self, name: &ProfileName) -> Option<PathBuf> {
+        let base = self.runtime.as_ref().unwrap_or(&self.state);
+        (*base != PathBuf::new()).then(|| base.join(format!("{name}.sock")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn xdg_first_then_home_then_words() {
+        let paths = Paths::from_lookup(|name| match name {
+            "HOME" => Some("/home/ana".into()),
+            "XDG_STATE_HOME" => Some("/state".into()),
+            "XDG_CONFIG_HOME" => Some("relative".into()),
+            _ => None,
+        })
+        .unwrap();
+        let ana: ProfileName = "ana".parse().unwrap();
+        let text = |path: PathBuf| path.display().to_string();
+        assert_eq!(
+            text(paths.identity(&ana)),
+            "/home/ana/.config/lamparina/profiles/ana/identity"
+        );
+        assert_eq!(
+            text(paths.numbers(&ana)),
+            "/state/lamparina/profiles/ana/numbers"
+        );
+        assert_eq!(
+            paths.socket(&ana).map(text).unwrap(),
+            "/state/lamparina/ana.sock"
+        );
+        assert!(Paths::from_lookup(|_| None).is_err());
+        assert_eq!(Paths::nowhere().socket(&ana), None);
+    }
+}

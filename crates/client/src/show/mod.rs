@@ -1,0 +1,15 @@
+//! Events as people and programs read them. Pure.
+//!
+//! | module | makes |
+//! |---|---|
+//! | [`clean`] | remote text harmless for a terminal |
+//! | [`json`] | one JSON object a line |
+//! | [`plain`] | readable lines |
+//! | [`report`] | the answers of `/link`, `/conn`, `/queue` |
+//! | [`time`] | a moment as RFC 3339 |
+
+pub mod clean;
+pub mod json;
+pub mod plain;
+pub mod report;
+pub mod time;

@@ -1,0 +1,138 @@
+//! The answers of `/link`, `/rtt`, `/conn` and `/queue`, in lines of plain text.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use lamparina_protocol::link::{LinkStats, Terms};
+
+use super::clean;
+use crate::net::NetStatus;
+
+const NO_LINK: &str = "there is no connection now";
+
+/// `/link`: measures, counts, window, the bad channel.
+pub fn link(status: &NetStatus) -> String {
+    let Some(stats) = &status.link else {
+        return NO_LINK.to_owned();
+    };
+    let mut out = rtt_line(stats);
+    // Writing to a String does not fail.
+    let _ = write!(
+        out,
+        "\nframes: {} sent, {} received, {} sent again, {} damaged, {} duplicate, {} early",
+        stats.frames_sent,
+        stats.frames_received,
+        stats.retransmitted,
+        stats.damaged,
+        stats.duplicates,
+        stats.early,
+    );
+    let _ = write!(
+        out,
+        "\nrepairs: {} NACKs sent, {} received, {} time-outs",
+        stats.nacks_sent, stats.nacks_received, stats.timeouts,
+    );
+    let _ = write!(
+        out,
+        "\nbytes: {} sent, {} received",
+        stats.bytes_sent, stats.bytes_received,
+    );
+    if let Some(terms) = &status.terms {
+        out.push_str(&window(stats, terms));
+    }
+    if let Some(channel) = &status.channel {
+        let _ = write!(
+            out,
+            "\nchannel: {}\n  outward: {}\n  inward: {}",
+            channel.settings, channel.outward, channel.inward
+        );
+    }
+    out
+}
+
+fn window(stats: &LinkStats, terms: &Terms) -> String {
+    format!(
+        "\nwindow: {} of {} frames, {} of {} bytes; {} bytes a frame; {:?}",
+        stats.in_flight_frames,
+        terms.window_frames,
+        stats.in_flight_bytes,
+        terms.window_bytes,
+        terms.fragment_bytes,
+        terms.repair,
+    )
+}
+
+/// `/rtt`.
+pub fn rtt(status: &NetStatus) -> String {
+    status
+        .link
+        .as_ref()
+        .map_or_else(|| NO_LINK.to_owned(), rtt_line)
+}
+
+fn rtt_line(stats: &LinkStats) -> String {
+    let show = |measure: Option<Duration>| match measure {
+        Some(time) => format!("{:.3} ms", time.as_secs_f64() * 1_000.0),
+        None => "not measured yet".to_owned(),
+    };
+    format!(
+        "round trip: {}, variation {}; time-out {}",
+        show(stats.rtt),
+        show(stats.rtt_variation),
+        show(Some(stats.rto)),
+    )
+}
+
+/// `/conn`: who, where, and where in the order.
+pub fn connection(status: &NetStatus) -> String {
+    let talk = &status.conversation;
+    let mut out = format!(
+        "{} as {}: {}; connection number {}",
+        clean::line(&talk.server),
+        talk.nick,
+        talk.state,
+        talk.attempts
+    );
+    if let Some((here, there)) = &status.ends {
+        let _ = write!(out, "\nfrom {here} to {there}");
+    }
+    let _ = write!(
+        out,
+        "\nlog {}\nclock {}, delivered up to {}; {} messages shown, {} that came again were not, {} gaps",
+        talk.log, talk.clock, talk.shown_upto, talk.shown, talk.shown_before, talk.gaps
+    );
+    let _ = write!(
+        out,
+        "\nsent {}, committed {}, refused {}, pending {} (epoch {})",
+        talk.summary.sent,
+        talk.summary.committed,
+        talk.summary.refused,
+        talk.summary.pending,
+        talk.epoch
+    );
+    out
+}
+
+/// `/queue`: what has no place yet.
+pub fn queue(status: &NetStatus) -> String {
+    let talk = &status.conversation;
+    if talk.queue.is_empty() {
+        return "everything sent has its place in the order".to_owned();
+    }
+    let mut out = format!("{} without a place yet:", talk.summary.pending);
+    for line in &talk.queue {
+        let way = if line.under_way {
+            "on its way"
+        } else {
+            "waits"
+        };
+        let to = line.audience.names().join(",");
+        let text = clean::line(&line.text);
+        let _ = write!(out, "\n{} to {to} ({way}): {text}", line.name.pseq);
+    }
+    let more = talk.summary.pending.saturating_sub(talk.queue.len() as u64);
+    if more > 0 {
+        let _ = write!(out, "\nand {more} more");
+    }
+    out
+}

@@ -1,0 +1,170 @@
+//! Single frames on a socket: a peer that says exactly what a test wants, right or wrong.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use bytes::Bytes;
+use lamparina_protocol::control::{
+    Disconnect, HandshakeAck, Hello, Repair, Syn, SynAck, Terms, VERSION,
+};
+use lamparina_protocol::frame::{
+    Decoded, Frame, FrameDecoder, FrameType, HEADER_BYTES, Header, Seq, checksum,
+};
+use lamparina_protocol::message::{MESSAGE_BYTES_MAX, SetNick};
+use lamparina_protocol::{AuthorKey, Epoch, Lamport, LogId, Nick, SessionNumber, codec};
+
+use super::PATIENCE;
+
+static NEXT_AUTHOR: AtomicU32 = AtomicU32::new(1);
+
+/// A socket on which frames are written and read by hand.
+#[derive(Debug)]
+pub struct Raw {
+    stream: TcpStream,
+    decoder: FrameDecoder,
+}
+
+impl Raw {
+    /// Connects, and says nothing yet.
+    pub fn connect(addr: SocketAddr) -> Self {
+        let stream = TcpStream::connect(addr).expect("the server accepts");
+        stream.set_nodelay(true).expect("a TCP socket");
+        stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
+        stream.set_write_timeout(Some(PATIENCE)).expect("not zero");
+        let decoder = FrameDecoder::default();
+        Self { stream, decoder }
+    }
+
+    /// Connects and shakes hands.
+    #[track_caller]
+    pub fn open(addr: SocketAddr) -> Self {
+        let mut raw = Self::connect(addr);
+        raw.send(&frame(FrameType::Syn, 0, true, &syn().to_bytes()));
+        let answer = raw.expect_frame(FrameType::SynAck);
+        let answer = SynAck::from_bytes(&answer.payload).expect("a SYN_ACK can be read");
+        let ack = HandshakeAck { echo: answer.token };
+        raw.send(&frame(FrameType::HandshakeAck, 0, true, &ack.to_bytes()));
+        raw
+    }
+
+    /// Connects, shakes hands and claims a nick by the first sequenced frame.
+    #[track_caller]
+    pub fn enter(addr: SocketAddr, nick: &str) -> Self {
+        let mut raw = Self::open(addr);
+        let nick = Nick::try_from(nick).expect("a well-formed nick");
+        let claim = codec::encode(&SetNick { nick }).expect("it is short");
+        raw.send(&frame(FrameType::SetNick, 0, true, &claim));
+        raw.expect_frame(FrameType::Data);
+        raw
+    }
+
+    /// Writes bytes. A peer that has hung up in the meantime is no error: its last word counts.
+    pub fn send(&mut self, bytes: &[u8]) {
+        let _ = self.stream.write_all(bytes);
+    }
+
+    /// Waits for a frame of `kind` and passes over others.
+    #[track_caller]
+    pub fn expect_frame(&mut self, kind: FrameType) -> Frame {
+        loop {
+            match self.next() {
+                Some(frame) if frame.kind == kind => return frame,
+                Some(_) => {}
+                None => panic!("the connection ended before a {kind:?}"),
+            }
+        }
+    }
+
+    /// Waits for the end; gives the code and the words that came before it, if any came.
+    #[track_caller]
+    pub fn last_words(mut self) -> Option<(u16, String)> {
+        let mut words = None;
+        while let Some(frame) = self.next() {
+            if frame.kind == FrameType::Disconnect {
+                let said = Disconnect::from_bytes(&frame.payload);
+                let said = said.expect("a DISCONNECT can be read");
+                words = Some((said.code, said.text));
+            }
+        }
+        words
+    }
+
+    /// The next frame; `None` at the end of the connection.
+    fn next(&mut self) -> Option<Frame> {
+        loop {
+            let decoded = self.decoder.next().expect("a server keeps its boundaries");
+            match decoded {
+                Some(Decoded::Frame(frame)) => return Some(frame),
+                Some(other) => panic!("a server's frames are whole and known: {other:?}"),
+                None => {}
+            }
+            let mut chunk = [0; 16 * 1024];
+            match self.stream.read(&mut chunk) {
+                Ok(0) => return None,
+                Ok(count) => self.decoder.push(Bytes::copy_from_slice(&chunk[..count])),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    panic!("the server neither answers nor closes")
+                }
+                Err(_) => return None,
+            }
+        }
+    }
+}
+
+/// A frame with a good checksum.
+pub fn frame(kind: FrameType, seq: u16, last: bool, payload: &[u8]) -> Bytes {
+    let frame = Frame {
+        kind,
+        seq: Seq::new(seq),
+        last,
+        payload: Bytes::copy_from_slice(payload),
+    };
+    frame.to_bytes()
+}
+
+/// A frame with a good checksum over fields that no sender of the protocol writes.
+pub fn foreign_frame(kind: u8, last: u8, payload: &[u8]) -> Vec<u8> {
+    let mut header = Header {
+        length: payload.len() as u32,
+        kind,
+        seq: Seq::FIRST,
+        checksum: 0,
+        last,
+    };
+    header.checksum = header.checksum_after(checksum::of(payload));
+    let mut bytes = Vec::with_capacity(HEADER_BYTES + payload.len());
+    bytes.extend_from_slice(&header.to_bytes());
+    bytes.extend_from_slice(payload);
+    bytes
+}
+
+/// A SYN of a profile that nobody else has.
+pub fn syn() -> Syn {
+    Syn {
+        terms: Terms {
+            version: VERSION,
+            fragment_bytes: 8_180,
+            window_frames: 16_384,
+            window_bytes: 1 << 20,
+            repair: Repair::SelectiveRepeat,
+            message_bytes_max: MESSAGE_BYTES_MAX as u32,
+        },
+        token: 7,
+        hello: new_hello().to_bytes(),
+    }
+}
+
+/// The first words of a profile that nobody else has.
+pub fn new_hello() -> Hello {
+    let number = NEXT_AUTHOR.fetch_add(1, Ordering::Relaxed);
+    let mut author = [0xA5; 32];
+    author[..4].copy_from_slice(&number.to_be_bytes());
+    Hello {
+        author: AuthorKey(author),
+        epoch: Epoch(1),
+        session: SessionNumber(1),
+        log: LogId::default(),
+        cursor: Lamport::ZERO,
+    }
+}
