@@ -74,6 +74,7 @@ pub mod cli;
 mod client;
 pub mod command;
 pub mod core;
+pub mod demo;
 pub mod lines;
 mod net;
 pub mod profile;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use lamparina_impair::{Direction, Impaired, Settings};
+use lamparina_impair::{Direction, Settings};
 use lamparina_protocol::control::{CloseCode, Hello, Welcome};
 use lamparina_protocol::link::{self, Link, LinkConfig, Outgoing, SendError};
 use lamparina_protocol::{Lamport, LogId, UnixMicros};
@@ -358,15 +358,11 @@ impl Driver {
         let settings = self.plan.impair.clone()?;
         let (outward, inward) = self.connection.as_ref()?.impairment()?;
         Some(ChannelStatus {
-            outward: describe(outward),
-            inward: describe(inward),
+            outward: outward.stats(),
+            inward: inward.stats(),
             settings,
         })
     }
-}
-
-fn describe(channel: &Impaired) -> String {
-    format!("{} ({})", channel.stats(), channel.settings())
 }
 
 /// What the wall clock shows.
