@@ -57,7 +57,8 @@ impl Setting {
             .map_err(|error| Fault::Broken(format!("--seconds: {error}")))?;
         if !common.raw_only {
             // Built once, before anything is pinned or measured.
-            host::server_program().map_err(Fault::Broken)?;
+            let program = host::server_program().map_err(Fault::Broken)?;
+            println!("{}, {}", program.display(), host::age(&program));
         }
         let cores = Cores::two();
         println!("{}", Cores::describe(cores));
@@ -91,7 +92,11 @@ impl Setting {
         for round in 1..=self.rounds {
             for side in self.sides() {
                 let server = Server::start(side, self.cores)?;
-                measures.push((side, measure(round, side, &server)?));
+                let measured = measure(round, side, &server).map_err(|fault| {
+                    let (name, words) = (side.name(), server.words());
+                    Fault::Broken(format!("{name}: {fault}\nThe server's words: {words}"))
+                });
+                measures.push((side, measured?));
             }
         }
         Ok(measures)

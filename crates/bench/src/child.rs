@@ -1,6 +1,7 @@
 //! A server as a process of its own: started on the server's core with a free port, asked for its
 //! address, measured through `/proc`, ended when dropped.
 
+use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -17,6 +18,8 @@ use crate::wire::Fault;
 pub(crate) const RAW_SERVER_ROLE: &str = "raw-server";
 /// What a server prints before its address.
 pub(crate) const LISTENING: &str = "listening on ";
+/// The file that takes a server's standard error; shown when a round fails.
+const WORDS: &str = "stderr.txt";
 /// How long a server may take to end when asked to.
 const END_WITHIN: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -60,39 +63,31 @@ impl Server {
     /// Starts a server and waits for its address.
     pub(crate) fn start(side: Side, cores: Option<Cores>) -> Result<Self, Fault> {
         let folder = fresh_folder().map_err(Fault::io("making a folder for the server"))?;
-        let mut command = match side {
-            Side::Raw => {
-                let own = std::env::current_exe().map_err(Fault::io("finding this program"))?;
-                let mut command = Command::new(own);
-                command.arg(RAW_SERVER_ROLE);
-                command
-            }
-            Side::Ours => {
-                let mut command = Command::new(host::server_program().map_err(Fault::Broken)?);
-                command.args(["--listen", "127.0.0.1:0", "--data"]);
-                command.arg(folder.join("data")).arg("--log-file");
-                command.arg(folder.join("server.log"));
-                command
-            }
-        };
+        let mut command = program(side)?;
+        command.current_dir(&folder);
         command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let words = File::create(folder.join(WORDS)).map_err(Fault::io("keeping its words"))?;
+        command.stderr(words);
         let spawned = Cores::on_server_core(cores, || command.spawn());
         let mut child = spawned.map_err(Fault::io("starting the server"))?;
-        match listening_addr(&mut child) {
-            Some(addr) => Ok(Self {
-                child,
-                addr,
-                folder,
-            }),
-            None => {
-                let _ = child.kill();
-                let _ = child.wait();
-                let name = side.name();
-                Err(Fault::Broken(format!(
-                    "the {name} server did not say where it listens; its own words are above"
-                )))
-            }
+        let addr = listening_addr(&mut child);
+        let server = Self {
+            child,
+            addr: addr.unwrap_or_else(|| SocketAddr::from(([0; 4], 0))),
+            folder,
+        };
+        if addr.is_none() {
+            let (name, words) = (side.name(), server.words());
+            return Err(Fault::Broken(format!(
+                "the {name} server did not say where it listens. Its words: {words}"
+            )));
         }
+        Ok(server)
+    }
+
+    /// What the server wrote to its standard error.
+    pub(crate) fn words(&self) -> String {
+        std::fs::read_to_string(self.folder.join(WORDS)).unwrap_or_default()
     }
 
     /// Where it listens.
@@ -147,6 +142,23 @@ impl ServerCpu {
             self.server.since(&before.server),
             helpers.map(|(now, then)| now.since(then)).sum(),
         )
+    }
+}
+
+/// What starts a server that listens on a free port; data and log stand where it is started.
+fn program(side: Side) -> Result<Command, Fault> {
+    match side {
+        Side::Raw => {
+            let own = std::env::current_exe().map_err(Fault::io("finding this program"))?;
+            let mut command = Command::new(own);
+            command.arg(RAW_SERVER_ROLE);
+            Ok(command)
+        }
+        Side::Ours => {
+            let mut command = Command::new(host::server_program().map_err(Fault::Broken)?);
+            command.args(["--listen", "127.0.0.1:0"]);
+            Ok(command)
+        }
     }
 }
 

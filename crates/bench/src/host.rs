@@ -69,7 +69,8 @@ pub(crate) fn raise_open_files() -> u64 {
     limit.unwrap_or(u64::MAX)
 }
 
-/// Where `lamparina-server` is: beside this program, or built now.
+/// Where `lamparina-server` is: beside this program, or built now. A program of an earlier build
+/// would be measured in silence, so its age is part of the report.
 pub(crate) fn server_program() -> Result<PathBuf, String> {
     let own = std::env::current_exe().map_err(|error| format!("where am I? {error}"))?;
     let beside = own.with_file_name("lamparina-server");
@@ -94,6 +95,15 @@ pub(crate) fn server_program() -> Result<PathBuf, String> {
         Err(error) => Err(format!(
             "cargo could not be started ({error}); put lamparina-server beside this program"
         )),
+    }
+}
+
+/// How long ago `program` was built, in words.
+pub(crate) fn age(program: &std::path::Path) -> String {
+    let changed = program.metadata().and_then(|data| data.modified());
+    match changed.map(|changed| changed.elapsed().unwrap_or_default().as_secs()) {
+        Ok(seconds) => format!("built {}:{:02} h ago", seconds / 3_600, seconds / 60 % 60),
+        Err(_) => "of unknown age".to_owned(),
     }
 }
 

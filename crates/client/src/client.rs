@@ -366,7 +366,7 @@ impl Client {
 }
 
 fn plan(config: &ClientConfig, token: u32) -> LinkPlan {
-    let defaults = link_defaults(token);
+    let defaults = LinkConfig::new(token);
     LinkPlan {
         server: config.server.clone(),
         config: LinkConfig {
@@ -376,20 +376,6 @@ fn plan(config: &ClientConfig, token: u32) -> LinkPlan {
             ..defaults
         },
         impair: config.impair.clone(),
-    }
-}
-
-fn link_defaults(token: u32) -> LinkConfig {
-    LinkConfig {
-        fragment_bytes: 8_180,
-        window_frames: 16_384,
-        window_bytes: 1 << 20,
-        repair: Repair::SelectiveRepeat,
-        message_bytes_max: lamparina_protocol::message::MESSAGE_BYTES_MAX as u32,
-        token,
-        ping_after: Duration::from_secs(20),
-        dead_after: Duration::from_secs(60),
-        handshake_within: Duration::from_secs(10),
     }
 }
 

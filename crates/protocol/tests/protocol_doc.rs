@@ -3,7 +3,10 @@
 //! `UPDATE_EXPECT=1 cargo test -p lamparina-protocol --test protocol_doc` writes it anew.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![allow(clippy::disallowed_methods, reason = "this test reads and writes the document")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "this test reads and writes the document"
+)]
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;

@@ -46,6 +46,8 @@ mod server;
 pub mod session;
 mod shared;
 pub mod tail;
+#[cfg(test)]
+mod testing;
 
 pub use config::ServerConfig;
 pub use server::{BindError, GOODBYE_WITHIN, Server, Summary, run};

@@ -4,13 +4,11 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
-use std::time::Duration;
 
 use bytes::Bytes;
 use lamparina_protocol::control::Hello;
 use lamparina_protocol::frame::HEADER_BYTES;
-use lamparina_protocol::link::{Event, Input, Link, LinkConfig, Output, Repair, Terms};
-use lamparina_protocol::message::MESSAGE_BYTES_MAX;
+use lamparina_protocol::link::{Event, Input, Link, LinkConfig, Output, Terms};
 use lamparina_protocol::{AuthorKey, Epoch, Instant, Lamport, LogId, Nick, SessionNumber};
 use socket2::{Domain, Socket, Type};
 
@@ -23,6 +21,8 @@ use crate::wire::{Fault, Ours, Raw, Wire};
 const CONNECTIONS_PER_SOURCE: usize = 20_000;
 /// Connections opened before the load looks at those it has.
 const OPENED_AT_ONCE: usize = 32;
+/// Frame bytes in flight that the load offers: as much as a server may grow to.
+const WINDOW_BYTES: u32 = 8 * 1024 * 1024;
 /// The epoch of every load's outbox.
 const EPOCH: u64 = 1;
 
@@ -125,20 +125,6 @@ impl Enter for Ours {
     }
 }
 
-fn config(index: usize) -> LinkConfig {
-    LinkConfig {
-        fragment_bytes: 8_180,
-        window_frames: 16_384,
-        window_bytes: 8 * 1024 * 1024,
-        repair: Repair::SelectiveRepeat,
-        message_bytes_max: MESSAGE_BYTES_MAX as u32,
-        token: index as u32,
-        ping_after: Duration::from_secs(20),
-        dead_after: Duration::from_secs(60),
-        handshake_within: Duration::from_secs(10),
-    }
-}
-
 fn hello(index: usize) -> Bytes {
     let mut author = [0; 32];
     author[..8].copy_from_slice(&(index as u64 + 1).to_be_bytes());
@@ -160,7 +146,11 @@ fn shake_hands(index: usize, stream: &mut TcpStream) -> Result<(Terms, Vec<u8>),
         .map_err(wrap())?;
     let clock = Clock::start();
     let now = || Instant::from_micros(clock.ns() / 1_000);
-    let mut link = Link::initiate(config(index), hello(index), now());
+    let config = LinkConfig {
+        window_bytes: WINDOW_BYTES,
+        ..LinkConfig::default()
+    };
+    let mut link = Link::initiate(config, hello(index), now());
     let (mut output, mut came, mut input) = (Output::default(), Vec::new(), Input::Tick);
     loop {
         link.handle(now(), input, &mut output)

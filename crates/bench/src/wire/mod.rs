@@ -3,7 +3,6 @@
 
 mod ours;
 mod raw;
-mod submit;
 
 pub(crate) use ours::Ours;
 pub(crate) use raw::Raw;
@@ -68,7 +67,7 @@ pub(crate) struct MarkCheck {
 
 impl MarkCheck {
     /// Looks at a sampled text.
-    pub(crate) fn check(&mut self, text: &[u8], tally: &mut Tally) -> Result<Mark, Fault> {
+    pub(crate) fn check(&mut self, text: &[u8], tally: &mut Tally) -> Result<(), Fault> {
         let Some(mark) = Mark::read(text) else {
             return Err(Fault::Broken("a text came back changed".to_owned()));
         };
@@ -86,7 +85,7 @@ impl MarkCheck {
         if let Some(latency) = &mut tally.latency {
             latency.record(tally.now_ns.saturating_sub(mark.sent_ns));
         }
-        Ok(mark)
+        Ok(())
     }
 }
 
@@ -95,8 +94,9 @@ pub(crate) trait Wire {
     /// Walks the whole frames at the beginning of `bytes`; gives how many bytes they are.
     fn walk(&mut self, bytes: &[u8], tally: &mut Tally) -> Result<usize, Fault>;
 
-    /// Appends what the frames walked since the last call demand: acknowledgements, answers.
-    fn answer(&mut self, out: &mut BytesMut);
+    /// Appends what the frames walked demand: answers, and acknowledgements, as soon as they are
+    /// due, or `at_once`. Gives whether something is still owed.
+    fn answer(&mut self, out: &mut BytesMut, at_once: bool) -> bool;
 
     /// How many messages may be put now.
     fn room(&self) -> u64;

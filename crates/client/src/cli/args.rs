@@ -24,6 +24,7 @@ Examples:
                                                      over a bad channel: see /link
   lamparina-client --name ana send --to bob 'hello'  say one thing and print its stamp
   lamparina-client --name bob tail --count 1         wait for one message and print it
+  lamparina-client demo                              see it all at work, with nothing else running
 
 Typed lines:
   MSG:ana:hello   MULTICAST:ana,bob:hello   BROADCAST:ALL:hello   BROADCAST:#lab:hello
@@ -31,7 +32,8 @@ Typed lines:
 
 Exit codes:
   0 done                     3 server not reached    5 time ran out
-  1 failed   2 usage         4 refused               6 not committed, or refused with --strict";
+  1 failed   2 usage         4 refused               6 not committed, or refused with --strict
+                                                     7 the demo's proof failed";
 
 const SEND_EXAMPLES: &str = "\
 Examples:
@@ -51,12 +53,22 @@ Examples:
 
 A client of the same profile that is running lets us listen.";
 
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  lamparina-client demo                              a bad channel: loss, damage, doubles, delay
+  lamparina-client demo --seed 7                     the same conversation and the same fates again
+  lamparina-client demo --impair 'loss=40%,burst=8'  another channel; 'off' for none
+  lamparina-client demo --repair gbn --window 4      Go-Back-N with a small window
+
+Needs nothing else running: it holds a server with its logging process, and three people.
+Exit code 0 only if everybody saw everything meant for them, once, in one order; 7 if not.";
+
 /// Talks at a Lamparina server: every message has one place in an order that everybody can check.
 #[derive(Debug, Parser)]
 #[command(name = "lamparina-client", version, after_help = EXAMPLES, subcommand_negates_reqs = true)]
 pub(super) struct Args {
-    /// The server, HOST:PORT; the same as --server
-    #[arg(value_name = "HOST:PORT", value_parser = address, conflicts_with = "server")]
+    /// The server, HOST:PORT; goes before --server
+    #[arg(value_name = "HOST:PORT", value_parser = address)]
     pub(super) address: Option<String>,
     #[command(flatten)]
     pub(super) common: Common,
@@ -139,6 +151,9 @@ pub(super) enum Task {
     /// Print the messages that come
     #[command(after_help = TAIL_EXAMPLES)]
     Tail(TailArgs),
+    /// Show a whole chat over a bad channel, and prove that all saw one order
+    #[command(after_help = DEMO_EXAMPLES)]
+    Demo(DemoArgs),
 }
 
 /// `send`
@@ -170,6 +185,20 @@ pub(super) struct TailArgs {
     /// One JSON object a line
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// `demo`
+#[derive(ClapArgs, Debug)]
+pub(super) struct DemoArgs {
+    /// Decides what is said and the fate of every frame; by default the seed in --impair, or a random one
+    #[arg(long, value_name = "NUMBER")]
+    pub(super) seed: Option<u64>,
+    /// How many messages are said
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u16).range(1..=i64::from(crate::demo::MESSAGES_MAX)))]
+    pub(super) messages: u16,
+    /// Give up after this long, with code 5
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    pub(super) timeout: Duration,
 }
 
 /// `--repair`
@@ -220,7 +249,7 @@ fn address(text: &str) -> Result<String, String> {
         Some(Ok(_)) => Ok(text.to_owned()),
         Some(Err(_)) => Err("an address ends in a port number, as 127.0.0.1:5000".to_owned()),
         None => Err(
-            "neither an address (HOST:PORT, with a colon) nor a command (send, tail, help)"
+            "neither an address (HOST:PORT, with a colon) nor a command (send, tail, demo, help)"
                 .to_owned(),
         ),
     }

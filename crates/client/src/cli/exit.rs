@@ -21,6 +21,8 @@ pub(super) enum Exit {
     TimeOut = 5,
     /// Accepted, but not committed or delivered as asked.
     NotSettled = 6,
+    /// The demo's proof failed.
+    NotProved = 7,
 }
 
 impl From<Exit> for ExitCode {

@@ -8,11 +8,13 @@
 //! | [`input`], [`output`] | lines in, lines out, without holding up anything |
 //! | [`chat`] | the conversation |
 //! | [`send`], [`tail`] | for scripts |
+//! | [`demo`] | a whole chat that proves its order |
 //! | [`local`] | where they meet: the socket of a running client |
 
 mod args;
 mod chat;
 mod countdown;
+mod demo;
 mod exit;
 mod input;
 mod local;
@@ -31,6 +33,10 @@ use exit::{Exit, Stop};
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    // The demo's server starts this program again as its logger.
+    if let Some(code) = lamparina_server::logger::run_if_logger() {
+        return code;
+    }
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {
@@ -72,5 +78,6 @@ async fn run(args: Args) -> Result<Exit, Stop> {
         None => chat::run(args.common, args.address, args.chat, levels).await,
         Some(Task::Send(send)) => send::run(args.common, send).await,
         Some(Task::Tail(tail)) => tail::run(args.common, tail).await,
+        Some(Task::Demo(demo)) => demo::run(args.common, demo).await,
     }
 }

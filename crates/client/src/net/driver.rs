@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use lamparina_impair::{Direction, Settings};
 use lamparina_protocol::control::{CloseCode, Hello, Welcome};
 use lamparina_protocol::link::{self, Link, LinkConfig, Outgoing, SendError};
 use lamparina_protocol::{Lamport, LogId, UnixMicros};
@@ -49,7 +50,7 @@ pub(crate) struct Ends {
 pub(crate) struct LinkPlan {
     pub(crate) server: String,
     pub(crate) config: LinkConfig,
-    pub(crate) impair: Option<lamparina_impair::Settings>,
+    pub(crate) impair: Option<Settings>,
 }
 
 /// The one thing that happened.
@@ -189,8 +190,10 @@ impl Driver {
         match opened {
             Ok(mut connection) => {
                 if let Some(settings) = &self.plan.impair {
-                    let (outward, inward) = directions(settings);
-                    connection.impair(outward, inward);
+                    connection.impair(
+                        settings.for_direction(Direction::Up),
+                        settings.for_direction(Direction::Down),
+                    );
                 }
                 self.connection = Some(connection);
             }
@@ -355,22 +358,11 @@ impl Driver {
         let settings = self.plan.impair.clone()?;
         let (outward, inward) = self.connection.as_ref()?.impairment()?;
         Some(ChannelStatus {
-            outward: describe(outward),
-            inward: describe(inward),
+            outward: outward.stats(),
+            inward: inward.stats(),
             settings,
         })
     }
-}
-
-fn describe(channel: &lamparina_impair::Impaired) -> String {
-    channel.settings().to_string()
-}
-
-/// Both directions of a channel: towards the server, from the server.
-fn directions(
-    settings: &lamparina_impair::Settings,
-) -> (lamparina_impair::Settings, lamparina_impair::Settings) {
-    (settings.clone(), settings.clone())
 }
 
 /// What the wall clock shows.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lamparina_impair::Settings;
+use lamparina_impair::{Settings, Stats};
 use lamparina_protocol::Audience;
 use lamparina_protocol::link::{LinkStats, Terms};
 use tokio::sync::oneshot;
@@ -62,13 +62,13 @@ pub struct NetStatus {
     pub channel: Option<ChannelStatus>,
 }
 
-/// A bad channel on purpose: what it does to frames, in words.
+/// A bad channel on purpose: what it is set to and what it did.
 #[derive(Clone, Debug)]
 pub struct ChannelStatus {
-    /// Towards the server: settings and counts.
-    pub outward: String,
-    /// From the server: settings and counts.
-    pub inward: String,
-    /// The settings.
+    /// What became of frames towards the server.
+    pub outward: Stats,
+    /// What became of frames from the server.
+    pub inward: Stats,
+    /// The settings of both; each direction has a seed of its own, derived from theirs.
     pub settings: Settings,
 }

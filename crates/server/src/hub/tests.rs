@@ -1,1 +1,203 @@
+//! What each request says to whom, as text.
 
+use lamparina_order::Action;
+use lamparina_protocol::{Audience, Lamport, MemberId};
+
+use super::*;
+use crate::testing::{ask, ask_over, enter, lines, nick, room, say};
+
+#[track_caller]
+fn check(hub: &mut Hub, asked: Vec<Asked>, expected: &[&str]) {
+    let mut asked = asked;
+    let said = hub.apply(&mut asked, &mut ());
+    let said = said.map_or_else(Vec::new, |(batch, _)| lines(&batch));
+    assert_eq!(said, expected);
+}
+
+fn with_three() -> Hub {
+    let mut hub = Hub::default();
+    let mut asked = vec![
+        ask(1, enter("ana")),
+        ask(2, enter("bob")),
+        ask(3, enter("carla")),
+    ];
+    hub.apply(&mut asked, &mut ());
+    hub
+}
+
+#[test]
+fn claims_are_told_to_the_others() {
+    let mut hub = Hub::default();
+    check(
+        &mut hub,
+        vec![
+            ask(1, enter("ana")),
+            ask(2, enter("ANA")),
+            ask(2, enter("bob")),
+        ],
+        &[
+            "[Entered] -> c1",
+            "joined ana after 0 except m0 -> all",
+            "[ClaimRefused] -> c2",
+            "[Entered] -> c2",
+            "joined bob after 0 except m1 -> all",
+        ],
+    );
+}
+
+#[test]
+fn messages_go_to_their_audience_and_commits_follow() {
+    let both = vec![nick("bob"), nick("carla")];
+    check(
+        &mut with_three(),
+        vec![
+            ask(1, say(1, Audience::All, "a")),
+            ask(2, say(1, Audience::Unicast(nick("ana")), "b")),
+            ask(1, say(2, Audience::Multicast(both), "c")),
+            ask(1, say(2, Audience::All, "again")),
+            ask(1, say(9, Audience::All, "gap")),
+            ask(3, say(1, Audience::Unicast(nick("nobody")), "?")),
+            ask(3, say(1, Audience::All, "again")),
+        ],
+        &[
+            "1 ana: a (prev 0) -> all",
+            "committed 1 at 1 -> c1",
+            "2 bob: b (prev 0) -> m0",
+            "committed 1 at 2 -> c2",
+            "3 ana: c (prev 0) -> m1 m2",
+            "committed 2 at 3 -> c1",
+            "committed 2 at 3 -> c1",
+            "refused 9: gap -> c1",
+            "refused 1: unknown-user -> c3",
+            "refused 1: unknown-user -> c3",
+        ],
+    );
+}
+
+#[test]
+fn names_rooms_lists_and_barriers() {
+    let join = || Action::Join { room: room("lab") };
+    let other = |ask| Asked {
+        by: ConnectionId(2),
+        ask,
+    };
+    check(
+        &mut with_three(),
+        vec![
+            ask(
+                1,
+                Action::Rename {
+                    nick: nick("anita"),
+                },
+            ),
+            ask(1, Action::Rename { nick: nick("bob") }),
+            ask(1, join()),
+            ask(2, join()),
+            ask(2, say(1, Audience::Room(room("lab")), "r")),
+            ask(3, say(1, Audience::Room(room("lab")), "r")),
+            ask(1, Action::Leave { room: room("lab") }),
+            other(Ask::List),
+            ask(3, Action::Exit),
+            other(Ask::List),
+            other(Ask::Barrier),
+            other(Ask::Consumed {
+                member: MemberId(1),
+                upto: Lamport::new(1),
+                count: 1,
+            }),
+        ],
+        &[
+            "renamed ana anita after 0 -> all",
+            "error nick-taken -> c1",
+            "anita joined #lab -> m0",
+            "bob joined #lab -> m0 m1",
+            "1 bob: r (prev 0) -> m0",
+            "committed 1 at 1 -> c2",
+            "refused 1: not-in-room -> c3",
+            "anita left #lab -> m0 m1",
+            "list anita,bob,carla of 3 -> c2",
+            "left carla after 1 except m2 -> all",
+            "list anita,bob of 2 -> c2",
+            "[Barrier] -> c2",
+        ],
+    );
+}
+
+#[test]
+fn a_newer_session_takes_over_and_the_old_ones_end_is_not_its_end() {
+    let mut hub = with_three();
+    check(
+        &mut hub,
+        vec![
+            ask_over(11, 1, 2, enter("ana")),
+            ask_over(1, 1, 1, say(1, Audience::All, "late")),
+            ask_over(1, 1, 1, Action::Exit),
+            ask_over(12, 1, 2, enter("anita")),
+            // The same session over another connection: the first one's end changes nothing.
+            ask_over(11, 1, 2, Action::Exit),
+            ask_over(12, 1, 2, say(1, Audience::All, "on time")),
+        ],
+        &[
+            "[TakenOver] -> c1",
+            "[Entered] -> c11",
+            "refused 1: taken-over -> c1",
+            "[TakenOver] -> c11",
+            "[Entered] -> c12",
+            "renamed ana anita after 0 except m0 -> all",
+            "1 anita: on time (prev 0) -> all",
+            "committed 1 at 1 -> c12",
+        ],
+    );
+    assert_eq!(hub.order().present_len(), 3);
+}
+
+#[test]
+fn only_sessions_that_a_batch_reaches_are_rung_for() {
+    let mut hub = with_three();
+    let mut rings = |asked: Vec<Asked>| hub.apply(&mut { asked }, &mut ()).unwrap().1;
+    let these = |ids: &[u64]| Rings::These(ids.iter().map(|id| ConnectionId(*id)).collect());
+    let to_bob = || Audience::Unicast(nick("bob"));
+    assert_eq!(rings(vec![ask(1, say(1, to_bob(), "x"))]), these(&[1, 2]));
+    assert_eq!(
+        rings(vec![ask(1, say(2, Audience::All, "x"))]),
+        Rings::Everyone
+    );
+    assert_eq!(rings(vec![ask(2, Action::Exit)]), Rings::Everyone);
+    // Nobody is there to be rung for, and the message waits.
+    assert_eq!(rings(vec![ask(1, say(3, to_bob(), "x"))]), these(&[1]));
+}
+
+#[test]
+fn larger_rooms_share_one_lane() {
+    let mut hub = Hub::default();
+    let mut asked = Vec::new();
+    for author in 1..=40 {
+        asked.push(ask(author, enter(&format!("user{author}"))));
+        asked.push(ask(author, Action::Join { room: room("lab") }));
+    }
+    hub.apply(&mut asked, &mut ());
+    let mut asked: Vec<Asked> = (1..=3)
+        .map(|author| ask(author, say(1, Audience::Room(room("lab")), "x")))
+        .collect();
+    let (batch, rings) = hub.apply(&mut asked, &mut ()).unwrap();
+    assert_eq!(batch.lanes.len(), 1);
+    assert_eq!(batch.lanes[0].items, [0, 2, 4]);
+    assert_eq!(rings, Rings::These((1..=40).map(ConnectionId).collect()));
+    let mut merged = Vec::new();
+    let reaching = batch.reaching(ConnectionId(2), Some(MemberId(1)), &mut merged);
+    assert_eq!(reaching, [0, 2, 3, 4]);
+}
+
+#[test]
+fn one_buffer_holds_all_bodies() {
+    let mut asked = vec![
+        ask(1, say(1, Audience::All, "a")),
+        ask(1, say(2, Audience::All, "b")),
+    ];
+    let (batch, _) = with_three().apply(&mut asked, &mut ()).unwrap();
+    let ends: Vec<_> = batch.items.iter().map(|item| item.body.bytes()).collect();
+    for pair in ends.windows(2) {
+        let end = pair[0].as_ptr().addr() + pair[0].len();
+        assert_eq!(end, pair[1].as_ptr().addr());
+    }
+}

@@ -158,6 +158,9 @@ impl Session {
     }
 
     fn asked(&mut self, now: Instant, hello: &[u8], terms: Terms, out: &mut Output) {
+        if !matches!(self.state, State::AwaitingHello) {
+            return; // A link asks once.
+        }
         let Some(hello) = Hello::from_bytes(hello) else {
             let text =
                 "the first words are not a client's: use lamparina-client, or see docs/protocol.md";
@@ -272,6 +275,10 @@ impl Session {
     }
 
     fn exit(&self, hello: &Hello, out: &mut Output) {
+        // Nobody is told who goes when all go.
+        if self.draining {
+            return;
+        }
         self.ask(self.entry(hello, Action::Exit), out);
     }
 

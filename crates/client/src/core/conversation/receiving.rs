@@ -137,8 +137,8 @@ impl Conversation {
                      after {got}; connecting again to get it",
                     delivery.stamp
                 );
-                out.push(error("gap", text.clone(), None));
-                self.broken(now, text, out);
+                out.push(error("gap", text, None));
+                self.broken(now, "something was missing in the order".to_owned(), out);
             }
             Judged::Backwards => {
                 let text = format!(

@@ -3,33 +3,35 @@
 
 use bytes::{BufMut, BytesMut};
 
-use super::To;
 use crate::mark::Mark;
+use crate::wire::To;
 
 /// Places in `ToClient`.
-pub(crate) const MESSAGE: u8 = 0;
+pub(super) const MESSAGE: u8 = 0;
 /// One's own message has a place.
-pub(crate) const COMMITTED: u8 = 1;
+pub(super) const COMMITTED: u8 = 1;
 /// One's own message has none.
-pub(crate) const REFUSED: u8 = 2;
+pub(super) const REFUSED: u8 = 2;
 /// The session has entered.
-pub(crate) const ENTERED: u8 = 3;
+pub(super) const ENTERED: u8 = 3;
+/// Another request was not done.
+pub(super) const ERROR: u8 = 9;
 
 /// The numbers of a Submit.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Numbers {
+pub(super) struct Numbers {
     /// The author's epoch.
-    pub(crate) epoch: u64,
+    pub(super) epoch: u64,
     /// Place in it.
-    pub(crate) pseq: u64,
+    pub(super) pseq: u64,
     /// The author's clock.
-    pub(crate) clock: u64,
+    pub(super) clock: u64,
     /// Delivered up to here.
-    pub(crate) seen: u64,
+    pub(super) seen: u64,
 }
 
 /// Appends `ToServer::Submit` with a text of `size` bytes that begins with `mark`.
-pub(crate) fn put_submit(out: &mut BytesMut, numbers: Numbers, to: &To, mark: Mark, size: usize) {
+pub(super) fn put_submit(out: &mut BytesMut, numbers: Numbers, to: &To, mark: Mark, size: usize) {
     out.put_u8(0);
     put_number(out, numbers.epoch);
     put_number(out, numbers.pseq);
@@ -69,7 +71,7 @@ fn put_number(out: &mut BytesMut, number: u64) {
 
 /// The number at the beginning of `bytes`, and what follows it.
 #[inline]
-pub(crate) fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
+pub(super) fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let (&first, rest) = bytes.split_first()?;
     match first {
         0..=250 => Some((first.into(), rest)),

@@ -1,0 +1,5 @@
+//! A session alone: every state and every input, as a table of text; and a world of sessions
+//! around one order, against a naive count of who should have heard what.
+
+mod table;
+mod world;

@@ -1,0 +1,355 @@
+//! All states x all inputs. What comes out is compared with `table.txt`, so that a change shows.
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use lamparina_order::Action;
+use lamparina_protocol::control::Hello;
+use lamparina_protocol::frame::FrameType;
+use lamparina_protocol::link::{CloseReason, Event, Input as LinkInput, Repair, Terms};
+use lamparina_protocol::message::{ChannelSettings, MESSAGE_BYTES_MAX, SetNick, ToServer};
+use lamparina_protocol::{Audience, Instant, Lamport, codec};
+
+use crate::hub::{Ask, ConnectionId, Entered, Hub};
+use crate::session::machine::State;
+use crate::session::{Act, Input, Logged, Output, Session, SessionConfig};
+use crate::tail::Tail;
+use crate::testing::{LOG, Taker, ask, ask_over, enter, hello, nick, room, say, submit};
+
+const NOW: Instant = Instant::from_millis(1_000);
+const LATER: Instant = Instant::from_millis(60_000);
+
+fn terms() -> Terms {
+    Terms {
+        version: 1,
+        fragment_bytes: 8_180,
+        window_frames: 64,
+        window_bytes: 1 << 20,
+        repair: Repair::SelectiveRepeat,
+        message_bytes_max: MESSAGE_BYTES_MAX as u32,
+    }
+}
+
+fn asked(hello: &Hello) -> Event {
+    Event::Asked {
+        hello: hello.to_bytes(),
+        terms: terms(),
+    }
+}
+
+fn received<T: serde::Serialize>(kind: FrameType, message: &T) -> Input {
+    let body = codec::encode(message).unwrap();
+    Input::Link(Event::Received { kind, body })
+}
+
+fn closed(reason: CloseReason) -> Input {
+    Input::Link(Event::Closed(reason))
+}
+
+/// A session with what its order and its client are.
+struct Case {
+    session: Session,
+    hub: Hub,
+    tail: Tail,
+    taker: Taker,
+}
+
+impl Case {
+    fn new() -> Self {
+        Self {
+            session: Session::new(SessionConfig {
+                id: ConnectionId(1),
+                log: LOG,
+                lab: true,
+            }),
+            hub: Hub::default(),
+            tail: Tail::new(usize::MAX, usize::MAX),
+            taker: Taker::new(),
+        }
+    }
+
+    fn given(inputs: Vec<Input>) -> Self {
+        let mut case = Self::new();
+        for input in inputs {
+            case.run(NOW, input);
+        }
+        case.taker.lines.clear();
+        case
+    }
+
+    /// The input, and everything that follows from it in the order.
+    fn run(&mut self, now: Instant, input: Input) -> (Vec<Ask>, Vec<Act>) {
+        let (mut asks, mut out) = (Vec::new(), Output::default());
+        self.session.handle(now, input, &mut out);
+        loop {
+            self.session
+                .follow(now, &self.tail, &mut self.taker, &mut out);
+            if out.asked.is_empty() {
+                return (asks, out.acts);
+            }
+            asks.extend(out.asked.iter().map(|asked| asked.ask.clone()));
+            let said = self.hub.apply(&mut out.asked, &mut ());
+            if let Some((batch, _)) = said {
+                let position = self.tail.push(batch);
+                self.session.touched(position);
+            }
+        }
+    }
+}
+
+fn states() -> Vec<(&'static str, Case)> {
+    let opened = || {
+        let welcome = Bytes::new();
+        let terms = terms();
+        Input::Link(Event::Opened { terms, welcome })
+    };
+    let claim = || received(FrameType::SetNick, &SetNick { nick: nick("ana") });
+    let hello = || Input::Link(asked(&hello(1, 1)));
+    let mut entering = Case::given(vec![hello(), opened()]);
+    let mut out = Output::default();
+    entering.session.handle(NOW, claim(), &mut out);
+    vec![
+        ("awaiting-hello", Case::new()),
+        ("awaiting-nick", Case::given(vec![hello(), opened()])),
+        ("entering", entering),
+        ("live", Case::given(vec![hello(), opened(), claim()])),
+        ("draining", {
+            let mut case = Case::given(vec![hello(), opened(), claim()]);
+            let mut out = Output::default();
+            case.session.handle(NOW, Input::Shutdown, &mut out);
+            case
+        }),
+        (
+            "closing",
+            Case::given(vec![hello(), opened(), claim(), Input::Shutdown]),
+        ),
+        (
+            "over",
+            Case::given(vec![hello(), opened(), closed(CloseReason::Eof)]),
+        ),
+    ]
+}
+
+fn inputs() -> Vec<(&'static str, Instant, Input)> {
+    let channel = |spec: &str| {
+        let spec = spec.to_owned();
+        received(FrameType::Channel, &ChannelSettings { spec })
+    };
+    let raw = |kind, body: &'static [u8]| {
+        let body = Bytes::from_static(body);
+        Input::Link(Event::Received { kind, body })
+    };
+    let data = |message: ToServer| received(FrameType::Data, &message);
+    let peer_closing = Event::PeerClosing {
+        code: 0,
+        text: String::new(),
+    };
+    vec![
+        ("asked", NOW, Input::Link(asked(&hello(1, 1)))),
+        (
+            "claim bob",
+            NOW,
+            received(FrameType::SetNick, &SetNick { nick: nick("bob") }),
+        ),
+        ("claim `a b`", NOW, received(FrameType::SetNick, &"a b")),
+        ("claim unreadable", NOW, raw(FrameType::SetNick, &[9])),
+        (
+            "say",
+            NOW,
+            data(ToServer::Submit(submit(1, Audience::All, "x"))),
+        ),
+        ("join", NOW, data(ToServer::Join { room: room("lab") })),
+        ("leave", NOW, data(ToServer::Leave { room: room("lab") })),
+        (
+            "consumed",
+            NOW,
+            data(ToServer::Consumed {
+                upto: Lamport::new(9),
+                count: 9,
+            }),
+        ),
+        ("unreadable", NOW, raw(FrameType::Data, &[77])),
+        ("list", NOW, raw(FrameType::ListRequest, &[])),
+        ("list with a body", NOW, raw(FrameType::ListRequest, &[0])),
+        ("channel loss=20%", NOW, channel("loss=20%")),
+        ("channel ?", NOW, channel("loss=?")),
+        ("channel", NOW, channel("")),
+        ("wrong type", NOW, raw(FrameType::Bulk, &[])),
+        ("peer closing", NOW, Input::Link(peer_closing)),
+        ("closed eof", NOW, closed(CloseReason::Eof)),
+        ("tick in time", NOW, Input::Tick),
+        ("tick too late", LATER, Input::Tick),
+        ("shutdown", NOW, Input::Shutdown),
+    ]
+}
+
+fn show_ask(ask: &Ask) -> String {
+    match ask {
+        Ask::Entry(entry) => match &entry.action {
+            Action::Enter { nick, .. } => format!("Enter {nick}"),
+            Action::Rename { nick } => format!("Rename {nick}"),
+            Action::Join { room } => format!("Join {room}"),
+            Action::Leave { room } => format!("Leave {room}"),
+            Action::Say(message) => format!("Say {}", message.text),
+            Action::Exit => "Exit".to_owned(),
+        },
+        other => format!("{other:?}"),
+    }
+}
+
+fn show_act(act: &Act) -> String {
+    match act {
+        Act::Welcome => "welcome".to_owned(),
+        Act::Link(LinkInput::Abort { code, text }) => format!("abort {code:?} `{text}`"),
+        Act::Link(LinkInput::Close { code, text }) => format!("close {code:?} `{text}`"),
+        Act::Link(other) => format!("{other:?}"),
+        Act::Impair(settings) => format!("impair {settings}"),
+        Act::Log(logged) => match logged {
+            Logged::Connected { nick, .. } => format!("log connected {nick}"),
+            Logged::Refused { code, .. } => format!("log refused {code}"),
+            Logged::Disconnected { nick, reason } => format!("log disconnected {nick} {reason}"),
+            Logged::Channel { settings, .. } => format!("log channel {settings}"),
+        },
+    }
+}
+
+fn show_state(session: &Session) -> &'static str {
+    match session.state {
+        State::AwaitingHello => "awaiting-hello",
+        State::AwaitingNick(_) => "awaiting-nick",
+        State::Entering(_) => "entering",
+        State::Live(_) => "live",
+        State::Closing { .. } => "closing",
+        State::Over => "over",
+    }
+}
+
+fn table() -> String {
+    let mut text = String::new();
+    for at in 0..states().len() {
+        for (name, now, input) in inputs() {
+            let (state, mut case) = states().swap_remove(at);
+            let (asks, acts) = case.run(now, input);
+            let mut row = vec![show_state(&case.session).to_owned()];
+            row.extend(asks.iter().map(|ask| format!("ask {}", show_ask(ask))));
+            row.extend(acts.iter().map(show_act));
+            row.extend(case.taker.lines.iter().map(|line| format!("say {line}")));
+            writeln!(text, "{state} + {name}: {}", row.join("; ")).unwrap();
+        }
+        text.push('\n');
+    }
+    text
+}
+
+#[test]
+fn every_state_and_every_input() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/session/tests/table.txt");
+    let table = table();
+    if std::env::var_os("LAMPARINA_WRITE_TABLES").is_some() {
+        std::fs::write(path, &table).unwrap();
+    }
+    let expected = std::fs::read_to_string(path).unwrap_or_default();
+    for (got, expected) in table.lines().zip(expected.lines()) {
+        assert_eq!(
+            got, expected,
+            "set LAMPARINA_WRITE_TABLES=1 to write the table anew"
+        );
+    }
+    assert_eq!(table.lines().count(), expected.lines().count());
+}
+
+#[test]
+fn a_claim_that_the_order_refuses_ends_the_link() {
+    let mut case = states().swap_remove(1).1;
+    let mut taken = vec![ask(2, enter("ana"))];
+    case.hub.apply(&mut taken, &mut ());
+    let claim = received(FrameType::SetNick, &SetNick { nick: nick("ana") });
+    let (_, acts) = case.run(NOW, claim);
+    let shown: Vec<String> = acts.iter().map(show_act).collect();
+    assert!(shown[0].starts_with("abort Nick"), "{shown:?}");
+}
+
+#[test]
+fn a_taken_over_session_hears_everything_before() {
+    let mut case = states().swap_remove(3).1;
+    let to_ana = Audience::Unicast(nick("ana"));
+    let mut asked = vec![
+        ask(2, enter("bob")),
+        ask(2, say(1, to_ana.clone(), "before")),
+        ask_over(9, 1, 2, enter("ana")),
+        ask(2, say(2, to_ana, "after")),
+    ];
+    let (batch, _) = case.hub.apply(&mut asked, &mut ()).unwrap();
+    let position = case.tail.push(batch);
+    case.session.touched(position);
+    let (_, acts) = case.run(NOW, Input::Tick);
+    assert_eq!(
+        case.taker.lines,
+        ["joined bob after 0", "1 bob: before (prev 0)"]
+    );
+    let shown: Vec<String> = acts.iter().map(show_act).collect();
+    assert!(shown[0].starts_with("close TakenOver"), "{shown:?}");
+}
+
+#[test]
+fn answers_that_are_not_read_end_the_session() {
+    let mut case = states().swap_remove(3).1;
+    case.taker.room = 0;
+    let query = || {
+        let spec = String::new();
+        received(FrameType::Channel, &ChannelSettings { spec })
+    };
+    for _ in 0..crate::session::OWN_WAITING_MAX {
+        assert!(case.run(NOW, query()).1.is_empty());
+    }
+    let shown: Vec<String> = case.run(NOW, query()).1.iter().map(show_act).collect();
+    assert!(shown[0].starts_with("abort TooSlow"), "{shown:?}");
+}
+
+#[test]
+fn where_a_returning_member_goes_on() {
+    let log = LOG;
+    let entered = Entered {
+        nick: nick("ana"),
+        member: lamparina_protocol::MemberId(0),
+        clock: Lamport::new(20),
+        settled: lamparina_protocol::Pseq(0),
+        new_member: false,
+        since: Lamport::new(5),
+        consumed: Lamport::new(8),
+        last_addressed: Lamport::new(15),
+        after: Lamport::new(20),
+    };
+    let check = |cursor: Option<u64>, last: u64, complete_after: u64, expected: &str| {
+        let mut hello = hello(1, 1);
+        if let Some(cursor) = cursor {
+            (hello.log, hello.cursor) = (log, Lamport::new(cursor));
+        }
+        let entered = Entered {
+            last_addressed: Lamport::new(last),
+            ..entered.clone()
+        };
+        let got = crate::session::resume(&entered, &hello, log, |_| crate::tail::Start {
+            position: 3,
+            complete_after: Lamport::new(complete_after),
+        });
+        let replay = got.replay_from.is_some();
+        let shown = format!(
+            "prev {} low {} replay {replay} gap {}",
+            got.resumed, got.low, got.gap
+        );
+        assert_eq!(shown, expected);
+    };
+    check(Some(10), 15, 2, "prev 10 low 10 replay true gap false");
+    check(Some(15), 15, 2, "prev 15 low 15 replay false gap false");
+    check(Some(10), 15, 12, "prev 12 low 12 replay true gap true");
+    check(Some(10), 15, 10, "prev 10 low 10 replay true gap false");
+    // A cursor from before one's membership shows nothing from before it.
+    check(Some(0), 15, 2, "prev 0 low 5 replay true gap false");
+    check(Some(0), 0, 9, "prev 0 low 5 replay false gap false");
+    // A cursor from the future is cut.
+    check(Some(99), 15, 2, "prev 20 low 20 replay false gap false");
+    // No cursor of this log: what was consumed.
+    check(None, 15, 2, "prev 8 low 8 replay true gap false");
+    check(None, 8, 2, "prev 8 low 8 replay false gap false");
+}

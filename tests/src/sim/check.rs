@@ -1,0 +1,592 @@
+//! What must hold, whatever happens: checked at every step from what people said, what got a place,
+//! and what everybody was told. Knows nothing of the machines that it judges.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lamparina_order::verify::{self, MessageId, Observed, OrderCheck};
+use lamparina_protocol::message::Delivery;
+use lamparina_protocol::{Epoch, Lamport, MemberId, Pseq};
+
+/// A person, by number; the same through crashes and new names.
+pub type Who = usize;
+
+/// What names a message.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Name {
+    /// Its author.
+    pub who: Who,
+    /// The life of the author's outbox.
+    pub epoch: Epoch,
+    /// Its place there.
+    pub pseq: Pseq,
+}
+
+/// How what happened contradicts the promises.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Violation {
+    /// The order gave a stamp that is not above the one before.
+    #[error("the order gave {stamp} to {name:?} after {before}")]
+    OrderNotIncreasing {
+        /// What got it.
+        name: Name,
+        /// The stamp.
+        stamp: u64,
+        /// The one before.
+        before: u64,
+    },
+    /// Something got a place that nobody said.
+    #[error("{0:?} has a place, and nobody said it")]
+    NeverSaid(Name),
+    /// A message got a second place.
+    #[error("{name:?} has the places {first} and {second}")]
+    TwoPlaces {
+        /// Which.
+        name: Name,
+        /// Its place.
+        first: u64,
+        /// The other.
+        second: u64,
+    },
+    /// A message stands before one that its author said earlier.
+    #[error("{0:?} stands behind what its author said later")]
+    AuthorOrder(Name),
+    /// A message stands at or before something that its author knew of.
+    #[error("{name:?} at {stamp} stands before its cause at {cause}")]
+    BeforeCause {
+        /// Which.
+        name: Name,
+        /// Its place.
+        stamp: u64,
+        /// What its author knew of.
+        cause: u64,
+    },
+    /// Somebody was told of a place where the order has nothing, or something else.
+    #[error("{viewer} was told of {name:?} at {stamp}, where the order has {there:?}")]
+    NotTheOrder {
+        /// Who.
+        viewer: Who,
+        /// What it was told of.
+        name: Name,
+        /// Where.
+        stamp: u64,
+        /// What is there.
+        there: Option<Name>,
+    },
+    /// A text, or what its author had seen, is not what was said.
+    #[error("{viewer} was delivered {name:?}, and it is not what was said")]
+    Altered {
+        /// Who.
+        viewer: Who,
+        /// What.
+        name: Name,
+    },
+    /// Somebody was delivered what it had said itself.
+    #[error("{0} was delivered its own {1:?}")]
+    Own(Who, Name),
+    /// Somebody was delivered what was not for it.
+    #[error("{viewer} was delivered {name:?}, which is not for it")]
+    WrongAudience {
+        /// Who.
+        viewer: Who,
+        /// What.
+        name: Name,
+    },
+    /// Somebody was delivered something twice, or out of order.
+    #[error("{viewer} was delivered {stamp} after {upto}")]
+    NotIncreasing {
+        /// Who.
+        viewer: Who,
+        /// What.
+        stamp: u64,
+        /// After what.
+        upto: u64,
+    },
+    /// Something for somebody was left out without a word.
+    #[error("{viewer} went from {upto} to {next}, and {missing} was for it")]
+    SilentGap {
+        /// Who.
+        viewer: Who,
+        /// From where.
+        upto: u64,
+        /// To where.
+        next: u64,
+        /// What was left out.
+        missing: u64,
+    },
+    /// A delivery names another one before it than there was.
+    #[error("{viewer} was delivered {stamp} with prev {prev}, after {chain}")]
+    WrongPrev {
+        /// Who.
+        viewer: Who,
+        /// What.
+        stamp: u64,
+        /// What it names.
+        prev: u64,
+        /// What there was.
+        chain: u64,
+    },
+    /// An event names a stamp that it cannot follow.
+    #[error(
+        "{viewer} was told of an event after {after}, with {upto} delivered and {next:?} to come"
+    )]
+    OutOfPlace {
+        /// Who.
+        viewer: Who,
+        /// The stamp that the event follows.
+        after: u64,
+        /// What has been delivered.
+        upto: u64,
+        /// What comes next.
+        next: Option<u64>,
+    },
+    /// A message was settled twice, in two ways.
+    #[error("{name:?} was settled {first}, and then {second}")]
+    SettledTwice {
+        /// Which.
+        name: Name,
+        /// How.
+        first: String,
+        /// How then.
+        second: String,
+    },
+    /// A refusal that the order did not decide on.
+    #[error("{name:?} was refused as {code}, and the order decided {decided:?}")]
+    NotDecided {
+        /// Which.
+        name: Name,
+        /// As what.
+        code: String,
+        /// What was decided.
+        decided: Option<String>,
+    },
+    /// An honest clock was refused.
+    #[error("the honest clock of {0:?} was refused as ahead")]
+    ClockAhead(Name),
+    /// At the end something is not settled.
+    #[error("{0:?} was never settled")]
+    Unsettled(Name),
+    /// At the end somebody lacks something.
+    #[error("{viewer} has been delivered up to {upto} and {missing} is for it")]
+    Missing {
+        /// Who.
+        viewer: Who,
+        /// Up to where.
+        upto: u64,
+        /// What it lacks.
+        missing: u64,
+    },
+    /// The product's own check says so.
+    #[error("{0}")]
+    Second(#[from] verify::Violation),
+}
+
+/// A message, as its author said it.
+#[derive(Clone, Debug)]
+struct Said {
+    text: u64,
+    seen: u64,
+    /// The last stamp that its author had been told of, by a delivery or a commit.
+    known: u64,
+    settled: Option<String>,
+    /// Its author is gone: nobody waits for its settlement.
+    orphan: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Ordered {
+    name: Name,
+    recipients: BTreeSet<Who>,
+}
+
+/// What one person has been told.
+#[derive(Clone, Debug, Default)]
+struct Viewer {
+    /// Stamps that are for it, ascending.
+    addressed: Vec<u64>,
+    /// How many of them lie behind it.
+    passed: usize,
+    /// The last stamp delivered in this life.
+    upto: u64,
+    /// What the next delivery must name.
+    chain: u64,
+    /// The last stamp in the person's hands, in any life.
+    handed: u64,
+    /// And in this one: what the next message has seen.
+    seen: u64,
+    /// The last stamp it was told of in any way.
+    known: u64,
+    /// Its last message of each author.
+    last_of: BTreeMap<Who, (Epoch, Pseq)>,
+}
+
+/// The check.
+#[derive(Clone, Debug, Default)]
+pub struct Check {
+    said: BTreeMap<Name, Said>,
+    ordered: BTreeMap<u64, Ordered>,
+    places: BTreeMap<Name, u64>,
+    refused: BTreeMap<Name, &'static str>,
+    last_of: BTreeMap<Who, (Epoch, Pseq)>,
+    viewers: Vec<Viewer>,
+    second: OrderCheck,
+    /// Deliveries checked.
+    pub delivered: u64,
+    /// Gaps told.
+    pub gaps: u64,
+}
+
+/// A digest of a text: two texts of a run are taken for equal by it.
+pub fn digest(text: &str) -> u64 {
+    let mut digest = 0xcbf2_9ce4_8422_2325 ^ text.len() as u64;
+    for chunk in text.as_bytes().chunks(8) {
+        let word = chunk
+            .iter()
+            .fold(0, |word, byte| word << 8 | u64::from(*byte));
+        digest = (digest ^ word)
+            .wrapping_mul(0x0100_0000_01b3)
+            .rotate_left(29);
+    }
+    digest
+}
+
+type Checked = Result<(), Violation>;
+
+impl Check {
+    /// A check with `people` of them.
+    pub fn new(people: usize) -> Self {
+        Self {
+            viewers: vec![Viewer::default(); people],
+            ..Self::default()
+        }
+    }
+
+    /// Somebody says something.
+    pub fn said(&mut self, name: Name, text: &str) {
+        let viewer = &self.viewers[name.who];
+        let said = Said {
+            text: digest(text),
+            seen: viewer.seen,
+            known: viewer.known,
+            settled: None,
+            orphan: false,
+        };
+        self.said.insert(name, said);
+    }
+
+    /// A message has its place.
+    ///
+    /// # Errors
+    ///
+    /// The [`Violation`], here and in all that follows.
+    pub fn ordered(&mut self, name: Name, stamp: u64, recipients: BTreeSet<Who>) -> Checked {
+        let said = self.said.get(&name).ok_or(Violation::NeverSaid(name))?;
+        if let Some(first) = self.places.get(&name) {
+            let (first, second) = (*first, stamp);
+            return Err(Violation::TwoPlaces {
+                name,
+                first,
+                second,
+            });
+        }
+        let before = self.ordered.last_key_value().map_or(0, |(stamp, _)| *stamp);
+        if stamp <= before {
+            return Err(Violation::OrderNotIncreasing {
+                name,
+                stamp,
+                before,
+            });
+        }
+        let cause = said.known.max(said.seen);
+        if stamp <= cause {
+            return Err(Violation::BeforeCause { name, stamp, cause });
+        }
+        in_author_order(&mut self.last_of, name)?;
+        for who in &recipients {
+            self.viewers[*who].addressed.push(stamp);
+        }
+        self.places.insert(name, stamp);
+        self.ordered.insert(stamp, Ordered { name, recipients });
+        Ok(())
+    }
+
+    /// The order decided against a message.
+    pub fn decided_against(&mut self, name: Name, code: &'static str) {
+        self.refused.entry(name).or_insert(code);
+    }
+
+    /// Somebody is delivered something.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::ordered`].
+    pub fn delivered(&mut self, who: Who, author: Who, delivery: &Delivery) -> Checked {
+        let stamp = delivery.stamp.get();
+        let name = Name {
+            who: author,
+            epoch: delivery.epoch,
+            pseq: delivery.pseq,
+        };
+        self.check_content(who, name, delivery)?;
+        let viewer = &mut self.viewers[who];
+        let (upto, chain, prev) = (viewer.upto, viewer.chain, delivery.prev.0.get());
+        if stamp <= upto {
+            let viewer = who;
+            return Err(Violation::NotIncreasing {
+                viewer,
+                stamp,
+                upto,
+            });
+        }
+        viewer.pass(who, stamp)?;
+        if prev != chain {
+            let viewer = who;
+            return Err(Violation::WrongPrev {
+                viewer,
+                stamp,
+                prev,
+                chain,
+            });
+        }
+        in_author_order(&mut viewer.last_of, name)?;
+        (viewer.upto, viewer.chain) = (stamp, stamp);
+        viewer.known = viewer.known.max(stamp);
+        self.delivered += 1;
+        self.second
+            .delivered(&who.to_string(), &observed(delivery))?;
+        Ok(())
+    }
+
+    fn check_content(&self, viewer: Who, name: Name, delivery: &Delivery) -> Checked {
+        let stamp = delivery.stamp.get();
+        let there = self.ordered.get(&stamp);
+        let Some(ordered) = there.filter(|ordered| ordered.name == name) else {
+            let there = there.map(|ordered| ordered.name);
+            return Err(Violation::NotTheOrder {
+                viewer,
+                name,
+                stamp,
+                there,
+            });
+        };
+        let said = self.said.get(&name).ok_or(Violation::NeverSaid(name))?;
+        if said.text != digest(&delivery.text) || said.seen != delivery.seen.get() {
+            return Err(Violation::Altered { viewer, name });
+        }
+        let cause = said
+            .known
+            .max(delivery.seen.get())
+            .max(delivery.clock.get());
+        if stamp <= cause {
+            return Err(Violation::BeforeCause { name, stamp, cause });
+        }
+        if viewer == name.who {
+            return Err(Violation::Own(viewer, name));
+        }
+        if !ordered.recipients.contains(&viewer) {
+            return Err(Violation::WrongAudience { viewer, name });
+        }
+        Ok(())
+    }
+
+    /// Somebody is told the place of what it said.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::ordered`].
+    pub fn committed(&mut self, name: Name, member: MemberId, stamp: u64) -> Checked {
+        let there = self.ordered.get(&stamp).map(|ordered| ordered.name);
+        if there != Some(name) {
+            let viewer = name.who;
+            return Err(Violation::NotTheOrder {
+                viewer,
+                name,
+                stamp,
+                there,
+            });
+        }
+        self.settle(name, format!("at {stamp}"))?;
+        let viewer = &mut self.viewers[name.who];
+        viewer.known = viewer.known.max(stamp);
+        let id = MessageId {
+            member,
+            epoch: name.epoch,
+            pseq: name.pseq,
+        };
+        let stamp = Lamport::new(stamp);
+        self.second.committed(&name.who.to_string(), id, stamp)?;
+        Ok(())
+    }
+
+    /// Somebody is told that what it said has no place.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::ordered`].
+    pub fn refused(&mut self, name: Name, code: &str) -> Checked {
+        if code == "clock-ahead" {
+            return Err(Violation::ClockAhead(name));
+        }
+        if self.refused.get(&name) != Some(&code) {
+            let decided = match self.places.get(&name) {
+                Some(stamp) => Some(format!("at {stamp}")),
+                None => self.refused.get(&name).map(|code| (*code).to_owned()),
+            };
+            let code = code.to_owned();
+            return Err(Violation::NotDecided {
+                name,
+                code,
+                decided,
+            });
+        }
+        self.settle(name, code.to_owned())
+    }
+
+    fn settle(&mut self, name: Name, how: String) -> Checked {
+        let said = self.said.get_mut(&name).ok_or(Violation::NeverSaid(name))?;
+        match said.settled.replace(how.clone()) {
+            Some(first) if first != how => Err(Violation::SettledTwice {
+                name,
+                first,
+                second: how,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Deliveries to somebody go on after a stamp; with a `gap` it is told that some may be lost.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::ordered`].
+    pub fn resumed(&mut self, who: Who, stamp: u64, gap: bool) -> Checked {
+        self.gaps += u64::from(gap);
+        let viewer = &mut self.viewers[who];
+        let had = viewer.upto.max(viewer.handed);
+        let lost = viewer
+            .addressed
+            .iter()
+            .find(|to| **to > had && **to <= stamp);
+        if let (Some(missing), false) = (lost, gap) {
+            return Err(Violation::SilentGap {
+                viewer: who,
+                upto: had,
+                next: stamp,
+                missing: *missing,
+            });
+        }
+        viewer.chain = stamp;
+        viewer.upto = viewer.upto.max(stamp);
+        viewer.passed = viewer.addressed.partition_point(|to| *to <= viewer.upto);
+        self.second.resumed(&who.to_string(), Lamport::new(stamp));
+        Ok(())
+    }
+
+    /// Somebody is told of an event that follows `after`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::ordered`].
+    pub fn event(&self, who: Who, after: u64) -> Checked {
+        let viewer = &self.viewers[who];
+        let next = viewer.addressed.get(viewer.passed).copied();
+        if viewer.upto <= after && next.is_none_or(|next| next > after) {
+            return Ok(());
+        }
+        Err(Violation::OutOfPlace {
+            viewer: who,
+            after,
+            upto: viewer.upto,
+            next,
+        })
+    }
+
+    /// Deliveries are in a person's hands.
+    pub fn handed(&mut self, who: Who, upto: u64) {
+        let viewer = &mut self.viewers[who];
+        viewer.handed = viewer.handed.max(upto);
+        viewer.seen = viewer.seen.max(upto);
+    }
+
+    /// Somebody begins a new life, with an empty memory.
+    pub fn reborn(&mut self, who: Who) {
+        let viewer = &mut self.viewers[who];
+        (viewer.upto, viewer.chain, viewer.passed, viewer.seen) = (0, 0, 0, 0);
+        viewer.last_of.clear();
+        for (name, said) in &mut self.said {
+            said.orphan |= name.who == who;
+        }
+    }
+
+    /// Whether everything said by the living is settled and everybody has what is for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::ordered`].
+    pub fn complete(&self) -> Checked {
+        for (who, viewer) in self.viewers.iter().enumerate() {
+            if let Some(missing) = viewer.addressed.get(viewer.passed) {
+                return Err(Violation::Missing {
+                    viewer: who,
+                    upto: viewer.upto,
+                    missing: *missing,
+                });
+            }
+        }
+        let open = |said: &Said| said.settled.is_none() && !said.orphan;
+        match self.said.iter().find(|(_, said)| open(said)) {
+            Some((name, _)) => Err(Violation::Unsettled(*name)),
+            None => Ok(()),
+        }
+    }
+
+    /// Messages that have a place.
+    pub fn places(&self) -> usize {
+        self.places.len()
+    }
+}
+
+impl Viewer {
+    /// Moves on to `stamp`, which must be the next one for it.
+    fn pass(&mut self, who: Who, stamp: u64) -> Checked {
+        match self.addressed.get(self.passed) {
+            Some(next) if *next == stamp => {
+                self.passed += 1;
+                Ok(())
+            }
+            Some(missing) => Err(Violation::SilentGap {
+                viewer: who,
+                upto: self.upto,
+                next: stamp,
+                missing: *missing,
+            }),
+            None => Err(Violation::NotIncreasing {
+                viewer: who,
+                stamp,
+                upto: self.upto,
+            }),
+        }
+    }
+}
+
+/// Each author's messages come in the order in which they were said.
+fn in_author_order(last_of: &mut BTreeMap<Who, (Epoch, Pseq)>, name: Name) -> Checked {
+    let place = (name.epoch, name.pseq);
+    match last_of.insert(name.who, place) {
+        Some(last) if last >= place => Err(Violation::AuthorOrder(name)),
+        _ => Ok(()),
+    }
+}
+
+/// For the product's own check; of a long text a digest will do.
+fn observed(delivery: &Delivery) -> Observed {
+    if delivery.text.len() <= 64 {
+        return Observed::from(delivery);
+    }
+    let text = format!("{:016x}", digest(&delivery.text));
+    Observed::from(&Delivery {
+        text,
+        from: delivery.from.clone(),
+        audience: delivery.audience.clone(),
+        ..*delivery
+    })
+}

@@ -1,0 +1,227 @@
+//! A naive second opinion on the order: the promises written down as plainly as possible, on sets and
+//! maps, to be compared with what the real order decides.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lamparina_order::{Action, Entry};
+use lamparina_protocol::audience::AUDIENCE_USERS_MAX;
+use lamparina_protocol::message::{RefusalCode, Submit, TEXT_BYTES_MAX};
+use lamparina_protocol::nick::NickKey;
+use lamparina_protocol::{Audience, AuthorKey, Epoch, Nick, Pseq, SessionNumber};
+use lamparina_server::hub::{Ask, Asked, ConnectionId};
+
+use super::check::{Name, Who};
+
+/// Names that one author may have.
+const NAMES_MAX: usize = 16;
+
+/// What becomes of a message.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Verdict {
+    /// It has a place, and these receive it.
+    Placed(Name, u64, BTreeSet<Who>),
+    /// It has none.
+    Refused(Name, RefusalCode),
+    /// It was settled before, or is not one, or was not judged.
+    Nothing,
+}
+
+#[derive(Debug)]
+struct Member {
+    nick: Nick,
+    names: BTreeSet<NickKey>,
+    open: Option<SessionNumber>,
+    connection: ConnectionId,
+    epoch: Epoch,
+    settled: u64,
+    rooms: BTreeSet<NickKey>,
+}
+
+/// The second opinion.
+#[derive(Debug, Default)]
+pub struct Model {
+    head: u64,
+    members: BTreeMap<Who, Member>,
+}
+
+/// The key of a person.
+pub fn key_of(who: Who) -> AuthorKey {
+    AuthorKey([who as u8 + 1; 32])
+}
+
+/// The person behind a key.
+pub fn who_has(key: &AuthorKey) -> Who {
+    usize::from(key.0[0]) - 1
+}
+
+impl Model {
+    /// Applies the next request.
+    pub fn apply(&mut self, asked: &Asked) -> Verdict {
+        let Ask::Entry(Entry {
+            author,
+            session,
+            action,
+        }) = &asked.ask
+        else {
+            return Verdict::Nothing;
+        };
+        let who = who_has(author);
+        if let Action::Enter { nick, epoch } = action {
+            self.enter(who, *session, nick, *epoch, asked.by);
+            return Verdict::Nothing;
+        }
+        let Some(member) = self.members.get_mut(&who) else {
+            return Verdict::Nothing;
+        };
+        if member.open != Some(*session) {
+            return Verdict::Nothing;
+        }
+        match action {
+            Action::Say(submit) => return self.say(who, submit),
+            Action::Exit if member.connection == asked.by => member.open = None,
+            Action::Rename { nick } => self.rename(who, nick),
+            Action::Join { room } => {
+                member.rooms.insert(room.key());
+            }
+            Action::Leave { room } => {
+                member.rooms.remove(&room.key());
+            }
+            Action::Exit | Action::Enter { .. } => {}
+        }
+        Verdict::Nothing
+    }
+
+    fn owner(&self, nick: &Nick) -> Option<Who> {
+        let key = nick.key();
+        let mut owners = self.members.iter();
+        owners.find_map(|(who, member)| member.names.contains(&key).then_some(*who))
+    }
+
+    fn enter(
+        &mut self,
+        who: Who,
+        session: SessionNumber,
+        nick: &Nick,
+        epoch: Epoch,
+        connection: ConnectionId,
+    ) {
+        if !self.may_have(who, nick) {
+            return;
+        }
+        let member = self.members.entry(who).or_insert_with(|| Member {
+            nick: nick.clone(),
+            names: BTreeSet::new(),
+            open: None,
+            connection,
+            epoch,
+            settled: 0,
+            rooms: BTreeSet::new(),
+        });
+        if member.open.is_some_and(|open| session < open) || epoch < member.epoch {
+            return;
+        }
+        if epoch > member.epoch {
+            (member.epoch, member.settled) = (epoch, 0);
+        }
+        (member.open, member.connection) = (Some(session), connection);
+        member.nick = nick.clone();
+        member.names.insert(nick.key());
+    }
+
+    fn may_have(&self, who: Who, nick: &Nick) -> bool {
+        let own = self
+            .members
+            .get(&who)
+            .map_or(0, |member| member.names.len());
+        match self.owner(nick) {
+            Some(owner) => owner == who,
+            None => own < NAMES_MAX,
+        }
+    }
+
+    fn rename(&mut self, who: Who, nick: &Nick) {
+        if self.may_have(who, nick)
+            && let Some(member) = self.members.get_mut(&who)
+        {
+            member.nick = nick.clone();
+            member.names.insert(nick.key());
+        }
+    }
+
+    fn say(&mut self, who: Who, submit: &Submit) -> Verdict {
+        let head = self.head;
+        let clock = submit.clock.get();
+        if clock <= head + 1 {
+            self.head = head.max(clock);
+        }
+        let name = Name {
+            who,
+            epoch: submit.epoch,
+            pseq: submit.pseq,
+        };
+        let member = &self.members[&who];
+        let settled = match submit.epoch.cmp(&member.epoch) {
+            std::cmp::Ordering::Less => return Verdict::Refused(name, RefusalCode::StaleEpoch),
+            std::cmp::Ordering::Equal => member.settled,
+            std::cmp::Ordering::Greater => 0,
+        };
+        match submit.pseq {
+            Pseq(place) if place == 0 || place <= settled => return Verdict::Nothing,
+            Pseq(place) if place > settled + 1 => return Verdict::Refused(name, RefusalCode::Gap),
+            Pseq(_) => {}
+        }
+        let verdict = match self.judge(who, submit, head) {
+            Err(code) => Verdict::Refused(name, code),
+            Ok(recipients) => {
+                self.head = head.max(clock) + 1;
+                Verdict::Placed(name, self.head, recipients)
+            }
+        };
+        if let Some(member) = self.members.get_mut(&who) {
+            (member.epoch, member.settled) = (submit.epoch, settled + 1);
+        }
+        verdict
+    }
+
+    fn judge(&self, who: Who, submit: &Submit, head: u64) -> Result<BTreeSet<Who>, RefusalCode> {
+        if submit.clock.get() > head + 1 || submit.seen.get() > head {
+            return Err(RefusalCode::ClockAhead);
+        }
+        match submit.text.len() {
+            0 => return Err(RefusalCode::EmptyText),
+            bytes if bytes > TEXT_BYTES_MAX => return Err(RefusalCode::TooLong),
+            _ => {}
+        }
+        let mut recipients = match &submit.audience {
+            Audience::All => {
+                let others = self.members.keys().filter(|other| **other != who);
+                return Ok(others.copied().collect());
+            }
+            Audience::Room(room) => {
+                let key = room.key();
+                if !self.members[&who].rooms.contains(&key) {
+                    return Err(RefusalCode::NotInRoom);
+                }
+                let inside = |(_, member): &(&Who, &Member)| member.rooms.contains(&key);
+                let others = self.members.iter().filter(inside).map(|(other, _)| *other);
+                return Ok(others.filter(|other| *other != who).collect());
+            }
+            Audience::Unicast(nick) => self.named(std::slice::from_ref(nick))?,
+            Audience::Multicast(nicks) => self.named(nicks)?,
+        };
+        recipients.remove(&who);
+        if recipients.is_empty() {
+            return Err(RefusalCode::NoRecipient);
+        }
+        Ok(recipients)
+    }
+
+    fn named(&self, nicks: &[Nick]) -> Result<BTreeSet<Who>, RefusalCode> {
+        if nicks.len() > AUDIENCE_USERS_MAX {
+            return Err(RefusalCode::TooLong);
+        }
+        let owners = nicks.iter().map(|nick| self.owner(nick));
+        let owners: Option<_> = owners.collect();
+        owners.ok_or(RefusalCode::UnknownUser)
+    }
+}

@@ -1,0 +1,167 @@
+//! One client's session at the server: link and session, driven as the server's own shell drives
+//! them, with the world in the place of socket and clock.
+
+use bytes::Bytes;
+use lamparina_protocol::control::Welcome;
+use lamparina_protocol::frame::{FrameType, SharedBody};
+use lamparina_protocol::link::{CloseReason, Event, Input as LinkInput, Link, LinkConfig, Output};
+use lamparina_protocol::link::{LinkStats, SendError, Terms};
+use lamparina_protocol::{Instant, Lamport, LogId};
+use lamparina_server::hub::{Asked, ConnectionId};
+use lamparina_server::session::{self, Act, Outbox, Session, SessionConfig};
+use lamparina_server::tail::Tail;
+
+/// The log of every world.
+pub const LOG: LogId = LogId([7; 16]);
+
+/// A session and its link.
+#[derive(Debug)]
+pub struct Served {
+    link: Link,
+    session: Session,
+    out: Output,
+    /// The first batch that reaches it since it last looked.
+    bell: Option<u64>,
+    /// How the link ended.
+    pub closed: Option<CloseReason>,
+}
+
+/// What a step gives.
+#[derive(Debug, Default)]
+pub struct Done {
+    /// Bytes for the wire.
+    pub wire: Vec<Bytes>,
+    /// Requests for the order.
+    pub asked: Vec<Asked>,
+}
+
+impl Served {
+    /// A session whose client has not spoken.
+    pub fn new(id: ConnectionId, config: LinkConfig, now: Instant) -> Self {
+        Self {
+            link: Link::respond(config, now),
+            session: Session::new(SessionConfig {
+                id,
+                log: LOG,
+                lab: true,
+            }),
+            out: Output::default(),
+            bell: None,
+            closed: None,
+        }
+    }
+
+    /// The batch at `position` reaches it.
+    pub fn ring(&mut self, position: u64) {
+        self.bell = Some(self.bell.map_or(position, |first| first.min(position)));
+    }
+
+    /// Gives the link something and does everything that can be done now.
+    pub fn give(&mut self, now: Instant, input: LinkInput, tail: &Tail, clock: Lamport) -> Done {
+        self.link(now, input);
+        self.advance(now, None, tail, clock)
+    }
+
+    /// The server closes.
+    pub fn shut_down(&mut self, now: Instant, tail: &Tail, clock: Lamport) -> Done {
+        self.advance(now, Some(session::Input::Shutdown), tail, clock)
+    }
+
+    fn link(&mut self, now: Instant, input: LinkInput) {
+        self.link
+            .handle(now, input, &mut self.out)
+            .expect("a session speaks in its turn");
+    }
+
+    fn advance(
+        &mut self,
+        now: Instant,
+        first: Option<session::Input>,
+        tail: &Tail,
+        clock: Lamport,
+    ) -> Done {
+        let mut done = Done::default();
+        let mut out = session::Output::default();
+        if let Some(first) = first {
+            self.session.handle(now, first, &mut out);
+        }
+        loop {
+            for event in std::mem::take(&mut self.out.events) {
+                if let Event::Closed(reason) = &event {
+                    self.closed = Some(reason.clone());
+                }
+                self.session
+                    .handle(now, session::Input::Link(event), &mut out);
+            }
+            if self.session.deadline().is_some_and(|at| at <= now) {
+                self.session.handle(now, session::Input::Tick, &mut out);
+            }
+            if let Some(position) = self.bell.take() {
+                self.session.touched(position);
+            }
+            let mut outbox = ToLink {
+                link: &mut self.link,
+                now,
+            };
+            self.session.follow(now, tail, &mut outbox, &mut out);
+            done.asked.append(&mut out.asked);
+            for act in std::mem::take(&mut out.acts) {
+                self.act(now, act, clock);
+            }
+            if self.out.events.is_empty() {
+                break;
+            }
+        }
+        self.link.flush(now, &mut self.out);
+        done.wire = std::mem::take(&mut self.out.wire);
+        done
+    }
+
+    fn act(&mut self, now: Instant, act: Act, clock: Lamport) {
+        match act {
+            Act::Welcome => {
+                let welcome = Welcome { log: LOG, clock }.to_bytes();
+                self.link(now, LinkInput::Accept { welcome });
+            }
+            Act::Link(input) => self.link(now, input),
+            // The world has a weather of its own.
+            Act::Impair(_) | Act::Log(_) => {}
+        }
+    }
+
+    /// When to tick.
+    pub fn deadline(&self) -> Option<Instant> {
+        let link = self.link.deadline();
+        [link, self.session.deadline()].into_iter().flatten().min()
+    }
+
+    /// Whether nothing follows.
+    pub fn is_over(&self) -> bool {
+        self.session.is_over()
+    }
+
+    /// What the link agreed on and how much is in flight.
+    pub fn measures(&self) -> Option<(Terms, LinkStats)> {
+        Some((self.link.terms()?, self.link.stats()))
+    }
+}
+
+struct ToLink<'a> {
+    link: &'a mut Link,
+    now: Instant,
+}
+
+impl Outbox for ToLink<'_> {
+    fn has_room(&self) -> bool {
+        self.link.has_room()
+    }
+
+    fn send(
+        &mut self,
+        kind: FrameType,
+        body: &SharedBody,
+        tail: Option<[u8; 8]>,
+    ) -> Result<(), SendError> {
+        self.link.send_shared(self.now, kind, body, tail)
+    }
+}

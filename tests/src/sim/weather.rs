@@ -1,0 +1,64 @@
+//! How bad the channel is: settings in the channel's own grammar, from dice.
+
+use lamparina_impair::Settings;
+
+use super::dice::Dice;
+
+/// Settings from a text of this module.
+fn settings(spec: &str) -> Settings {
+    spec.parse()
+        .expect("what this module writes is in the channel's grammar")
+}
+
+/// A channel that only takes its time: faults have stopped.
+pub fn calm(dice: &mut Dice) -> Settings {
+    let (delay, seed) = (dice.within(0..40), dice.roll());
+    settings(&format!("delay={delay}ms,seed={seed}"))
+}
+
+/// Any channel, up to 40 % of loss, of both directions or of one.
+pub fn any(dice: &mut Dice) -> Settings {
+    if dice.percent(15) {
+        return calm(dice);
+    }
+    let mut spec = format!("delay={}ms,seed={}", dice.within(0..120), dice.roll());
+    let mut add = |chance: u64, dice: &mut Dice, what: &dyn Fn(&mut Dice) -> String| {
+        if dice.percent(chance) {
+            spec.push(',');
+            spec.push_str(&what(dice));
+        }
+    };
+    add(60, dice, &|dice| {
+        let loss = format!("loss={}%", dice.within(1..41));
+        match dice.percent(30) {
+            true => format!("{loss},burst={}", dice.within(2..12)),
+            false => loss,
+        }
+    });
+    add(30, dice, &|dice| format!("corrupt={}%", dice.within(1..16)));
+    add(30, dice, &|dice| format!("dup={}%", dice.within(1..31)));
+    add(40, dice, &|dice| {
+        format!("jitter={}ms", dice.within(1..200))
+    });
+    add(30, dice, &|dice| format!("reorder={}%", dice.within(1..41)));
+    add(10, dice, &|dice| {
+        format!("rate={}kbit/s", dice.within(256..4_000))
+    });
+    add(10, dice, &|dice| {
+        let from = dice.within(0..3_000);
+        format!("partition={from}ms..{}ms", from + dice.within(1..9_000))
+    });
+    add(20, dice, &|dice| {
+        format!("way={}", if dice.percent(50) { "up" } else { "down" })
+    });
+    settings(&spec)
+}
+
+/// Nothing passes, in both directions or in one.
+pub fn cut_off(dice: &mut Dice) -> Settings {
+    settings(match dice.within(0..3) {
+        0 => "down",
+        1 => "down,way=up",
+        _ => "down,way=down",
+    })
+}

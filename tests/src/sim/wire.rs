@@ -1,0 +1,111 @@
+//! One direction of a connection: pieces go in, frames come out when the channel lets them; the end
+//! of the stream comes out behind the last of them.
+
+use bytes::Bytes;
+use lamparina_impair::{HELD_FRAMES_MAX, Impaired, Input, Settings};
+use lamparina_protocol::Instant;
+use lamparina_protocol::frame::HEADER_BYTES;
+
+use super::trace::Trace;
+
+/// What came out.
+#[derive(Debug, Default)]
+pub struct Arrived {
+    /// Frames, in order.
+    pub frames: Vec<Bytes>,
+    /// The stream has ended behind them.
+    pub ended: bool,
+}
+
+/// One direction.
+#[derive(Debug)]
+pub struct Wire {
+    channel: Impaired,
+    out: Vec<Bytes>,
+    /// The sender has closed; said once nothing is under way.
+    closing: bool,
+    ended: bool,
+    /// Nothing comes out any more, and nobody is told.
+    dead: bool,
+}
+
+impl Wire {
+    /// A direction of a stream.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            channel: Impaired::new(settings, true),
+            out: Vec::new(),
+            closing: false,
+            ended: false,
+            dead: false,
+        }
+    }
+
+    /// Puts whole frames on the wire.
+    pub fn send(&mut self, now: Instant, mut piece: Bytes, trace: &mut Trace) {
+        trace.bytes(&piece);
+        while let Some(length) = piece.first_chunk().map(|field| u32::from_be_bytes(*field)) {
+            let frame = piece.split_to(HEADER_BYTES + length as usize);
+            if !self.dead && !self.closing {
+                self.channel.handle(now, Input::Frame(frame), &mut self.out);
+            }
+        }
+        assert!(piece.is_empty(), "a piece holds whole frames only");
+        assert!(self.channel.frames_under_way() <= HELD_FRAMES_MAX);
+    }
+
+    /// Another weather.
+    pub fn set(&mut self, now: Instant, settings: Settings) {
+        let input = Input::Settings(settings);
+        self.channel.handle(now, input, &mut self.out);
+    }
+
+    /// The sender closes its stream.
+    pub fn close(&mut self) {
+        self.closing = true;
+    }
+
+    /// The wire is cut where nobody notices.
+    pub fn kill(&mut self) {
+        self.dead = true;
+        self.out.clear();
+    }
+
+    /// The wire is cut, and the receiver notices.
+    pub fn snap(&mut self) {
+        self.kill();
+        self.dead = false;
+        self.closing = true;
+        self.channel = Impaired::new(Settings::default(), true);
+    }
+
+    /// What has come out by now.
+    pub fn take(&mut self, now: Instant) -> Arrived {
+        self.channel.handle(now, Input::Tick, &mut self.out);
+        let mut arrived = Arrived::default();
+        std::mem::swap(&mut arrived.frames, &mut self.out);
+        if self.dead {
+            arrived.frames.clear();
+        } else if self.closing && !self.ended && self.channel.deadline().is_none() {
+            self.ended = true;
+            arrived.ended = true;
+        }
+        arrived
+    }
+
+    /// When to take again.
+    pub fn deadline(&self, now: Instant) -> Option<Instant> {
+        if self.dead {
+            return None;
+        }
+        let end = self.closing && !self.ended;
+        let at_once =
+            (!self.out.is_empty() || end && self.channel.deadline().is_none()).then_some(now);
+        at_once.or_else(|| self.channel.deadline())
+    }
+
+    /// What the channel did to frames.
+    pub fn stats(&self) -> lamparina_impair::Stats {
+        self.channel.stats()
+    }
+}

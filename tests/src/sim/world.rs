@@ -1,0 +1,480 @@
+//! Everything together: one server, its clients, two bad wires for each connection, people and
+//! mishaps, in virtual time. After the faults stop everything comes to rest, and then to an end.
+
+mod ending;
+mod making;
+mod misfortune;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use lamparina_client::core::conversation::Input;
+use lamparina_client::core::event::Event;
+use lamparina_impair::Settings;
+use lamparina_protocol::control::Hello;
+use lamparina_protocol::frame::HEADER_BYTES;
+use lamparina_protocol::link::{
+    CloseReason, Input as LinkInput, Link, LinkConfig, LinkStats, Terms,
+};
+use lamparina_protocol::{Epoch, Instant, Nick, UnixMicros};
+use lamparina_server::hub::ConnectionId;
+
+use super::agenda::Agenda;
+use super::check::{Check, Name, Violation, Who};
+use super::client::{Act, Client};
+use super::dice::Dice;
+use super::people::{self, Deed};
+use super::seeds::{Figures, Run};
+use super::served::{Done, Served};
+use super::server::Server;
+use super::trace::Trace;
+use super::wire::Wire;
+
+/// More than any run takes.
+const STEPS_MAX: u64 = 2_000_000;
+/// What the wall clock shows at the beginning.
+const UNIX_AT_ZERO: UnixMicros = UnixMicros(1_700_000_000_000_000);
+/// Control frames written while one frame is in flight, in bytes.
+const CONTROL_BYTES_MAX: u32 = 64 * 1024;
+
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Due {
+    /// The server orders.
+    Order,
+    /// A session's timers and bell.
+    Served(u64),
+    /// What comes out of a wire.
+    Up(u64),
+    Down(u64),
+    /// A client's timers.
+    Client(Who),
+    /// A connection comes about, or does not.
+    Dial(Who),
+    /// Somebody does something.
+    Deed(Who),
+    /// Something befalls somebody.
+    Mishap(Who),
+    /// A killed client begins anew.
+    Rebirth(Who),
+    /// Faults stop.
+    Calm,
+}
+
+/// Where a run stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Stage {
+    /// People talk, and things go wrong.
+    Storm,
+    /// Nothing new happens; what is under way arrives.
+    Calm { since: Instant },
+    /// Everybody leaves.
+    Leaving { since: Instant },
+}
+
+/// The two wires of a connection.
+struct Wires {
+    who: Who,
+    up: Wire,
+    down: Wire,
+}
+
+/// One person.
+struct Person {
+    /// None while it is dead.
+    client: Option<Client>,
+    epoch: Epoch,
+    nick: Nick,
+    weather: Settings,
+    /// What the connection asked for says first.
+    hello: Option<Hello>,
+    link: LinkConfig,
+    /// Texts are this long at most.
+    large: usize,
+    deeds: Dice,
+}
+
+/// The world.
+pub struct World {
+    dice: Dice,
+    now: Instant,
+    stage: Stage,
+    agenda: Agenda<Due>,
+    trace: Trace,
+    server: Server,
+    server_link: LinkConfig,
+    served: BTreeMap<u64, Served>,
+    wires: BTreeMap<u64, Wires>,
+    people: Vec<Person>,
+    check: Check,
+    connections: u64,
+    /// Of wires that are gone.
+    figures: Figures,
+    /// The server closes first, instead of the clients.
+    server_leaves: bool,
+}
+
+impl World {
+    fn step(&mut self, due: Due) {
+        match due {
+            Due::Order => {
+                let rung = self.server.order(&mut self.served, &mut self.check);
+                for id in rung {
+                    let at = self.soon(2_000);
+                    self.agenda.no_later(Due::Served(id), at);
+                }
+            }
+            Due::Served(id) => self.give_served(id, LinkInput::Tick),
+            Due::Up(id) => self.take_up(id),
+            Due::Down(id) => self.take_down(id),
+            Due::Client(who) => {
+                self.with_client(who, |client, now| client.tick(now));
+            }
+            Due::Dial(who) => self.dial(who),
+            Due::Deed(who) => self.deed(who),
+            Due::Mishap(who) => self.mishap(who),
+            Due::Rebirth(who) => self.rebirth(who),
+            Due::Calm => self.calm(),
+        }
+        if let Some(at) = self.server.due(self.now, self.dice.within(0..1_500)) {
+            self.agenda.no_later(Due::Order, at);
+        }
+    }
+
+    fn soon(&mut self, micros: u64) -> Instant {
+        self.now + Duration::from_micros(self.dice.within(0..micros))
+    }
+
+    // The server's side of a connection.
+
+    fn give_served(&mut self, id: u64, input: LinkInput) {
+        let clock = self.server.clock();
+        let Some(served) = self.served.get_mut(&id) else {
+            return;
+        };
+        let done = served.give(self.now, input, &self.server.tail, clock);
+        self.served_did(id, done);
+    }
+
+    fn served_did(&mut self, id: u64, done: Done) {
+        self.server.ask(done.asked);
+        let Some(served) = self.served.get(&id) else {
+            return;
+        };
+        if let Some(measures) = served.measures() {
+            check_measures(measures);
+        }
+        let over = served.is_over();
+        self.agenda.set(
+            Due::Served(id),
+            served.deadline().map(|at| at.max(self.now)),
+        );
+        if let Some(wires) = self.wires.get_mut(&id) {
+            for piece in done.wire {
+                wires.down.send(self.now, piece, &mut self.trace);
+            }
+            if over {
+                wires.down.close();
+            }
+        }
+        if over {
+            let served = self.served.remove(&id);
+            self.server_closed(id, served.and_then(|served| served.closed));
+        }
+        self.watch_wires(id);
+    }
+
+    /// A session is over; at the end it must be so in good order.
+    fn server_closed(&mut self, id: u64, reason: Option<CloseReason>) {
+        let orderly = reason == Some(CloseReason::Orderly);
+        self.trace
+            .note(self.now, "session-over", id, u64::from(orderly));
+        self.agenda.set(Due::Served(id), None);
+        self.note_server_end(id, reason);
+    }
+
+    // Wires.
+
+    fn watch_wires(&mut self, id: u64) {
+        let Some(wires) = self.wires.get(&id) else {
+            return;
+        };
+        self.agenda.set(Due::Up(id), wires.up.deadline(self.now));
+        self.agenda
+            .set(Due::Down(id), wires.down.deadline(self.now));
+    }
+
+    fn take_up(&mut self, id: u64) {
+        let Some(wires) = self.wires.get_mut(&id) else {
+            return;
+        };
+        let arrived = wires.up.take(self.now);
+        for mut frame in arrived.frames {
+            if self.dice.percent(3) {
+                let head = frame.split_to(self.dice.index(frame.len()));
+                self.give_served(id, LinkInput::Bytes(head));
+            }
+            self.give_served(id, LinkInput::Bytes(frame));
+        }
+        if arrived.ended {
+            self.give_served(id, LinkInput::Eof);
+        }
+        self.watch_wires(id);
+    }
+
+    fn take_down(&mut self, id: u64) {
+        let Some(wires) = self.wires.get_mut(&id) else {
+            return;
+        };
+        let (who, arrived) = (wires.who, wires.down.take(self.now));
+        for frame in arrived.frames {
+            let input = LinkInput::Bytes(frame);
+            self.with_client(who, |client, now| client.came(now, id, input));
+        }
+        if arrived.ended {
+            self.with_client(who, |client, now| client.came(now, id, LinkInput::Eof));
+        }
+        self.watch_wires(id);
+    }
+
+    // Clients.
+
+    /// Does something with a client, and what follows from it.
+    fn with_client<T>(
+        &mut self,
+        who: Who,
+        act: impl FnOnce(&mut Client, Instant) -> T,
+    ) -> Option<T> {
+        let client = self.people[who].client.as_mut()?;
+        let done = act(client, self.now);
+        if let Some(measures) = client.measures() {
+            check_measures(measures);
+        }
+        let acts = client.take_acts();
+        self.agenda.set(Due::Client(who), client.deadline(self.now));
+        for act in acts {
+            if let Err(violation) = self.client_did(who, act) {
+                panic!("person {who} at {}: {violation}", self.now);
+            }
+        }
+        Some(done)
+    }
+
+    fn client_did(&mut self, who: Who, act: Act) -> Result<(), Violation> {
+        match act {
+            Act::Connect(hello) => {
+                self.people[who].hello = Some(hello);
+                let at = self.soon(60_000);
+                self.agenda.set(Due::Dial(who), Some(at));
+            }
+            Act::Wire(id, piece) => {
+                if let Some(wires) = self.wires.get_mut(&id) {
+                    wires.up.send(self.now, piece, &mut self.trace);
+                }
+                self.watch_wires(id);
+            }
+            Act::HungUp(id) => {
+                if let Some(wires) = self.wires.get_mut(&id) {
+                    wires.up.close();
+                }
+                self.watch_wires(id);
+            }
+            Act::Entered { resumed, gap } => {
+                let resumed = resumed.get();
+                self.trace
+                    .note(self.now, "entered-after", who as u64, resumed);
+                self.check.resumed(who, resumed, gap)?;
+            }
+            Act::Handed(upto) => self.check.handed(who, upto.get()),
+            Act::Told(event) => self.told(who, event)?,
+        }
+        Ok(())
+    }
+
+    fn told(&mut self, who: Who, event: Event) -> Result<(), Violation> {
+        match event {
+            Event::Message(delivery) => {
+                self.trace
+                    .note(self.now, "delivered", who as u64, delivery.stamp.get());
+                let author = self.server.who_is(delivery.member);
+                self.check.delivered(who, author, &delivery)
+            }
+            Event::Committed(commit) => {
+                assert_eq!(commit.was, None, "the same order, another name");
+                self.trace
+                    .note(self.now, "committed", who as u64, commit.stamp.get());
+                let name = Name {
+                    who,
+                    epoch: commit.name.epoch,
+                    pseq: commit.name.pseq,
+                };
+                let key = super::model::key_of(who);
+                let member = self.server.member_of(&key);
+                self.check.committed(name, member, commit.stamp.get())
+            }
+            Event::Error {
+                code,
+                message: Some(name),
+                ..
+            } => {
+                self.trace
+                    .note(self.now, "refused", who as u64, name.pseq.0);
+                let (epoch, pseq) = (name.epoch, name.pseq);
+                self.check.refused(Name { who, epoch, pseq }, &code)
+            }
+            Event::Joined { after, .. }
+            | Event::Left { after, .. }
+            | Event::Renamed {
+                own: false, after, ..
+            }
+            | Event::RoomJoined { after, .. }
+            | Event::RoomLeft { after, .. } => self.check.event(who, after.get()),
+            Event::NewLog { .. } => panic!("there is one log"),
+            Event::Closed { ending, summary } => {
+                self.trace
+                    .note(self.now, "over", who as u64, summary.pending);
+                self.ended(who, &ending, summary.pending);
+                Ok(())
+            }
+            Event::Connected { nick, .. } => {
+                self.people[who].nick = nick;
+                Ok(())
+            }
+            Event::Error { .. }
+            | Event::Renamed { .. }
+            | Event::Users { .. }
+            | Event::Channel { .. }
+            | Event::Disconnected { .. } => Ok(()),
+        }
+    }
+
+    fn dial(&mut self, who: Who) {
+        let refused = match self.stage {
+            Stage::Storm => self.dice.percent(10),
+            Stage::Calm { .. } => false,
+            Stage::Leaving { .. } => true,
+        };
+        let waiting = self.people[who].client.is_some();
+        let Some(hello) = self.people[who].hello.take().filter(|_| waiting) else {
+            return;
+        };
+        if refused {
+            let text = "no route".to_owned();
+            self.with_client(who, |client, now| {
+                client.give(now, Input::ConnectFailed { text })
+            });
+            return;
+        }
+        self.connections += 1;
+        let id = self.connections;
+        self.trace.note(self.now, "dialed", who as u64, id);
+        let server = LinkConfig {
+            token: self.dice.roll() as u32,
+            ..self.server_link.clone()
+        };
+        self.served
+            .insert(id, Served::new(ConnectionId(id), server, self.now));
+        let weather = &self.people[who].weather;
+        let [up, down] = making::wires(weather, id);
+        self.wires.insert(id, Wires { who, up, down });
+        let token = self.dice.roll() as u32;
+        let config = LinkConfig {
+            token,
+            ..self.people[who].link.clone()
+        };
+        let link = Link::initiate(config, hello.to_bytes(), self.now);
+        self.with_client(who, |client, now| client.dialed(now, id, link));
+        self.give_served(id, LinkInput::Tick);
+    }
+
+    fn deed(&mut self, who: Who) {
+        if self.stage != Stage::Storm {
+            return;
+        }
+        let person = &mut self.people[who];
+        let deed = people::deed(&mut person.deeds, person.large);
+        let next = self.now + Duration::from_millis(person.deeds.within(1..900));
+        self.agenda.set(Due::Deed(who), Some(next));
+        if self.people[who].client.as_ref().is_none_or(Client::is_over) {
+            return;
+        }
+        match deed {
+            Deed::Say {
+                audience,
+                text,
+                times,
+            } => {
+                for _ in 0..times {
+                    self.say(who, audience.clone(), &text);
+                }
+            }
+            Deed::Ask(ask) => {
+                self.with_client(who, |client, _| client.conversation.ask(ask));
+            }
+            Deed::Reconnect => {
+                self.with_client(who, |client, now| client.give(now, Input::Reconnect));
+            }
+        }
+        self.with_client(who, |client, now| client.give(now, Input::Tick));
+    }
+
+    fn say(&mut self, who: Who, audience: lamparina_protocol::Audience, text: &str) {
+        let sent_at = UnixMicros(UNIX_AT_ZERO.0 + self.now.as_micros());
+        let said = self.with_client(who, |client, _| {
+            client.conversation.say(sent_at, audience, text.to_owned())
+        });
+        if let Some(Ok(name)) = said {
+            let (epoch, pseq) = (name.epoch, name.pseq);
+            self.trace.note(self.now, "said", who as u64, pseq.0);
+            self.check.said(Name { who, epoch, pseq }, text);
+        }
+    }
+}
+
+/// What is in flight stays within what was agreed on.
+fn check_measures((terms, stats): (Terms, LinkStats)) {
+    assert!(
+        stats.in_flight_frames <= u32::from(terms.window_frames),
+        "{stats:?}"
+    );
+    let frame_bytes = u32::from(terms.fragment_bytes) + HEADER_BYTES as u32;
+    let bytes = terms.window_bytes.max(frame_bytes) + CONTROL_BYTES_MAX;
+    assert!(stats.in_flight_bytes <= bytes, "{stats:?}");
+}
+
+impl Run for World {
+    fn new(seed: u64) -> Self {
+        making::world(seed)
+    }
+
+    fn run(&mut self) {
+        while !self.is_done() {
+            let Some((at, due)) = self.agenda.pop() else {
+                panic!("nothing follows, and it is not done: {:?}", self.stage);
+            };
+            assert!(self.trace.steps() < STEPS_MAX, "no end");
+            self.now = self.now.max(at);
+            self.note(due);
+            self.step(due);
+            self.pass_on();
+        }
+    }
+
+    fn digest(&self) -> u64 {
+        self.trace.digest()
+    }
+
+    fn count(&self, sum: &mut Figures) {
+        let figures = &self.figures;
+        sum.frames += figures.frames;
+        sum.spoilt += figures.spoilt;
+        sum.ordered += self.check.places() as u64;
+        sum.delivered += self.check.delivered;
+        sum.connections += self.connections;
+        sum.gaps += self.check.gaps;
+        sum.seconds += self.now.as_micros() / 1_000_000;
+    }
+
+    fn last_steps(&self) -> String {
+        self.trace.to_string()
+    }
+}

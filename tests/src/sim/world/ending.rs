@@ -1,0 +1,170 @@
+//! How a world ends: faults stop, everything comes to rest within bounded time, and then everybody
+//! leaves in good order.
+
+use std::time::Duration;
+
+use lamparina_client::core::conversation::Input;
+use lamparina_protocol::Instant;
+use lamparina_protocol::link::CloseReason;
+
+use super::super::client::Client;
+use super::super::weather;
+use super::{Due, Stage, World};
+
+/// After faults stop everything is at rest within this: a dead link is noticed after 60 s, and then
+/// a connection may have to be made again.
+const REST_WITHIN: Duration = Duration::from_secs(240);
+/// Everybody has left within this.
+const LEFT_WITHIN: Duration = Duration::from_secs(30);
+
+impl World {
+    pub(super) fn note(&mut self, due: Due) {
+        let (what, who) = match due {
+            Due::Order => ("order", 0),
+            Due::Served(id) => ("session", id),
+            Due::Up(id) => ("up", id),
+            Due::Down(id) => ("down", id),
+            Due::Client(who) => ("client", who as u64),
+            Due::Dial(who) => ("dial", who as u64),
+            Due::Deed(who) => ("deed", who as u64),
+            Due::Mishap(who) => ("mishap", who as u64),
+            Due::Rebirth(who) => ("rebirth", who as u64),
+            Due::Calm => ("calm", 0),
+        };
+        self.trace.note(self.now, what, who, 0);
+    }
+
+    pub(super) fn calm(&mut self) {
+        self.stage = Stage::Calm { since: self.now };
+        for who in 0..self.people.len() {
+            let settings = weather::calm(&mut self.dice);
+            self.set_weather(who, settings);
+            self.read_at(who, None);
+        }
+    }
+
+    /// Moves to the next stage where it is time.
+    pub(super) fn pass_on(&mut self) {
+        self.bury();
+        match self.stage {
+            Stage::Storm => {}
+            Stage::Calm { since } => {
+                if self.is_at_rest() {
+                    self.leave();
+                } else {
+                    self.within(since, REST_WITHIN, "at rest");
+                }
+            }
+            Stage::Leaving { since } => self.within(since, LEFT_WITHIN, "gone"),
+        }
+    }
+
+    fn within(&self, since: Instant, limit: Duration, what: &str) {
+        if self.now.saturating_since(since) <= limit {
+            return;
+        }
+        let lives = self.people.iter().map(|person| match &person.client {
+            Some(client) => client.conversation.status(self.now).state,
+            None => "dead".to_owned(),
+        });
+        let lives: Vec<_> = lives.collect();
+        let complete = self.check.complete();
+        panic!("not {what} in time: {complete:?}, clients {lives:?}");
+    }
+
+    /// Whether nothing is under way: asked only when nothing waits for the order.
+    fn is_at_rest(&self) -> bool {
+        let settled =
+            |client: &Client| client.is_live() && client.conversation.summary().pending == 0;
+        let clients = self.people.iter().map(|person| person.client.as_ref());
+        let settled = clients.map(|client| client.is_some_and(settled));
+        !self.server.has_work()
+            && self.served.len() == self.people.len()
+            && settled.fold(true, |all, one| all && one)
+            && self.check.complete().is_ok()
+    }
+
+    fn leave(&mut self) {
+        self.stage = Stage::Leaving { since: self.now };
+        self.trace
+            .note(self.now, "leave", 0, u64::from(self.server_leaves));
+        if self.server_leaves {
+            let ids: Vec<u64> = self.served.keys().copied().collect();
+            for id in ids {
+                let clock = self.server.clock();
+                if let Some(served) = self.served.get_mut(&id) {
+                    let done = served.shut_down(self.now, &self.server.tail, clock);
+                    self.served_did(id, done);
+                }
+            }
+            return;
+        }
+        for who in 0..self.people.len() {
+            let close = Input::Close { within: None };
+            self.with_client(who, |client, now| client.give(now, close));
+        }
+    }
+
+    /// The server's side of a connection has ended.
+    pub(super) fn note_server_end(&mut self, id: u64, reason: Option<CloseReason>) {
+        if !matches!(self.stage, Stage::Leaving { .. }) {
+            return;
+        }
+        assert_eq!(
+            reason,
+            Some(CloseReason::Orderly),
+            "connection {id} did not end in good order"
+        );
+    }
+
+    /// Connections that both sides have left.
+    fn bury(&mut self) {
+        let gone = |id: &u64, who: usize| {
+            let line = self.people[who].client.as_ref().and_then(Client::line);
+            !self.served.contains_key(id) && line != Some(*id)
+        };
+        let ids = self.wires.iter().filter(|(id, wires)| gone(id, wires.who));
+        let ids: Vec<u64> = ids.map(|(id, _)| *id).collect();
+        for id in ids {
+            let Some(wires) = self.wires.remove(&id) else {
+                continue;
+            };
+            self.agenda.set(Due::Up(id), None);
+            self.agenda.set(Due::Down(id), None);
+            for stats in [wires.up.stats(), wires.down.stats()] {
+                self.figures.frames += stats.entered;
+                self.figures.spoilt += stats.lost + stats.partitioned + stats.damaged;
+            }
+        }
+    }
+
+    /// Whether everybody has left; if so, in good order.
+    pub(super) fn is_done(&self) -> bool {
+        let leaving = matches!(self.stage, Stage::Leaving { .. });
+        if !leaving || !self.served.is_empty() {
+            return false;
+        }
+        let gone = |client: &Client| client.line().is_none();
+        let clients = || {
+            self.people
+                .iter()
+                .filter_map(|person| person.client.as_ref())
+        };
+        if !clients().all(gone) {
+            return false;
+        }
+        for client in clients() {
+            let closed = client.closed.as_ref();
+            assert_eq!(
+                closed,
+                Some(&CloseReason::Orderly),
+                "a client's link did not end in good order"
+            );
+            assert!(self.server_leaves || client.is_over());
+        }
+        if let Err(violation) = self.check.complete() {
+            panic!("at the end: {violation}");
+        }
+        true
+    }
+}

@@ -1,0 +1,132 @@
+//! How a world begins: all that a seed decides at the start.
+
+use std::time::Duration;
+
+use lamparina_client::core::conversation::{Config, Conversation, Input};
+use lamparina_impair::{Direction, Settings};
+use lamparina_protocol::link::{LinkConfig, Repair};
+use lamparina_protocol::message::TEXT_BYTES_MAX;
+use lamparina_protocol::{Epoch, Instant};
+
+use super::super::agenda::Agenda;
+use super::super::check::{Check, Who};
+use super::super::client::Client;
+use super::super::dice::Dice;
+use super::super::model::key_of;
+use super::super::seeds::Figures;
+use super::super::server::Server;
+use super::super::trace::Trace;
+use super::super::wire::Wire;
+use super::super::{people, weather};
+use super::{Due, Person, Stage, UNIX_AT_ZERO, World};
+
+/// Items that a tail holds in worlds where it is short.
+const SHORT_TAIL: std::ops::Range<u64> = 20..600;
+
+/// The world of `seed`.
+pub(super) fn world(seed: u64) -> World {
+    let mut dice = Dice::new(seed, 1);
+    let persons = dice.within(2..6) as usize;
+    let tail = match dice.percent(15) {
+        true => dice.within(SHORT_TAIL) as usize,
+        false => lamparina_server::tail::TAIL_ITEMS,
+    };
+    let mut agenda = Agenda::default();
+    let calm_at = Instant::from_millis(dice.within(3_000..14_000));
+    agenda.set(Due::Calm, Some(calm_at));
+    let server_link = link(&mut dice);
+    let mut people = Vec::new();
+    for who in 0..persons {
+        people.push(person(&mut dice, seed, who));
+        let begins = Instant::from_millis(dice.within(0..800));
+        agenda.set(Due::Rebirth(who), Some(begins));
+        agenda.set(Due::Deed(who), Some(begins));
+        let first = Instant::from_millis(dice.within(0..4_000));
+        agenda.set(Due::Mishap(who), Some(first));
+    }
+    World {
+        server_leaves: dice.percent(25),
+        dice,
+        now: Instant::ZERO,
+        stage: Stage::Storm,
+        agenda,
+        trace: Trace::default(),
+        server: Server::new(tail),
+        server_link,
+        served: Default::default(),
+        wires: Default::default(),
+        people,
+        check: Check::new(persons),
+        connections: 0,
+        figures: Figures::default(),
+    }
+}
+
+fn person(dice: &mut Dice, seed: u64, who: Who) -> Person {
+    let link = link(dice);
+    let window = usize::from(link.window_frames).min(256) * usize::from(link.fragment_bytes);
+    Person {
+        client: None,
+        epoch: Epoch(0),
+        nick: people::first_name(dice, who),
+        weather: weather::any(dice),
+        hello: None,
+        large: (window * 16).min(TEXT_BYTES_MAX),
+        link,
+        deeds: Dice::new(seed, 1_000 + who as u64),
+    }
+}
+
+fn link(dice: &mut Dice) -> LinkConfig {
+    let mut config = LinkConfig::new(0);
+    if dice.percent(20) {
+        config.repair = Repair::GoBackN;
+    }
+    if dice.percent(30) {
+        config.window_frames = dice.within(4..65) as u16;
+    }
+    if dice.percent(30) {
+        config.fragment_bytes = dice.within(128..8_181) as u16;
+    }
+    if dice.percent(15) {
+        config.window_bytes = dice.within(4_000..60_000) as u32;
+    }
+    config
+}
+
+/// The wires of connection `id` in this weather.
+pub(super) fn wires(weather: &Settings, id: u64) -> [Wire; 2] {
+    let seed = weather.seed() ^ id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let settings = weather.clone().with_seed(seed);
+    [Direction::Up, Direction::Down].map(|way| Wire::new(settings.for_direction(way)))
+}
+
+impl World {
+    /// A client begins, for the first time or anew, with an empty memory.
+    pub(super) fn rebirth(&mut self, who: Who) {
+        let unix = UNIX_AT_ZERO.0 + self.now.as_micros();
+        let person = &mut self.people[who];
+        person.epoch = Epoch((person.epoch.0 + 1).max(unix));
+        let conversation = Conversation::new(Config {
+            server: "simulated".to_owned(),
+            author: key_of(who),
+            nick: person.nick.clone(),
+            epoch: person.epoch,
+            unix_at_zero: UNIX_AT_ZERO,
+            seed: self.dice.roll(),
+            reconnect: true,
+            retry_first: true,
+            give_up_after: None,
+        });
+        person.client = Some(Client::new(conversation));
+        self.check.reborn(who);
+        self.trace
+            .note(self.now, "begins", who as u64, person.epoch.0);
+        self.with_client(who, |client, now| client.give(now, Input::Start));
+        if self.stage != Stage::Storm {
+            return;
+        }
+        let next = self.now + Duration::from_millis(self.dice.within(1..500));
+        self.agenda.no_later(Due::Deed(who), next);
+    }
+}

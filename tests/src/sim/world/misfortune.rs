@@ -1,0 +1,141 @@
+//! What befalls people: weather, cuts that one side or both notice, crashes, slow readers.
+
+use std::time::Duration;
+
+use lamparina_client::core::event::Ending;
+use lamparina_impair::{Direction, Settings};
+
+use super::super::check::Who;
+use super::super::people::{self, Mishap};
+use super::super::weather;
+use super::{Due, Stage, World};
+
+impl World {
+    pub(super) fn mishap(&mut self, who: Who) {
+        if self.stage != Stage::Storm {
+            return;
+        }
+        let next = self.now + Duration::from_millis(self.dice.within(200..5_000));
+        self.agenda.set(Due::Mishap(who), Some(next));
+        let mishap = people::mishap(&mut self.dice);
+        match mishap {
+            Mishap::Weather => {
+                let settings = weather::any(&mut self.dice);
+                self.set_weather(who, settings);
+            }
+            Mishap::CutOff => {
+                let settings = weather::cut_off(&mut self.dice);
+                self.set_weather(who, settings);
+            }
+            Mishap::Cut { client, server } => self.cut(who, client, server),
+            Mishap::Crash {
+                noticed,
+                back_after,
+            } => self.crash(who, noticed, back_after),
+            Mishap::Slow(pace) => self.read_at(who, Some(pace)),
+            Mishap::Fast => self.read_at(who, None),
+        }
+    }
+
+    pub(super) fn read_at(&mut self, who: Who, pace: Option<Duration>) {
+        self.with_client(who, |client, now| {
+            client.read_at(pace);
+            client.tick(now);
+        });
+    }
+
+    /// Another weather, for the connections there are and those to come.
+    pub(super) fn set_weather(&mut self, who: Who, settings: Settings) {
+        self.trace
+            .note(self.now, "weather", who as u64, settings.seed());
+        let own = self.wires.iter_mut().filter(|(_, wires)| wires.who == who);
+        let mut ids = Vec::new();
+        for (id, wires) in own {
+            wires
+                .up
+                .set(self.now, settings.for_direction(Direction::Up));
+            wires
+                .down
+                .set(self.now, settings.for_direction(Direction::Down));
+            ids.push(*id);
+        }
+        ids.into_iter().for_each(|id| self.watch_wires(id));
+        self.people[who].weather = settings;
+    }
+
+    fn cut(&mut self, who: Who, client: bool, server: bool) {
+        let line = self.people[who]
+            .client
+            .as_ref()
+            .and_then(|client| client.line());
+        let Some(wires) = line.and_then(|id| self.wires.get_mut(&id)) else {
+            return;
+        };
+        if client {
+            wires.down.snap();
+        } else {
+            wires.down.kill();
+        }
+        if server {
+            wires.up.snap();
+        } else {
+            wires.up.kill();
+        }
+        self.trace
+            .note(self.now, "cut", who as u64, u64::from(client));
+        line.into_iter().for_each(|id| self.watch_wires(id));
+    }
+
+    /// Kills a client; its memory is lost.
+    pub(super) fn crash(&mut self, who: Who, noticed: bool, back_after: Duration) {
+        let Some(client) = self.people[who].client.take() else {
+            return;
+        };
+        self.trace
+            .note(self.now, "crash", who as u64, u64::from(noticed));
+        if let Some(wires) = client.line().and_then(|id| self.wires.get_mut(&id)) {
+            if noticed {
+                wires.up.close();
+            } else {
+                wires.up.kill();
+            }
+        }
+        client
+            .line()
+            .into_iter()
+            .for_each(|id| self.watch_wires(id));
+        self.people[who].hello = None;
+        self.agenda.set(Due::Client(who), None);
+        self.agenda.set(Due::Dial(who), None);
+        self.agenda
+            .set(Due::Rebirth(who), Some(self.now + back_after));
+        // Its messages are nobody's from now on, whatever becomes of them.
+        self.check.reborn(who);
+    }
+
+    /// A conversation is over. Only two ends are nobody's mistake: being asked to, and a name that
+    /// somebody else was faster to claim.
+    pub(super) fn ended(&mut self, who: Who, ending: &Ending, pending: u64) {
+        match ending {
+            Ending::Left => {
+                assert!(
+                    matches!(self.stage, Stage::Leaving { .. }),
+                    "{who} was not asked to leave"
+                );
+                assert_eq!(pending, 0, "{who} left with messages pending");
+            }
+            Ending::Refused { code, .. } if code == "nick-taken" => {
+                // Names of one's own are always free.
+                let own = ["ana", "bob", "carla", "dan", "eva"][who];
+                let name = match self.dice.percent(50) {
+                    true => own.to_owned(),
+                    false => format!("{own}-{}", self.connections),
+                };
+                self.people[who].nick = people::nick(&name);
+                let back = self.now + Duration::from_millis(self.dice.within(10..2_000));
+                self.agenda.set(Due::Rebirth(who), Some(back));
+            }
+            other => panic!("the conversation of {who} ended: {other:?}"),
+        }
+    }
+}
