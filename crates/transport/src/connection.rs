@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use lamparina_impair::{Impaired, Settings};
 use lamparina_protocol::Instant;
 use lamparina_protocol::frame::{FrameType, SharedBody};
 use lamparina_protocol::link::{Event, Input, Link, Outgoing, Output, SendError, UseError};
-use tokio::io::Interest;
+use tokio::io::{AsyncRead, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
@@ -171,17 +172,19 @@ impl Connection {
             return;
         }
         self.arm();
-        let wants_write = !self.waiting.is_empty();
-        let interest = match (self.reading && !self.ended, wants_write) {
-            (true, true) => Some(Interest::READABLE | Interest::WRITABLE),
-            (true, false) => Some(Interest::READABLE),
-            (false, true) => Some(Interest::WRITABLE),
-            (false, false) => None,
-        };
+        let reading = self.reading && !self.ended;
+        let writing = !self.waiting.is_empty();
         tokio::select! {
-            ready = ready(&self.stream, interest) => match ready {
-                Ok(ready) if ready.is_readable() || ready.is_read_closed() => self.read(),
-                Ok(_) => {}
+            moved = moved(&mut self.stream, reading, writing) => match moved {
+                Ok(Moved::Came(bytes)) if bytes.is_empty() => self.end(),
+                Ok(Moved::Came(bytes)) => {
+                    let more = bytes.len() == READ_BYTES;
+                    self.came(bytes);
+                    if more {
+                        self.read();
+                    }
+                }
+                Ok(Moved::Writable) => {}
                 Err(_) => self.end(),
             },
             () = fire(&mut self.timer, self.armed) => {
@@ -237,8 +240,9 @@ impl Connection {
         any
     }
 
+    /// Takes what more there is, for a while.
     fn read(&mut self) {
-        for _ in 0..READS_IN_A_ROW {
+        for _ in 1..READS_IN_A_ROW {
             let got = SCRATCH.with_borrow_mut(|scratch| {
                 self.stream
                     .try_read(scratch)
@@ -360,6 +364,38 @@ impl Connection {
         }
         self.armed = Some(wanted);
     }
+}
+
+/// What became possible at the socket.
+enum Moved {
+    /// These bytes came; none at the end.
+    Came(Bytes),
+    /// It takes bytes again.
+    Writable,
+}
+
+/// Waits for bytes and takes them, or for room. A read that leaves room in the buffer tells the
+/// runtime that nothing is left; to wait first and then read would cost another system call.
+async fn moved(stream: &mut TcpStream, reading: bool, writing: bool) -> io::Result<Moved> {
+    std::future::poll_fn(|context| {
+        if reading {
+            let came = SCRATCH.with_borrow_mut(|scratch| {
+                let mut buffer = ReadBuf::new(scratch);
+                let read = Pin::new(&mut *stream).poll_read(context, &mut buffer);
+                read.map_ok(|()| Bytes::copy_from_slice(buffer.filled()))
+            });
+            if came.is_ready() {
+                return came.map_ok(Moved::Came);
+            }
+        }
+        if writing {
+            return stream
+                .poll_write_ready(context)
+                .map_ok(|()| Moved::Writable);
+        }
+        Poll::Pending
+    })
+    .await
 }
 
 async fn ready(stream: &TcpStream, interest: Option<Interest>) -> io::Result<tokio::io::Ready> {

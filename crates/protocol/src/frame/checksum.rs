@@ -54,27 +54,35 @@ pub fn extend(crc: u32, bytes: &[u8]) -> u32 {
         hasher.update(bytes);
         return hasher.finalize();
     }
-    let mut crc = !crc;
-    let mut eights = bytes.chunks_exact(8);
-    for eight in &mut eights {
-        // `chunks_exact(8)` gives eight bytes; the pattern only names them.
-        let &[b0, b1, b2, b3, b4, b5, b6, b7] = eight else {
-            continue;
-        };
-        let low = crc ^ u32::from_le_bytes([b0, b1, b2, b3]);
-        crc = TABLES[7][(low & 0xff) as usize]
-            ^ TABLES[6][(low >> 8 & 0xff) as usize]
-            ^ TABLES[5][(low >> 16 & 0xff) as usize]
-            ^ TABLES[4][(low >> 24) as usize]
-            ^ TABLES[3][b4 as usize]
-            ^ TABLES[2][b5 as usize]
-            ^ TABLES[1][b6 as usize]
-            ^ TABLES[0][b7 as usize];
-    }
-    for &byte in eights.remainder() {
-        crc = (crc >> 8) ^ TABLES[0][((crc ^ u32::from(byte)) & 0xff) as usize];
-    }
-    !crc
+    let (eights, rest) = bytes.as_chunks::<8>();
+    let crc = eights
+        .iter()
+        .fold(!crc, |crc, eight| step(crc, u64::from_le_bytes(*eight)));
+    !rest.iter().fold(crc, |crc, &byte| {
+        (crc >> 8) ^ TABLES[0][((crc ^ u32::from(byte)) & 0xff) as usize]
+    })
+}
+
+/// As [`extend`] by eight bytes, given as a little-endian number: they need not be in memory.
+#[inline]
+pub(crate) fn extend_by_eight(crc: u32, eight: u64) -> u32 {
+    !step(!crc, eight)
+}
+
+/// Eight bytes further, without the inversions at both ends: eight look-ups that wait for nothing
+/// but the first four bytes' sum with what was before.
+#[inline]
+fn step(crc: u32, eight: u64) -> u32 {
+    let sum = eight ^ u64::from(crc);
+    let at = |byte: u32| (sum >> (8 * byte) & 0xff) as usize;
+    TABLES[7][at(0)]
+        ^ TABLES[6][at(1)]
+        ^ TABLES[5][at(2)]
+        ^ TABLES[4][at(3)]
+        ^ TABLES[3][at(4)]
+        ^ TABLES[2][at(5)]
+        ^ TABLES[1][at(6)]
+        ^ TABLES[0][at(7)]
 }
 
 #[cfg(test)]

@@ -109,7 +109,11 @@ fn put(
         checksum: 0,
         last: u8::from(last),
     };
-    header.checksum = header.checksum_after(checksum::extend(body_crc, tail));
+    let payload_crc = match <[u8; 8]>::try_from(tail) {
+        Ok(eight) => checksum::extend_by_eight(body_crc, u64::from_le_bytes(eight)),
+        Err(_) => checksum::extend(body_crc, tail),
+    };
+    header.checksum = header.checksum_after(payload_crc);
     out.reserve(super::HEADER_BYTES + body.len() + tail.len());
     out.put_slice(&header.to_bytes());
     out.put_slice(body);

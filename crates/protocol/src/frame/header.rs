@@ -196,15 +196,14 @@ impl Header {
         bytes
     }
 
-    /// The header without its checksum: length, type, seq, last.
-    pub fn covered(&self) -> [u8; 8] {
-        let [l0, l1, l2, l3] = self.length.to_be_bytes();
-        let [s0, s1] = self.seq.0.to_be_bytes();
-        [l0, l1, l2, l3, self.kind, s0, s1, self.last]
-    }
-
-    /// The checksum that this header should carry, given the CRC-32 of its payload.
+    /// The checksum that this header should carry, given the CRC-32 of its payload: continued over
+    /// length, type, seq and last, in the order in which they stand.
+    #[inline]
     pub fn checksum_after(&self, payload_crc: u32) -> u32 {
-        checksum::extend(payload_crc, &self.covered())
+        let covered = u64::from(self.length.swap_bytes())
+            | u64::from(self.kind) << 32
+            | u64::from(self.seq.0.swap_bytes()) << 40
+            | u64::from(self.last) << 56;
+        checksum::extend_by_eight(payload_crc, covered)
     }
 }

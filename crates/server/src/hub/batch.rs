@@ -125,39 +125,73 @@ pub struct Entered {
 pub enum Rings {
     /// All of them.
     Everyone,
-    /// These, in ascending order.
+    /// These, in this order; one that is named again need not be rung again.
     These(Vec<ConnectionId>),
 }
 
 impl Batch {
-    /// The items that reach a connection and its member, ascending; `merged` is room to work in.
+    /// The items, from `from` on, that reach a connection and its member, ascending; `own` is room
+    /// to work in.
     pub fn reaching<'a>(
         &'a self,
         connection: ConnectionId,
         member: Option<MemberId>,
-        merged: &'a mut Vec<u32>,
-    ) -> &'a [u32] {
-        let answers = of(&self.connections, connection);
-        let (own, everyone) = match member {
-            Some(member) => (of(&self.members, member), &self.everyone[..]),
-            None => (&[][..], &[][..]),
-        };
-        if answers.is_empty() && own.is_empty() && self.lanes.is_empty() {
-            return everyone;
-        }
-        merged.clear();
-        merged.extend_from_slice(everyone);
-        merged.extend(own.iter().map(|(_, index)| *index));
-        merged.extend(answers.iter().map(|(_, index)| *index));
-        for lane in &self.lanes {
-            if member.is_some_and(|member| lane.members.binary_search(&member).is_ok()) {
-                merged.extend_from_slice(&lane.items);
+        from: u32,
+        own: &'a mut Vec<u32>,
+    ) -> Reaching<'a> {
+        own.clear();
+        own.extend(
+            of(&self.connections, connection)
+                .iter()
+                .map(|(_, index)| *index),
+        );
+        if let Some(member) = member {
+            own.extend(of(&self.members, member).iter().map(|(_, index)| *index));
+            for lane in &self.lanes {
+                if lane.members.binary_search(&member).is_ok() {
+                    own.extend_from_slice(&lane.items);
+                }
             }
         }
         // A few ascending runs: the stable sort finds and merges them.
-        merged.sort();
-        merged
+        own.sort();
+        let everyone = match member {
+            Some(_) => &self.everyone[..],
+            None => &[],
+        };
+        Reaching {
+            everyone: onward(everyone, from),
+            own: onward(own, from),
+        }
     }
+}
+
+/// Two ascending lists of items as one.
+#[derive(Clone, Debug)]
+pub struct Reaching<'a> {
+    everyone: &'a [u32],
+    own: &'a [u32],
+}
+
+impl Iterator for Reaching<'_> {
+    type Item = u32;
+
+    #[inline]
+    fn next(&mut self) -> Option<u32> {
+        let first = match (self.everyone.first(), self.own.first()) {
+            (Some(shared), Some(own)) if own < shared => &mut self.own,
+            (Some(_), _) => &mut self.everyone,
+            (None, _) => &mut self.own,
+        };
+        let (index, rest) = first.split_first()?;
+        *first = rest;
+        Some(*index)
+    }
+}
+
+/// The items from `from` on.
+fn onward(items: &[u32], from: u32) -> &[u32] {
+    &items[items.partition_point(|index| *index < from)..]
 }
 
 /// The entries of `key`.

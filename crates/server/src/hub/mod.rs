@@ -11,7 +11,7 @@ mod list;
 mod witness;
 
 pub use ask::{Ask, Asked, ConnectionId};
-pub use batch::{Batch, Entered, Item, Lane, Note, Rings, What, Words};
+pub use batch::{Batch, Entered, Item, Lane, Note, Reaching, Rings, What, Words};
 pub use list::LIST_USERS_MAX;
 pub use witness::Witness;
 
@@ -159,18 +159,15 @@ impl Hub {
         if !batch.everyone.is_empty() {
             return Rings::Everyone;
         }
+        // Who asked is rung first: the scheduler runs first what is woken last, and a message's
+        // recipients should not wait until its author has been told its place.
         let asked = batch.connections.iter().map(|(connection, _)| *connection);
         let mut these: Vec<ConnectionId> = asked.collect();
         these.dedup();
         let single = batch.members.iter().map(|(member, _)| member);
         let in_lanes = batch.lanes.iter().flat_map(|lane| lane.members.iter());
-        these.extend(
-            single
-                .chain(in_lanes)
-                .filter_map(|member| self.connection_of(Some(*member))),
-        );
-        these.sort_unstable();
-        these.dedup();
+        let recipients = single.chain(in_lanes);
+        these.extend(recipients.filter_map(|member| self.connection_of(Some(*member))));
         Rings::These(these)
     }
 }

@@ -182,10 +182,16 @@ fn larger_rooms_share_one_lane() {
     let (batch, rings) = hub.apply(&mut asked, &mut ()).unwrap();
     assert_eq!(batch.lanes.len(), 1);
     assert_eq!(batch.lanes[0].items, [0, 2, 4]);
-    assert_eq!(rings, Rings::These((1..=40).map(ConnectionId).collect()));
-    let mut merged = Vec::new();
-    let reaching = batch.reaching(ConnectionId(2), Some(MemberId(1)), &mut merged);
-    assert_eq!(reaching, [0, 2, 3, 4]);
+    // Who asked, then everybody in the room.
+    let rung = (1..=3).chain(1..=40).map(ConnectionId);
+    assert_eq!(rings, Rings::These(rung.collect()));
+    let mut own = Vec::new();
+    let mut reaching = |from| {
+        let reaching = batch.reaching(ConnectionId(2), Some(MemberId(1)), from, &mut own);
+        reaching.collect::<Vec<_>>()
+    };
+    assert_eq!(reaching(0), [0, 2, 3, 4]);
+    assert_eq!(reaching(3), [3, 4]);
 }
 
 #[test]

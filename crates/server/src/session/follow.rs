@@ -10,7 +10,7 @@ use lamparina_protocol::{Instant, Prev, codec};
 use super::machine::{Live, Place, Session, State};
 use super::output::{Act, Logged, Output};
 use super::{reason, resume::resume};
-use crate::hub::{Batch, Entered, Item, Note, What, Words};
+use crate::hub::{Batch, Entered, Item, Note, Reaching, What, Words};
 use crate::tail::{Read, Tail};
 
 /// Takes messages for the client.
@@ -126,19 +126,17 @@ impl Session {
 
     /// Sends the items of `batch` from the place on.
     fn read(&mut self, batch: &Batch, outbox: &mut impl Outbox, out: &mut Output) -> Step {
-        let mut merged = Vec::new();
+        let mut own = Vec::new();
         let member = match &self.state {
             State::Live(live) => Some(live.member),
             _ => None,
         };
-        let reaching = batch.reaching(self.config.id, member, &mut merged);
-        let from = reaching.partition_point(|index| *index < self.place.item);
-        let reaching = reaching.get(from..).unwrap_or_default();
+        let reaching = batch.reaching(self.config.id, member, self.place.item, &mut own);
         match &mut self.state {
             State::Live(live) => live.read(batch, reaching, &mut self.place, outbox, out),
             // Before the entry there are only answers to the claim.
             _ => {
-                for &index in reaching {
+                for index in reaching {
                     if let Some(What::Note(note)) = batch.items.get(index as usize).map(what) {
                         self.place.item = index + 1;
                         return Step::Note((**note).clone());
@@ -220,12 +218,12 @@ impl Live {
     fn read(
         &mut self,
         batch: &Batch,
-        reaching: &[u32],
+        reaching: Reaching<'_>,
         place: &mut Place,
         outbox: &mut impl Outbox,
         out: &mut Output,
     ) -> Step {
-        for &index in reaching {
+        for index in reaching {
             let Some(item) = batch.items.get(index as usize) else {
                 continue;
             };
