@@ -8,7 +8,7 @@
 //! | `input`, `output` | lines in, lines out, without holding up anything |
 //! | `chat` | the conversation |
 //! | `send`, `tail` | for scripts |
-//! | [`demo`] | a whole chat that proves its order |
+//! | `demo` | a whole chat that proves its order |
 //! | `local` | where they meet: the socket of a running client |
 
 mod args;
