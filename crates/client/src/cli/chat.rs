@@ -198,10 +198,13 @@ impl Chat {
                 reason,
                 retry: Some(retry),
             } if !self.json => self.talk.disconnected(reason, *retry),
-            Event::Closed { summary, .. } => {
+            Event::Closed { summary, ending } => {
                 self.talk.stop();
-                if !self.json {
-                    self.talk.say(&closing_words(*summary));
+                match (self.json, ending.error()) {
+                    (false, _) => self.talk.say(&closing_words(*summary)),
+                    // Whoever reads the events has the error; this is for whoever watches.
+                    (true, Some((_, text))) => self.talk.say(&crate::show::clean::line(text)),
+                    (true, None) => {}
                 }
             }
             _ => {}

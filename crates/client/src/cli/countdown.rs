@@ -1,5 +1,6 @@
 //! The line on stderr that counts down to the next attempt at a connection: it rewrites itself on a
-//! terminal, and is one line each time elsewhere.
+//! terminal, and is one line each time elsewhere. It is short, for a line that wraps around cannot
+//! be rewritten; why there is no connection is said above it, once.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
@@ -17,7 +18,9 @@ const CLEAR_LINE: &str = "\r\u{1b}[K";
 #[derive(Debug)]
 pub(super) struct Talk {
     terminal: bool,
-    counting: Option<(Instant, String)>,
+    counting: Option<Instant>,
+    /// Why there is no connection, as said last.
+    reason: String,
 }
 
 impl Talk {
@@ -25,6 +28,7 @@ impl Talk {
         Self {
             terminal: io::stderr().is_terminal(),
             counting: None,
+            reason: String::new(),
         }
     }
 
@@ -45,14 +49,15 @@ impl Talk {
     /// The connection is gone for `retry`.
     pub(super) fn disconnected(&mut self, reason: &str, retry: Duration) {
         let reason = clean::line(reason);
+        if reason != self.reason {
+            self.say(&format!("disconnected: {reason}"));
+            self.reason = reason;
+        }
         if self.terminal {
-            self.counting = Some((Instant::now() + retry, reason));
+            self.counting = Some(Instant::now() + retry);
             self.rewrite();
         } else {
-            let seconds = retry.as_secs_f32();
-            self.say(&format!(
-                "disconnected: {reason}; trying again in {seconds:.1} s"
-            ));
+            self.say(&format!("trying again in {:.1} s", retry.as_secs_f32()));
         }
     }
 
@@ -62,10 +67,11 @@ impl Talk {
             write_now(CLEAR_LINE);
         }
         self.counting = None;
+        self.reason.clear();
     }
 
     pub(super) fn rewrite(&self) {
-        if let (true, Some((until, reason))) = (self.terminal, &self.counting) {
+        if let (true, Some(until)) = (self.terminal, self.counting) {
             let left = until
                 .saturating_duration_since(Instant::now())
                 .as_secs_f32();
@@ -73,7 +79,7 @@ impl Talk {
                 true => format!("trying again in {left:.1} s"),
                 false => "trying again now".to_owned(),
             };
-            write_now(&format!("{CLEAR_LINE}* disconnected: {reason}; {when}"));
+            write_now(&format!("{CLEAR_LINE}* {when}"));
         }
     }
 }

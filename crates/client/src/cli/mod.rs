@@ -3,13 +3,13 @@
 //!
 //! | module | does |
 //! |---|---|
-//! | [`args`] | the command line |
-//! | [`setup`] | who, where and how, from arguments, environment and the person |
-//! | [`input`], [`output`] | lines in, lines out, without holding up anything |
-//! | [`chat`] | the conversation |
-//! | [`send`], [`tail`] | for scripts |
-//! | [`demo`] | a whole chat that proves its order |
-//! | [`local`] | where they meet: the socket of a running client |
+//! | `args` | the command line |
+//! | `setup` | who, where and how, from arguments, environment and the person |
+//! | `input`, `output` | lines in, lines out, without holding up anything |
+//! | `chat` | the conversation |
+//! | `send`, `tail` | for scripts |
+//! | `demo` | a whole chat that proves its order |
+//! | `local` | where they meet: the socket of a running client |
 
 mod args;
 mod chat;

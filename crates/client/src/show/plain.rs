@@ -77,10 +77,15 @@ pub fn event(event: &Event, style: &Style) -> Option<Line> {
         Event::Channel { spec } => {
             Line::Talk(format!("the server's channel: {}", clean::line(spec)))
         }
-        Event::NewLog { again, .. } => Line::Talk(format!(
-            "this server has begun a new order (it was started again): stamps begin anew, and {again} \
-             unsettled messages go again"
-        )),
+        Event::NewLog { again, .. } => {
+            let again = match again {
+                0 => String::new(),
+                again => format!("; {again} messages without a place go again"),
+            };
+            Line::Talk(format!(
+                "this server was started again and has begun a new order: stamps begin anew{again}"
+            ))
+        }
         Event::Error { code, text, .. } => Line::Talk(format!(
             "error {}: {}",
             clean::line(code),
