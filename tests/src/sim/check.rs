@@ -183,6 +183,8 @@ pub enum Violation {
 /// A message, as its author said it.
 #[derive(Clone, Debug)]
 struct Said {
+    /// What its author first called it.
+    given: Name,
     text: u64,
     seen: u64,
     /// The last stamp that its author had been told of, by a delivery or a commit.
@@ -226,6 +228,8 @@ pub struct Check {
     ordered: BTreeMap<u64, Ordered>,
     places: BTreeMap<Name, u64>,
     refused: BTreeMap<Name, &'static str>,
+    /// What a message is called now, by what it was called first.
+    names: BTreeMap<Name, Name>,
     last_of: BTreeMap<Who, (Epoch, Pseq)>,
     viewers: Vec<Viewer>,
     second: OrderCheck,
@@ -268,6 +272,7 @@ impl Check {
     pub fn said(&mut self, name: Name, text: &str) {
         let viewer = &self.viewers[name.who];
         let said = Said {
+            given: name,
             text: digest(text),
             seen: viewer.seen,
             known: viewer.known,
@@ -422,12 +427,13 @@ impl Check {
         Ok(())
     }
 
-    /// Somebody is told that what it said has no place.
+    /// Somebody is told that what it said has no place. It is called what it was called first.
     ///
     /// # Errors
     ///
     /// As [`Self::ordered`].
-    pub fn refused(&mut self, name: Name, code: &str) -> Checked {
+    pub fn refused(&mut self, given: Name, code: &str) -> Checked {
+        let name = self.names.get(&given).copied().unwrap_or(given);
         if code == "clock-ahead" {
             return Err(Violation::ClockAhead(name));
         }
@@ -521,6 +527,43 @@ impl Check {
         for (name, said) in &mut self.said {
             said.orphan |= name.who == who;
         }
+    }
+
+    /// The order begins anew, with an empty memory: another log. What is settled stays settled.
+    pub fn new_log(&mut self) {
+        let people = self.viewers.len();
+        let (delivered, bytes) = (self.delivered, self.bytes);
+        let (gaps, refusals) = (self.gaps, self.refusals);
+        *self = Self {
+            said: std::mem::take(&mut self.said),
+            names: std::mem::take(&mut self.names),
+            delivered,
+            bytes,
+            gaps,
+            refusals,
+            ..Self::new(people)
+        };
+        for said in self.said.values_mut() {
+            (said.seen, said.known) = (0, 0);
+        }
+    }
+
+    /// What somebody said and is not settled has new names, in the same order. Gives how many.
+    pub fn renamed(&mut self, who: Who, epoch: Epoch) -> u64 {
+        let open = |(name, said): &(&Name, &Said)| {
+            name.who == who && said.settled.is_none() && !said.orphan
+        };
+        let names = self.said.iter().filter(open).map(|(name, _)| *name);
+        let names: Vec<_> = names.collect();
+        for (place, before) in names.iter().enumerate() {
+            if let Some(said) = self.said.remove(before) {
+                let pseq = Pseq(place as u64 + 1);
+                let name = Name { who, epoch, pseq };
+                self.names.insert(said.given, name);
+                self.said.insert(name, said);
+            }
+        }
+        names.len() as u64
     }
 
     /// Whether everything said by the living is settled and everybody has what is for it.

@@ -52,6 +52,8 @@ enum Due {
     Dial(Who),
     /// Somebody does something.
     Deed(Who),
+    /// The server dies, and another one takes its address.
+    Death,
     /// Something befalls somebody.
     Mishap(Who),
     /// A killed client begins anew.
@@ -109,6 +111,9 @@ pub struct World {
     people: Vec<Person>,
     check: Check,
     connections: u64,
+    /// Logs that there were.
+    logs: u8,
+    tail_items: usize,
     /// Clients that began, for the first time or anew.
     lives: u64,
     /// Of wires that are gone.
@@ -136,6 +141,7 @@ impl World {
             Due::Dial(who) => self.dial(who),
             Due::Deed(who) => self.deed(who),
             Due::Mishap(who) => self.mishap(who),
+            Due::Death => self.death(),
             Due::Rebirth(who) => self.rebirth(who),
             Due::Calm => self.calm(),
         }
@@ -288,7 +294,11 @@ impl World {
                     .note(self.now, "entered-after", who as u64, resumed);
                 self.check.resumed(who, resumed, gap)?;
             }
-            Act::Handed(upto) => self.check.handed(who, upto.get()),
+            Act::Handed(log, upto) => {
+                if log == self.server.log {
+                    self.check.handed(who, upto.get());
+                }
+            }
             Act::Told(event) => self.told(who, event)?,
         }
         Ok(())
@@ -303,7 +313,10 @@ impl World {
                 self.check.delivered(who, author, &delivery)
             }
             Event::Committed(commit) => {
-                assert_eq!(commit.was, None, "the same order, another name");
+                assert!(
+                    commit.was.is_none() || self.logs > 1,
+                    "the same log, another name"
+                );
                 self.trace
                     .note(self.now, "committed", who as u64, commit.stamp.get());
                 let name = Name {
@@ -332,7 +345,14 @@ impl World {
             }
             | Event::RoomJoined { after, .. }
             | Event::RoomLeft { after, .. } => self.check.event(who, after.get()),
-            Event::NewLog { .. } => panic!("there is one log"),
+            Event::NewLog { log, epoch, again } => {
+                assert_eq!(log, self.server.log);
+                self.trace.note(self.now, "new-log", who as u64, again);
+                self.people[who].epoch = epoch;
+                let renamed = self.check.renamed(who, epoch);
+                assert_eq!(renamed, again, "what goes again is what is not settled");
+                Ok(())
+            }
             Event::Closed { ending, summary } => {
                 self.trace
                     .note(self.now, "over", who as u64, summary.pending);
@@ -375,8 +395,10 @@ impl World {
             token: self.dice.roll() as u32,
             ..self.server_link.clone()
         };
-        self.served
-            .insert(id, Served::new(ConnectionId(id), server, self.now));
+        self.served.insert(
+            id,
+            Served::new(ConnectionId(id), self.server.log, server, self.now),
+        );
         let weather = &self.people[who].weather;
         let [up, down] = making::wires(weather, id);
         self.wires.insert(id, Wires { who, up, down });

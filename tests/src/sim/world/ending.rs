@@ -29,6 +29,7 @@ impl World {
             Due::Deed(who) => ("deed", who as u64),
             Due::Mishap(who) => ("mishap", who as u64),
             Due::Rebirth(who) => ("rebirth", who as u64),
+            Due::Death => ("death", 0),
             Due::Calm => ("calm", 0),
         };
         self.trace.note(self.now, what, who, 0);
