@@ -111,7 +111,7 @@ impl World {
     }
 
     /// The server's side of a connection has ended.
-    pub(super) fn note_server_end(&mut self, id: u64, reason: Option<CloseReason>) {
+    pub(super) fn note_server_end(&self, id: u64, reason: Option<CloseReason>) {
         if !matches!(self.stage, Stage::Leaving { .. }) {
             return;
         }
