@@ -52,7 +52,7 @@ fn a_nick_of_another_profile_is_refused() {
     let other = ClientStart::new(&server.folder().within("other"), server.addr());
     let mut other = other.name("Ana").start();
     assert_eq!(other.process().wait_code(), 4);
-    let said = format!("{}{}", other.transcript().heard(), other.talk());
+    let said = other.words();
     assert!(
         said.contains("nick-taken") || said.contains("belongs"),
         "{said}"

@@ -36,7 +36,7 @@ fn send_to_a_name_nobody_claimed_is_not_committed() {
         .client("ana")
         .subcommand(&["send", "--to", "nobody", "x"]);
     assert_eq!(send.leave(), 6);
-    let said = format!("{}{}", send.talk(), send.transcript().heard());
+    let said = send.words();
     assert!(said.contains("nobody"), "{said}");
 }
 

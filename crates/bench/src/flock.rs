@@ -1,5 +1,6 @@
 //! Many connections, one thread: reads what came, walks it in place, answers each read at most
-//! once. The frames of a read lie in one scratch buffer; a connection keeps only a frame's beginning.
+//! once; a small answer waits a moment for company. The frames of a read lie in one scratch
+//! buffer; a connection keeps only a frame's beginning.
 
 use std::io::{ErrorKind, Read, Write};
 use std::time::Duration;
@@ -15,6 +16,8 @@ use crate::wire::{Fault, Tally, To, Wire};
 const READ_BYTES: usize = 256 * 1024;
 /// Bytes of messages put before they are handed to the socket.
 const WRITE_BYTES: usize = 64 * 1024;
+/// How long an acknowledgement may wait for company: less than the few ms that the protocol allows.
+const ANSWER_WITHIN: Duration = Duration::from_millis(2);
 const EVENTS_PER_TURN: usize = 1_024;
 
 /// One connection of a load.
@@ -27,6 +30,8 @@ pub(crate) struct Endpoint<W> {
     out: BytesMut,
     sent: u64,
     ready: bool,
+    /// An answer waits for company.
+    owes: bool,
 }
 
 /// All connections of a load.
@@ -42,6 +47,9 @@ pub(crate) struct Flock<W> {
     /// The load's clock.
     pub(crate) clock: Clock,
     ready: Vec<usize>,
+    /// Connections whose answers wait, and when the first of them began to.
+    owing: Vec<usize>,
+    owing_since_ns: u64,
 }
 
 impl<W: Wire> Flock<W> {
@@ -59,6 +67,8 @@ impl<W: Wire> Flock<W> {
             },
             clock: Clock::start(),
             ready: Vec::new(),
+            owing: Vec::new(),
+            owing_since_ns: 0,
         })
     }
 
@@ -86,6 +96,7 @@ impl<W: Wire> Flock<W> {
             out: BytesMut::new(),
             sent: 0,
             ready: true,
+            owes: false,
         });
         self.ready.push(token.0);
         Ok(())
@@ -93,10 +104,10 @@ impl<W: Wire> Flock<W> {
 
     /// Waits for something at most `timeout`, then reads and answers everything that came.
     pub(crate) fn turn(&mut self, timeout: Duration) -> Result<(), Fault> {
-        let timeout = if self.ready.is_empty() {
-            timeout
-        } else {
-            Duration::ZERO
+        let timeout = match (self.ready.is_empty(), self.owing.is_empty()) {
+            (false, _) => Duration::ZERO,
+            (true, false) => timeout.min(ANSWER_WITHIN),
+            (true, true) => timeout,
         };
         match self.poll.poll(&mut self.events, Some(timeout)) {
             Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
@@ -113,12 +124,41 @@ impl<W: Wire> Flock<W> {
                 endpoint.write()?;
             }
         }
+        self.read_ready()?;
+        self.answer_due()
+    }
+
+    fn read_ready(&mut self) -> Result<(), Fault> {
         for index in std::mem::take(&mut self.ready) {
             let endpoint = &mut self.endpoints[index];
             endpoint.ready = endpoint.read(&mut self.scratch, &mut self.tally, self.clock)?;
             if endpoint.ready {
                 self.ready.push(index);
             }
+            let owes = endpoint.wire.answer(&mut endpoint.out, false);
+            endpoint.write()?;
+            if owes && !endpoint.owes {
+                endpoint.owes = true;
+                if self.owing.is_empty() {
+                    self.owing_since_ns = self.tally.now_ns;
+                }
+                self.owing.push(index);
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends the answers that have waited long enough.
+    fn answer_due(&mut self) -> Result<(), Fault> {
+        let waited = self.clock.ns().saturating_sub(self.owing_since_ns);
+        if self.owing.is_empty() || u128::from(waited) < ANSWER_WITHIN.as_nanos() {
+            return Ok(());
+        }
+        for index in self.owing.drain(..) {
+            let endpoint = &mut self.endpoints[index];
+            endpoint.owes = false;
+            endpoint.wire.answer(&mut endpoint.out, true);
+            endpoint.write()?;
         }
         Ok(())
     }
@@ -129,6 +169,7 @@ impl<W: Wire> Flock<W> {
         let size = self.tally.text_bytes;
         let sent_ns = self.clock.ns();
         let endpoint = &mut self.endpoints[author];
+        endpoint.wire.answer(&mut endpoint.out, true);
         let mut put = 0;
         while endpoint.out.len() < WRITE_BYTES && put < count && endpoint.wire.room() > 0 {
             put += 1;
@@ -184,7 +225,7 @@ impl<W: Wire> Endpoint<W> {
         Ok(())
     }
 
-    /// Reads once and answers; gives whether the socket may have more.
+    /// Reads once; gives whether the socket may have more.
     fn read(&mut self, scratch: &mut [u8], tally: &mut Tally, clock: Clock) -> Result<bool, Fault> {
         let kept = self.carry.len();
         scratch[..kept].copy_from_slice(&self.carry);
@@ -203,8 +244,6 @@ impl<W: Wire> Endpoint<W> {
         let used = self.wire.walk(&scratch[..kept + got], tally)?;
         self.carry.clear();
         self.carry.extend_from_slice(&scratch[used..kept + got]);
-        self.wire.answer(&mut self.out);
-        self.write()?;
         Ok(more)
     }
 }

@@ -112,12 +112,12 @@ pub(crate) fn lines(batch: &Batch) -> Vec<String> {
         if batch.everyone.contains(&index) {
             to.push("all".to_owned());
         }
-        let of = |items: &Vec<u32>| items.contains(&index);
-        let lanes = batch.lanes.iter().filter(|lane| of(&lane.items));
+        let lanes = batch.lanes.iter();
+        let lanes = lanes.filter(|lane| lane.items.contains(&index));
         to.extend(lanes.map(|lane| format!("lane of {}", lane.members.len())));
-        let members = batch.members.iter().filter(|(_, items)| of(items));
+        let members = batch.members.iter().filter(|(_, item)| *item == index);
         to.extend(members.map(|(member, _)| format!("m{member}")));
-        let connections = batch.connections.iter().filter(|(_, items)| of(items));
+        let connections = batch.connections.iter().filter(|(_, item)| *item == index);
         to.extend(connections.map(|(id, _)| format!("c{}", id.0)));
         to.join(" ")
     };

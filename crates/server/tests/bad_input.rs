@@ -1,5 +1,7 @@
 //! What goes wrong, and what the client sees of it. Others feel nothing.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod common;
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! Clients talk through a server over real sockets.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod common;
 
 use common::{Raw, TestServer, hello, nick};

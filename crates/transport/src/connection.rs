@@ -184,7 +184,7 @@ impl Connection {
                 Ok(_) => {}
                 Err(_) => self.end(),
             },
-            () = fire(&mut self.timer) => {
+            () = fire(&mut self.timer, self.armed) => {
                 self.armed = None;
                 self.tick();
             }
@@ -369,9 +369,10 @@ async fn ready(stream: &TcpStream, interest: Option<Interest>) -> io::Result<tok
     }
 }
 
-async fn fire(timer: &mut Option<Pin<Box<Sleep>>>) {
-    match timer {
-        Some(timer) if !timer.is_elapsed() => timer.await,
+/// Only `armed` says whether the timer is still to be seen: it may have elapsed while nobody looked.
+async fn fire(timer: &mut Option<Pin<Box<Sleep>>>, armed: Option<Instant>) {
+    match (timer, armed) {
+        (Some(timer), Some(_)) => timer.await,
         _ => std::future::pending().await,
     }
 }
@@ -380,5 +381,38 @@ async fn sleep_until(at: Option<tokio::time::Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lamparina_protocol::link::LinkConfig;
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn a_deadline_that_passes_while_nobody_looks_is_seen_afterwards() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _peer = TcpStream::connect(listener.local_addr().unwrap()).await;
+        let (stream, _) = listener.accept().await.unwrap();
+        let config = LinkConfig {
+            handshake_within: Duration::from_millis(40),
+            ..LinkConfig::new(1)
+        };
+        let clock = Clock::start();
+        let link = Link::respond(config, clock.now());
+        let mut connection = Connection::new(stream, link, clock).unwrap();
+        let mut events = Vec::new();
+        // Sets the timer and is given up: another branch of its caller's select won.
+        let given_up = Duration::from_millis(5);
+        let _ = tokio::time::timeout(given_up, connection.step(&mut events)).await;
+        // The timer elapses unseen.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let patience = Duration::from_secs(30);
+        while events.is_empty() {
+            let step = tokio::time::timeout(patience, connection.step(&mut events));
+            step.await.expect("the deadline is seen");
+        }
+        assert!(matches!(events[..], [Event::Closed(_)]), "{events:?}");
     }
 }

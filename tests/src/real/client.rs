@@ -191,6 +191,11 @@ impl Client {
         self.process.wait_code()
     }
 
+    /// Everything it wrote until now, to standard output and error.
+    pub fn words(&self) -> String {
+        self.transcript().heard().to_string()
+    }
+
     /// What it wrote to standard error until now.
     pub fn talk(&self) -> String {
         self.transcript().heard().err.join("\n")

@@ -117,7 +117,7 @@ mod tests {
         for bad in [
             "",
             "x",
-            "event=x",
+            "event=x y",
             "event=x  a=1",
             "event=x a=",
             "event=x a=1 a=2",

@@ -94,8 +94,9 @@ pub(crate) trait Wire {
     /// Walks the whole frames at the beginning of `bytes`; gives how many bytes they are.
     fn walk(&mut self, bytes: &[u8], tally: &mut Tally) -> Result<usize, Fault>;
 
-    /// Appends what the frames walked since the last call demand: acknowledgements, answers.
-    fn answer(&mut self, out: &mut BytesMut);
+    /// Appends what the frames walked demand: answers, and acknowledgements, as soon as they are
+    /// due, or `at_once`. Gives whether something is still owed.
+    fn answer(&mut self, out: &mut BytesMut, at_once: bool) -> bool;
 
     /// How many messages may be put now.
     fn room(&self) -> u64;

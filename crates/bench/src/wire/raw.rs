@@ -47,7 +47,9 @@ impl Wire for Raw {
         Ok(bytes.len() - rest.len())
     }
 
-    fn answer(&mut self, _: &mut BytesMut) {}
+    fn answer(&mut self, _: &mut BytesMut, _: bool) -> bool {
+        false
+    }
 
     fn room(&self) -> u64 {
         u64::MAX

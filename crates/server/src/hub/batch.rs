@@ -3,7 +3,6 @@
 //! Items stand in the order in which they happened. Lists of indices, ascending, say whom they
 //! reach, so that a session looks only at its own.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lamparina_protocol::frame::{FrameType, SharedBody};
@@ -23,10 +22,10 @@ pub struct Batch {
     pub everyone: Vec<u32>,
     /// Items for the members of larger rooms.
     pub lanes: Vec<Lane>,
-    /// Items for single members, present or not.
-    pub members: BTreeMap<MemberId, Vec<u32>>,
-    /// Answers to connections.
-    pub connections: BTreeMap<ConnectionId, Vec<u32>>,
+    /// Items for single members, present or not; by member, then by item.
+    pub members: Vec<(MemberId, u32)>,
+    /// Answers to connections; by connection, then by item.
+    pub connections: Vec<(ConnectionId, u32)>,
     /// Memory held.
     pub cost_bytes: usize,
 }
@@ -138,21 +137,20 @@ impl Batch {
         member: Option<MemberId>,
         merged: &'a mut Vec<u32>,
     ) -> &'a [u32] {
-        let answers = self.connections.get(&connection).map_or(&[][..], |v| v);
-        let Some(member) = member else {
-            return answers;
+        let answers = of(&self.connections, connection);
+        let (own, everyone) = match member {
+            Some(member) => (of(&self.members, member), &self.everyone[..]),
+            None => (&[][..], &[][..]),
         };
-        let own = self.members.get(&member).map_or(&[][..], |v| v);
-        let only_everyone = answers.is_empty() && own.is_empty() && self.lanes.is_empty();
-        if only_everyone {
-            return &self.everyone;
+        if answers.is_empty() && own.is_empty() && self.lanes.is_empty() {
+            return everyone;
         }
         merged.clear();
-        merged.extend_from_slice(&self.everyone);
-        merged.extend_from_slice(own);
-        merged.extend_from_slice(answers);
+        merged.extend_from_slice(everyone);
+        merged.extend(own.iter().map(|(_, index)| *index));
+        merged.extend(answers.iter().map(|(_, index)| *index));
         for lane in &self.lanes {
-            if lane.members.binary_search(&member).is_ok() {
+            if member.is_some_and(|member| lane.members.binary_search(&member).is_ok()) {
                 merged.extend_from_slice(&lane.items);
             }
         }
@@ -160,4 +158,11 @@ impl Batch {
         merged.sort();
         merged
     }
+}
+
+/// The entries of `key`.
+fn of<K: Copy + Ord>(entries: &[(K, u32)], key: K) -> &[(K, u32)] {
+    let from = entries.partition_point(|(other, _)| *other < key);
+    let entries = &entries[from..];
+    &entries[..entries.partition_point(|(other, _)| *other == key)]
 }

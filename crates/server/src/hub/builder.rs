@@ -19,9 +19,9 @@ use super::batch::{Batch, Item, Lane, Note, What};
 const LISTED_SINGLY_MAX: usize = 16;
 
 /// What a batch costs beside its items, about.
-const BATCH_COST_BYTES: usize = 1_024;
-/// What a list of one recipient's items costs, about.
-const LIST_COST_BYTES: usize = 64;
+const BATCH_COST_BYTES: usize = 512;
+/// What naming one recipient of one item costs.
+const LISTED_COST_BYTES: usize = size_of::<(ConnectionId, u32)>();
 
 /// Where an item's bytes are.
 #[derive(Debug)]
@@ -39,8 +39,8 @@ pub(super) struct Builder {
     everyone: Vec<u32>,
     lanes: Vec<Lane>,
     lane_of: BTreeMap<usize, usize>,
-    members: BTreeMap<MemberId, Vec<u32>>,
-    connections: BTreeMap<ConnectionId, Vec<u32>>,
+    members: Vec<(MemberId, u32)>,
+    connections: Vec<(ConnectionId, u32)>,
 }
 
 impl Builder {
@@ -53,8 +53,8 @@ impl Builder {
             everyone: Vec::new(),
             lanes: Vec::new(),
             lane_of: BTreeMap::new(),
-            members: BTreeMap::new(),
-            connections: BTreeMap::new(),
+            members: Vec::new(),
+            connections: Vec::new(),
         }
     }
 
@@ -90,31 +90,35 @@ impl Builder {
     /// An answer.
     pub(super) fn reply(&mut self, to: ConnectionId, what: What, answer: &ToClient) {
         let index = self.data(what, answer);
-        self.connections.entry(to).or_default().push(index);
+        self.connections.push((to, index));
     }
 
     /// An answer that is encoded already.
     pub(super) fn reply_shared(&mut self, to: ConnectionId, kind: FrameType, body: SharedBody) {
         let index = self.push(What::Reply, kind, Body::Shared(body));
-        self.connections.entry(to).or_default().push(index);
+        self.connections.push((to, index));
     }
 
     /// Something for the session itself.
     pub(super) fn note(&mut self, to: ConnectionId, note: Note) {
         let nothing = Body::Buffered(0..0);
         let index = self.push(What::Note(Box::new(note)), FrameType::Data, nothing);
-        self.connections.entry(to).or_default().push(index);
+        self.connections.push((to, index));
     }
 
     /// The batch, unless it says nothing. `extra_bytes` were made for it elsewhere.
-    pub(super) fn finish(self, extra_bytes: usize) -> Option<Batch> {
+    pub(super) fn finish(mut self, extra_bytes: usize) -> Option<Batch> {
         if self.items.is_empty() {
             return None;
         }
-        let lists = self.members.len() + self.connections.len() + self.lanes.len();
+        self.members.sort_unstable();
+        self.connections.sort_unstable();
+        self.members.shrink_to_fit();
+        self.connections.shrink_to_fit();
+        let listed = self.members.len() + self.connections.len() + self.lanes.len();
         let cost_bytes = self.buffer.capacity()
             + self.items.len() * size_of::<Item>()
-            + lists * LIST_COST_BYTES
+            + listed * LISTED_COST_BYTES
             + BATCH_COST_BYTES
             + extra_bytes;
         let buffer = Bytes::from(self.buffer);
@@ -122,7 +126,7 @@ impl Builder {
             what,
             kind,
             body: match body {
-                Body::Buffered(range) => SharedBody::new(buffer.slice(range)),
+                Body::Buffered(range) => SharedBody::within(&buffer, range),
                 Body::Shared(body) => body,
             },
         };
@@ -168,7 +172,7 @@ impl Builder {
     fn address_members(&mut self, index: u32, to: &Arc<[MemberId]>, except: Option<MemberId>) {
         if to.len() <= LISTED_SINGLY_MAX {
             for member in to.iter().filter(|member| Some(**member) != except) {
-                self.members.entry(*member).or_default().push(index);
+                self.members.push((*member, index));
             }
             return;
         }

@@ -159,8 +159,10 @@ impl Hub {
         if !batch.everyone.is_empty() {
             return Rings::Everyone;
         }
-        let mut these: Vec<ConnectionId> = batch.connections.keys().copied().collect();
-        let single = batch.members.keys();
+        let asked = batch.connections.iter().map(|(connection, _)| *connection);
+        let mut these: Vec<ConnectionId> = asked.collect();
+        these.dedup();
+        let single = batch.members.iter().map(|(member, _)| member);
         let in_lanes = batch.lanes.iter().flat_map(|lane| lane.members.iter());
         these.extend(
             single

@@ -1,5 +1,6 @@
 //! A server in this process and raw clients that speak to it over real sockets.
 #![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;

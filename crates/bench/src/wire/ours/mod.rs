@@ -25,6 +25,8 @@ use crate::mark::Mark;
 
 /// Bytes of a Submit beside its text, at most: six numbers, an audience of one nick, two marks.
 const SUBMIT_EXTRA_BYTES_MAX: usize = 2 + 6 * 9 + 1 + 64;
+/// Frames that are acknowledged at once; fewer may wait for company.
+const ACK_FRAMES: u32 = 32;
 /// Frames ahead of the expected one from which on they are taken for earlier ones instead.
 const BEHIND: u16 = 1 << 15;
 
@@ -40,7 +42,8 @@ pub(crate) struct Ours {
     window: u64,
     /// The place of the next sequenced frame to come.
     expected: Seq,
-    owes_ack: bool,
+    /// Frames that came and are not acknowledged.
+    owed: u32,
     next: Seq,
     /// The first place that the server has not acknowledged.
     unacknowledged: Seq,
@@ -61,7 +64,7 @@ impl Ours {
         Self {
             window: by_bytes.min(terms.window_frames.into()),
             expected: Seq::FIRST,
-            owes_ack: false,
+            owed: 0,
             next: Seq::FIRST,
             unacknowledged: Seq::FIRST,
             pongs: BytesMut::new(),
@@ -103,7 +106,7 @@ impl Ours {
     /// Whether a sequenced frame is the one expected; `false` for one that comes again.
     #[inline]
     fn is_expected(&mut self, header: Header) -> Result<bool, Fault> {
-        self.owes_ack = true;
+        self.owed += 1;
         match header.seq.distance_from(self.expected) {
             0 => {
                 self.expected = self.expected.plus(1);
@@ -168,9 +171,10 @@ impl Wire for Ours {
         Ok(bytes.len() - rest.len())
     }
 
-    fn answer(&mut self, out: &mut BytesMut) {
-        if std::mem::take(&mut self.owes_ack) {
-            // One for all that a read brought, without ranges: nothing is early over TCP.
+    fn answer(&mut self, out: &mut BytesMut, at_once: bool) -> bool {
+        if self.owed >= ACK_FRAMES || (at_once && self.owed > 0) {
+            self.owed = 0;
+            // One for all that came, without ranges: nothing is early over TCP.
             let next = self.expected.get().to_be_bytes();
             put_frame(out, FrameType::Ack, Seq::FIRST, true, &next);
         }
@@ -178,6 +182,7 @@ impl Wire for Ours {
             out.put_slice(&self.pongs);
             self.pongs = BytesMut::new();
         }
+        self.owed > 0
     }
 
     fn room(&self) -> u64 {

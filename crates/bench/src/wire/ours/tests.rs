@@ -117,7 +117,10 @@ fn deliveries_are_counted_in_any_split_and_answered_by_one_ack() {
         let latency = tally.latency.unwrap();
         assert_eq!((latency.total(), latency.quantile(1.0)), (4, 2_000));
         let (mut out, mut wanted) = (BytesMut::new(), BytesMut::new());
-        ours.answer(&mut out);
+        assert!(
+            !ours.answer(&mut out, false),
+            "so many are acknowledged at once"
+        );
         let ack = Ack {
             next: Seq::new(201),
             ranges: Vec::new(),
@@ -130,7 +133,7 @@ fn deliveries_are_counted_in_any_split_and_answered_by_one_ack() {
             &ack.to_bytes(),
         );
         assert_eq!(out, wanted);
-        ours.answer(&mut out);
+        ours.answer(&mut out, true);
         assert_eq!(out, wanted, "nothing more is owed");
     }
 }
@@ -170,6 +173,12 @@ fn holes_damage_and_ends_are_faults_and_repeats_are_counted() {
     ours.walk(&frames(0, &[entered(0)]), &mut tally()).unwrap();
     ours.walk(&frames(0, &[entered(0)]), &mut tally()).unwrap();
     assert_eq!(ours.duplicates(), 1);
+    let mut ack = BytesMut::new();
+    assert!(
+        ours.answer(&mut ack, false) && ack.is_empty(),
+        "few wait for company"
+    );
+    assert!(!ours.answer(&mut ack, true) && !ack.is_empty());
     let mut damaged = frames(1, &[delivery(1, 0)]);
     damaged[30] ^= 1;
     assert!(ours.walk(&damaged, &mut tally()).is_err());
@@ -196,7 +205,7 @@ fn pings_are_answered_with_their_own_bytes() {
     let (mut ours, mut ping, mut out) = (ours(), BytesMut::new(), BytesMut::new());
     put_frame(&mut ping, FrameType::Ping, Seq::FIRST, true, b"12345678");
     ours.walk(&ping, &mut tally()).unwrap();
-    ours.answer(&mut out);
+    assert!(!ours.answer(&mut out, false));
     let mut pong = BytesMut::new();
     put_frame(&mut pong, FrameType::Pong, Seq::FIRST, true, b"12345678");
     assert_eq!(out, pong);
