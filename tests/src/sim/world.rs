@@ -111,6 +111,8 @@ pub struct World {
     people: Vec<Person>,
     check: Check,
     connections: u64,
+    /// The server is closing, before another one takes its place.
+    dying: bool,
     /// Logs that there were.
     logs: u8,
     tail_items: usize,
@@ -271,6 +273,7 @@ impl World {
 
     fn dial(&mut self, who: Who) {
         let refused = match self.stage {
+            Stage::Storm | Stage::Calm { .. } if self.dying => true,
             Stage::Storm => self.dice.percent(10),
             Stage::Calm { .. } => false,
             Stage::Leaving { .. } => true,

@@ -50,7 +50,7 @@ impl World {
         match self.stage {
             Stage::Storm => {}
             Stage::Calm { since } => {
-                if self.is_at_rest() {
+                if !self.dying && self.is_at_rest() {
                     self.leave();
                 } else {
                     self.within(since, REST_WITHIN, "at rest");
@@ -94,19 +94,23 @@ impl World {
         self.trace
             .note(self.now, "leave", 0, u64::from(self.server_leaves));
         if self.server_leaves {
-            let ids: Vec<u64> = self.served.keys().copied().collect();
-            for id in ids {
-                let clock = self.server.clock();
-                if let Some(served) = self.served.get_mut(&id) {
-                    let done = served.shut_down(self.now, &self.server.tail, clock);
-                    self.served_did(id, done);
-                }
-            }
-            return;
+            return self.shut_down();
         }
         for who in 0..self.people.len() {
             let close = Input::Close { within: None };
             self.with_client(who, |client, now| client.give(now, close));
+        }
+    }
+
+    /// The server says goodbye to everybody.
+    pub(super) fn shut_down(&mut self) {
+        let ids: Vec<u64> = self.served.keys().copied().collect();
+        for id in ids {
+            let clock = self.server.clock();
+            if let Some(served) = self.served.get_mut(&id) {
+                let done = served.shut_down(self.now, &self.server.tail, clock);
+                self.served_did(id, done);
+            }
         }
     }
 

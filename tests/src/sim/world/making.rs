@@ -66,6 +66,7 @@ pub(super) fn world(seed: u64) -> World {
         connections: 0,
         lives: 0,
         logs: 1,
+        dying: false,
         tail_items: tail,
         figures: Figures::default(),
     }

@@ -11,6 +11,9 @@ use super::super::server::Server;
 use super::super::weather;
 use super::{Due, Stage, World};
 
+/// A server that is asked to end is gone after this.
+const DIES_AFTER: Duration = Duration::from_secs(3);
+
 impl World {
     pub(super) fn mishap(&mut self, who: Who) {
         if self.stage != Stage::Storm {
@@ -90,9 +93,17 @@ impl World {
     /// The server dies with its memory, which is all that it has. Another one orders a new log at the
     /// same address.
     pub(super) fn death(&mut self) {
-        if self.stage != Stage::Storm {
+        if self.stage != Stage::Storm && !self.dying {
             return;
         }
+        if !self.dying && self.dice.percent(50) {
+            // It is asked to, and has a little time to say goodbye.
+            self.dying = true;
+            self.shut_down();
+            self.agenda.set(Due::Death, Some(self.now + DIES_AFTER));
+            return;
+        }
+        self.dying = false;
         self.logs += 1;
         self.server = Server::new(self.logs, self.tail_items);
         self.check.new_log();
