@@ -131,6 +131,11 @@ impl Served {
         [link, self.session.deadline()].into_iter().flatten().min()
     }
 
+    /// Whether nothing waits for it and everything it sent has arrived.
+    pub fn is_quiet(&self) -> bool {
+        self.bell.is_none() && self.link.is_drained()
+    }
+
     /// Whether nothing follows.
     pub fn is_over(&self) -> bool {
         self.session.is_over()
