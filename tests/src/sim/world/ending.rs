@@ -8,6 +8,7 @@ use lamparina_protocol::Instant;
 use lamparina_protocol::link::CloseReason;
 
 use super::super::client::Client;
+use super::super::served::Served;
 use super::super::weather;
 use super::{Due, Stage, World};
 
@@ -80,10 +81,10 @@ impl World {
         }
         let clients = self.people.iter().map(|person| person.client.as_ref());
         let settled = |client: &Client| {
-            let served = client
-                .line()
-                .is_some_and(|id| self.served.contains_key(&id));
-            served && client.is_live() && client.conversation.summary().pending == 0
+            let served = client.line().and_then(|id| self.served.get(&id));
+            served.is_some_and(Served::is_quiet)
+                && client.is_live()
+                && client.conversation.summary().pending == 0
         };
         let mut settled = clients.map(|client| client.is_some_and(settled));
         settled.all(|settled| settled) && self.check.complete().is_ok()
