@@ -1,11 +1,15 @@
 //! What must hold, whatever happens: checked at every step from what people said, what got a place,
 //! and what everybody was told. Knows nothing of the machines that it judges.
 
+mod violation;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use lamparina_order::verify::{self, MessageId, Observed, OrderCheck};
+use lamparina_order::verify::{MessageId, Observed, OrderCheck};
 use lamparina_protocol::message::Delivery;
 use lamparina_protocol::{Epoch, Lamport, MemberId, Pseq};
+
+pub use violation::Violation;
 
 /// A person, by number; the same through crashes and new names.
 pub type Who = usize;
@@ -21,168 +25,11 @@ pub struct Name {
     pub pseq: Pseq,
 }
 
-/// How what happened contradicts the promises.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum Violation {
-    /// The order gave a stamp that is not above the one before.
-    #[error("the order gave {stamp} to {name:?} after {before}")]
-    OrderNotIncreasing {
-        /// What got it.
-        name: Name,
-        /// The stamp.
-        stamp: u64,
-        /// The one before.
-        before: u64,
-    },
-    /// Something got a place that nobody said.
-    #[error("{0:?} has a place, and nobody said it")]
-    NeverSaid(Name),
-    /// A message got a second place.
-    #[error("{name:?} has the places {first} and {second}")]
-    TwoPlaces {
-        /// Which.
-        name: Name,
-        /// Its place.
-        first: u64,
-        /// The other.
-        second: u64,
-    },
-    /// A message stands before one that its author said earlier.
-    #[error("{0:?} stands behind what its author said later")]
-    AuthorOrder(Name),
-    /// A message stands at or before something that its author knew of.
-    #[error("{name:?} at {stamp} stands before its cause at {cause}")]
-    BeforeCause {
-        /// Which.
-        name: Name,
-        /// Its place.
-        stamp: u64,
-        /// What its author knew of.
-        cause: u64,
-    },
-    /// Somebody was told of a place where the order has nothing, or something else.
-    #[error("{viewer} was told of {name:?} at {stamp}, where the order has {there:?}")]
-    NotTheOrder {
-        /// Who.
-        viewer: Who,
-        /// What it was told of.
-        name: Name,
-        /// Where.
-        stamp: u64,
-        /// What is there.
-        there: Option<Name>,
-    },
-    /// A text, or what its author had seen, is not what was said.
-    #[error("{viewer} was delivered {name:?}, and it is not what was said")]
-    Altered {
-        /// Who.
-        viewer: Who,
-        /// What.
-        name: Name,
-    },
-    /// Somebody was delivered what it had said itself.
-    #[error("{0} was delivered its own {1:?}")]
-    Own(Who, Name),
-    /// Somebody was delivered what was not for it.
-    #[error("{viewer} was delivered {name:?}, which is not for it")]
-    WrongAudience {
-        /// Who.
-        viewer: Who,
-        /// What.
-        name: Name,
-    },
-    /// Somebody was delivered something twice, or out of order.
-    #[error("{viewer} was delivered {stamp} after {upto}")]
-    NotIncreasing {
-        /// Who.
-        viewer: Who,
-        /// What.
-        stamp: u64,
-        /// After what.
-        upto: u64,
-    },
-    /// Something for somebody was left out without a word.
-    #[error("{viewer} went from {upto} to {next}, and {missing} was for it")]
-    SilentGap {
-        /// Who.
-        viewer: Who,
-        /// From where.
-        upto: u64,
-        /// To where.
-        next: u64,
-        /// What was left out.
-        missing: u64,
-    },
-    /// A delivery names another one before it than there was.
-    #[error("{viewer} was delivered {stamp} with prev {prev}, after {chain}")]
-    WrongPrev {
-        /// Who.
-        viewer: Who,
-        /// What.
-        stamp: u64,
-        /// What it names.
-        prev: u64,
-        /// What there was.
-        chain: u64,
-    },
-    /// An event names a stamp that it cannot follow.
-    #[error(
-        "{viewer} was told of an event after {after}, with {upto} delivered and {next:?} to come"
-    )]
-    OutOfPlace {
-        /// Who.
-        viewer: Who,
-        /// The stamp that the event follows.
-        after: u64,
-        /// What has been delivered.
-        upto: u64,
-        /// What comes next.
-        next: Option<u64>,
-    },
-    /// A message was settled twice, in two ways.
-    #[error("{name:?} was settled {first}, and then {second}")]
-    SettledTwice {
-        /// Which.
-        name: Name,
-        /// How.
-        first: String,
-        /// How then.
-        second: String,
-    },
-    /// A refusal that the order did not decide on.
-    #[error("{name:?} was refused as {code}, and the order decided {decided:?}")]
-    NotDecided {
-        /// Which.
-        name: Name,
-        /// As what.
-        code: String,
-        /// What was decided.
-        decided: Option<String>,
-    },
-    /// An honest clock was refused.
-    #[error("the honest clock of {0:?} was refused as ahead")]
-    ClockAhead(Name),
-    /// At the end something is not settled.
-    #[error("{0:?} was never settled")]
-    Unsettled(Name),
-    /// At the end somebody lacks something.
-    #[error("{viewer} has been delivered up to {upto} and {missing} is for it")]
-    Missing {
-        /// Who.
-        viewer: Who,
-        /// Up to where.
-        upto: u64,
-        /// What it lacks.
-        missing: u64,
-    },
-    /// The product's own check says so.
-    #[error("{0}")]
-    Second(#[from] verify::Violation),
-}
-
 /// A message, as its author said it.
 #[derive(Clone, Debug)]
 struct Said {
+    /// What its author first called it.
+    given: Name,
     text: u64,
     seen: u64,
     /// The last stamp that its author had been told of, by a delivery or a commit.
@@ -226,6 +73,8 @@ pub struct Check {
     ordered: BTreeMap<u64, Ordered>,
     places: BTreeMap<Name, u64>,
     refused: BTreeMap<Name, &'static str>,
+    /// What a message is called now, by what it was called first.
+    names: BTreeMap<Name, Name>,
     last_of: BTreeMap<Who, (Epoch, Pseq)>,
     viewers: Vec<Viewer>,
     second: OrderCheck,
@@ -268,6 +117,7 @@ impl Check {
     pub fn said(&mut self, name: Name, text: &str) {
         let viewer = &self.viewers[name.who];
         let said = Said {
+            given: name,
             text: digest(text),
             seen: viewer.seen,
             known: viewer.known,
@@ -422,12 +272,13 @@ impl Check {
         Ok(())
     }
 
-    /// Somebody is told that what it said has no place.
+    /// Somebody is told that what it said has no place. It is called what it was called first.
     ///
     /// # Errors
     ///
     /// As [`Self::ordered`].
-    pub fn refused(&mut self, name: Name, code: &str) -> Checked {
+    pub fn refused(&mut self, given: Name, code: &str) -> Checked {
+        let name = self.names.get(&given).copied().unwrap_or(given);
         if code == "clock-ahead" {
             return Err(Violation::ClockAhead(name));
         }
@@ -521,6 +372,43 @@ impl Check {
         for (name, said) in &mut self.said {
             said.orphan |= name.who == who;
         }
+    }
+
+    /// The order begins anew, with an empty memory: another log. What is settled stays settled.
+    pub fn new_log(&mut self) {
+        let people = self.viewers.len();
+        let (delivered, bytes) = (self.delivered, self.bytes);
+        let (gaps, refusals) = (self.gaps, self.refusals);
+        *self = Self {
+            said: std::mem::take(&mut self.said),
+            names: std::mem::take(&mut self.names),
+            delivered,
+            bytes,
+            gaps,
+            refusals,
+            ..Self::new(people)
+        };
+        for said in self.said.values_mut() {
+            (said.seen, said.known) = (0, 0);
+        }
+    }
+
+    /// What somebody said and is not settled has new names, in the same order. Gives how many.
+    pub fn renamed(&mut self, who: Who, epoch: Epoch) -> u64 {
+        let open = |(name, said): &(&Name, &Said)| {
+            name.who == who && said.settled.is_none() && !said.orphan
+        };
+        let names = self.said.iter().filter(open).map(|(name, _)| *name);
+        let names: Vec<_> = names.collect();
+        for (place, before) in names.iter().enumerate() {
+            if let Some(said) = self.said.remove(before) {
+                let pseq = Pseq(place as u64 + 1);
+                let name = Name { who, epoch, pseq };
+                self.names.insert(said.given, name);
+                self.said.insert(name, said);
+            }
+        }
+        names.len() as u64
     }
 
     /// Whether everything said by the living is settled and everybody has what is for it.

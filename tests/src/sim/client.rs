@@ -52,8 +52,8 @@ pub enum Act {
     },
     /// Was told something.
     Told(Event),
-    /// Has deliveries up to here in its hands.
-    Handed(Lamport),
+    /// Has deliveries of a log up to here in its hands.
+    Handed(LogId, Lamport),
 }
 
 /// One client.
@@ -141,6 +141,14 @@ impl Client {
         if let Some(line) = self.line.as_mut().filter(|line| line.id == id) {
             line.inbox.push_back(input);
             assert!(line.inbox.len() <= INBOX_MAX, "too much waits to be read");
+        }
+        self.advance(now);
+    }
+
+    /// The stream is cut, and what came and was not read is lost with it.
+    pub fn cut_off(&mut self, now: Instant) {
+        if let Some(line) = &mut self.line {
+            line.inbox = VecDeque::from([LinkInput::Eof]);
         }
         self.advance(now);
     }
@@ -291,7 +299,7 @@ impl Client {
             self.backlog.pop_front();
             self.takes_at = now + self.pace.unwrap_or_default();
             if let Some((log, upto)) = event {
-                self.acts.push(Act::Handed(upto));
+                self.acts.push(Act::Handed(log, upto));
                 let count = 1;
                 self.apply(now, Input::HandedOver { log, upto, count });
             }

@@ -127,7 +127,7 @@ impl Links {
         };
         let mut wire = || Wire::new(weather::any(&mut dice));
         let wires = if long {
-            [(); 2].map(|()| Wire::new(weather::calm(&mut dice)))
+            [(); 2].map(|()| Wire::new(weather::mild(&mut dice)))
         } else {
             [wire(), wire()]
         };

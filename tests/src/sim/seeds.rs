@@ -58,15 +58,18 @@ fn number(name: &str) -> Option<u64> {
     )
 }
 
-/// Runs `count` seeds from `first` on.
+/// Runs `count` seeds: those from `part * count` on, so that the parts of a test run different ones.
 ///
 /// # Panics
 ///
 /// With the seed's own panic, after its number and last steps were printed.
-pub fn run<R: Run>(test: impl Display, first: u64, count: u64) {
+pub fn run<R: Run>(test: impl Display, part: u64, count: u64) {
     let (first, count) = match number("LAMPARINA_SEED") {
         Some(only) => (only, 1),
-        None => (first, number("LAMPARINA_SEEDS").unwrap_or(count)),
+        None => {
+            let count = number("LAMPARINA_SEEDS").unwrap_or(count);
+            (part * count, count)
+        }
     };
     let mut sum = Figures::default();
     for seed in first..first + count {

@@ -11,14 +11,12 @@ use lamparina_server::hub::{Asked, ConnectionId};
 use lamparina_server::session::{self, Act, Outbox, Session, SessionConfig};
 use lamparina_server::tail::Tail;
 
-/// The log of every world.
-pub const LOG: LogId = LogId([7; 16]);
-
 /// A session and its link.
 #[derive(Debug)]
 pub struct Served {
     link: Link,
     session: Session,
+    log: LogId,
     out: Output,
     /// The first batch that reaches it since it last looked.
     bell: Option<u64>,
@@ -37,14 +35,11 @@ pub struct Done {
 
 impl Served {
     /// A session whose client has not spoken.
-    pub fn new(id: ConnectionId, config: LinkConfig, now: Instant) -> Self {
+    pub fn new(id: ConnectionId, log: LogId, config: LinkConfig, now: Instant) -> Self {
         Self {
             link: Link::respond(config, now),
-            session: Session::new(SessionConfig {
-                id,
-                log: LOG,
-                lab: true,
-            }),
+            session: Session::new(SessionConfig { id, log, lab: true }),
+            log,
             out: Output::default(),
             bell: None,
             closed: None,
@@ -120,7 +115,8 @@ impl Served {
     fn act(&mut self, now: Instant, act: Act, clock: Lamport) {
         match act {
             Act::Welcome => {
-                let welcome = Welcome { log: LOG, clock }.to_bytes();
+                let log = self.log;
+                let welcome = Welcome { log, clock }.to_bytes();
                 self.link(now, LinkInput::Accept { welcome });
             }
             Act::Link(input) => self.link(now, input),
@@ -133,6 +129,11 @@ impl Served {
     pub fn deadline(&self) -> Option<Instant> {
         let link = self.link.deadline();
         [link, self.session.deadline()].into_iter().flatten().min()
+    }
+
+    /// Whether nothing waits for it and everything it sent has arrived.
+    pub fn is_quiet(&self) -> bool {
+        self.bell.is_none() && self.link.is_drained()
     }
 
     /// Whether nothing follows.

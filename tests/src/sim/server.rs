@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use lamparina_protocol::message::Delivery;
-use lamparina_protocol::{AuthorKey, Instant, Lamport, MemberId, Nick, RoomName};
+use lamparina_protocol::{AuthorKey, Instant, Lamport, LogId, MemberId, Nick, RoomName};
 use lamparina_server::hub::{Asked, ConnectionId, Hub, Rings, Witness};
 use lamparina_server::tail::Tail;
 
@@ -18,6 +18,8 @@ const WAITING_BYTES_MAX: usize = 64 << 20;
 /// The server without its sessions.
 #[derive(Debug)]
 pub struct Server {
+    /// The log that it orders.
+    pub log: LogId,
     hub: Hub,
     /// What sessions follow.
     pub tail: Tail,
@@ -26,9 +28,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server whose tail holds so many items.
-    pub fn new(tail_items: usize) -> Self {
+    /// A server that orders log `number`, and whose tail holds so many items.
+    pub fn new(number: u8, tail_items: usize) -> Self {
         Self {
+            log: LogId([number; 16]),
             hub: Hub::default(),
             tail: Tail::new(lamparina_server::tail::TAIL_BYTES, tail_items),
             asked: Vec::new(),

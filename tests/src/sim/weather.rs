@@ -16,6 +16,15 @@ pub fn calm(dice: &mut Dice) -> Settings {
     settings(&format!("delay={delay}ms,seed={seed}"))
 }
 
+/// A channel that spoils a frame now and then.
+pub fn mild(dice: &mut Dice) -> Settings {
+    let (delay, seed) = (dice.within(0..10), dice.roll());
+    let (loss, corrupt) = (dice.within(1..10), dice.within(1..10));
+    settings(&format!(
+        "delay={delay}ms,loss=0.{loss}%,corrupt=0.{corrupt}%,dup=0.5%,seed={seed}"
+    ))
+}
+
 /// Any channel, up to 40 % of loss, of both directions or of one.
 pub fn any(dice: &mut Dice) -> Settings {
     if dice.percent(15) {

@@ -4,12 +4,12 @@
 mod ending;
 mod making;
 mod misfortune;
+mod telling;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lamparina_client::core::conversation::Input;
-use lamparina_client::core::event::Event;
 use lamparina_impair::Settings;
 use lamparina_protocol::control::Hello;
 use lamparina_protocol::frame::HEADER_BYTES;
@@ -20,8 +20,8 @@ use lamparina_protocol::{Epoch, Instant, Nick, UnixMicros};
 use lamparina_server::hub::ConnectionId;
 
 use super::agenda::Agenda;
-use super::check::{Check, Name, Violation, Who};
-use super::client::{Act, Client};
+use super::check::{Check, Name, Who};
+use super::client::Client;
 use super::dice::Dice;
 use super::people::{self, Deed};
 use super::seeds::{Figures, Run};
@@ -52,6 +52,8 @@ enum Due {
     Dial(Who),
     /// Somebody does something.
     Deed(Who),
+    /// The server dies, and another one takes its address.
+    Death,
     /// Something befalls somebody.
     Mishap(Who),
     /// A killed client begins anew.
@@ -109,6 +111,11 @@ pub struct World {
     people: Vec<Person>,
     check: Check,
     connections: u64,
+    /// The server is closing, before another one takes its place.
+    dying: bool,
+    /// Logs that there were.
+    logs: u8,
+    tail_items: usize,
     /// Clients that began, for the first time or anew.
     lives: u64,
     /// Of wires that are gone.
@@ -136,6 +143,7 @@ impl World {
             Due::Dial(who) => self.dial(who),
             Due::Deed(who) => self.deed(who),
             Due::Mishap(who) => self.mishap(who),
+            Due::Death => self.death(),
             Due::Rebirth(who) => self.rebirth(who),
             Due::Calm => self.calm(),
         }
@@ -263,96 +271,9 @@ impl World {
         Some(done)
     }
 
-    fn client_did(&mut self, who: Who, act: Act) -> Result<(), Violation> {
-        match act {
-            Act::Connect(hello) => {
-                self.people[who].hello = Some(hello);
-                let at = self.soon(60_000);
-                self.agenda.set(Due::Dial(who), Some(at));
-            }
-            Act::Wire(id, piece) => {
-                if let Some(wires) = self.wires.get_mut(&id) {
-                    wires.up.send(self.now, piece, &mut self.trace);
-                }
-                self.watch_wires(id);
-            }
-            Act::HungUp(id) => {
-                if let Some(wires) = self.wires.get_mut(&id) {
-                    wires.up.close();
-                }
-                self.watch_wires(id);
-            }
-            Act::Entered { resumed, gap } => {
-                let resumed = resumed.get();
-                self.trace
-                    .note(self.now, "entered-after", who as u64, resumed);
-                self.check.resumed(who, resumed, gap)?;
-            }
-            Act::Handed(upto) => self.check.handed(who, upto.get()),
-            Act::Told(event) => self.told(who, event)?,
-        }
-        Ok(())
-    }
-
-    fn told(&mut self, who: Who, event: Event) -> Result<(), Violation> {
-        match event {
-            Event::Message(delivery) => {
-                self.trace
-                    .note(self.now, "delivered", who as u64, delivery.stamp.get());
-                let author = self.server.who_is(delivery.member);
-                self.check.delivered(who, author, &delivery)
-            }
-            Event::Committed(commit) => {
-                assert_eq!(commit.was, None, "the same order, another name");
-                self.trace
-                    .note(self.now, "committed", who as u64, commit.stamp.get());
-                let name = Name {
-                    who,
-                    epoch: commit.name.epoch,
-                    pseq: commit.name.pseq,
-                };
-                let key = super::model::key_of(who);
-                let member = self.server.member_of(&key);
-                self.check.committed(name, member, commit.stamp.get())
-            }
-            Event::Error {
-                code,
-                message: Some(name),
-                ..
-            } => {
-                self.trace
-                    .note(self.now, "refused", who as u64, name.pseq.0);
-                let (epoch, pseq) = (name.epoch, name.pseq);
-                self.check.refused(Name { who, epoch, pseq }, &code)
-            }
-            Event::Joined { after, .. }
-            | Event::Left { after, .. }
-            | Event::Renamed {
-                own: false, after, ..
-            }
-            | Event::RoomJoined { after, .. }
-            | Event::RoomLeft { after, .. } => self.check.event(who, after.get()),
-            Event::NewLog { .. } => panic!("there is one log"),
-            Event::Closed { ending, summary } => {
-                self.trace
-                    .note(self.now, "over", who as u64, summary.pending);
-                self.ended(who, &ending, summary.pending);
-                Ok(())
-            }
-            Event::Connected { nick, .. } => {
-                self.people[who].nick = nick;
-                Ok(())
-            }
-            Event::Error { .. }
-            | Event::Renamed { .. }
-            | Event::Users { .. }
-            | Event::Channel { .. }
-            | Event::Disconnected { .. } => Ok(()),
-        }
-    }
-
     fn dial(&mut self, who: Who) {
         let refused = match self.stage {
+            Stage::Storm | Stage::Calm { .. } if self.dying => true,
             Stage::Storm => self.dice.percent(10),
             Stage::Calm { .. } => false,
             Stage::Leaving { .. } => true,
@@ -375,8 +296,10 @@ impl World {
             token: self.dice.roll() as u32,
             ..self.server_link.clone()
         };
-        self.served
-            .insert(id, Served::new(ConnectionId(id), server, self.now));
+        self.served.insert(
+            id,
+            Served::new(ConnectionId(id), self.server.log, server, self.now),
+        );
         let weather = &self.people[who].weather;
         let [up, down] = making::wires(weather, id);
         self.wires.insert(id, Wires { who, up, down });

@@ -8,6 +8,7 @@ use lamparina_protocol::Instant;
 use lamparina_protocol::link::CloseReason;
 
 use super::super::client::Client;
+use super::super::served::Served;
 use super::super::weather;
 use super::{Due, Stage, World};
 
@@ -29,6 +30,7 @@ impl World {
             Due::Deed(who) => ("deed", who as u64),
             Due::Mishap(who) => ("mishap", who as u64),
             Due::Rebirth(who) => ("rebirth", who as u64),
+            Due::Death => ("death", 0),
             Due::Calm => ("calm", 0),
         };
         self.trace.note(self.now, what, who, 0);
@@ -49,7 +51,7 @@ impl World {
         match self.stage {
             Stage::Storm => {}
             Stage::Calm { since } => {
-                if self.is_at_rest() {
+                if !self.dying && self.is_at_rest() {
                     self.leave();
                 } else {
                     self.within(since, REST_WITHIN, "at rest");
@@ -79,10 +81,10 @@ impl World {
         }
         let clients = self.people.iter().map(|person| person.client.as_ref());
         let settled = |client: &Client| {
-            let served = client
-                .line()
-                .is_some_and(|id| self.served.contains_key(&id));
-            served && client.is_live() && client.conversation.summary().pending == 0
+            let served = client.line().and_then(|id| self.served.get(&id));
+            served.is_some_and(Served::is_quiet)
+                && client.is_live()
+                && client.conversation.summary().pending == 0
         };
         let mut settled = clients.map(|client| client.is_some_and(settled));
         settled.all(|settled| settled) && self.check.complete().is_ok()
@@ -93,15 +95,7 @@ impl World {
         self.trace
             .note(self.now, "leave", 0, u64::from(self.server_leaves));
         if self.server_leaves {
-            let ids: Vec<u64> = self.served.keys().copied().collect();
-            for id in ids {
-                let clock = self.server.clock();
-                if let Some(served) = self.served.get_mut(&id) {
-                    let done = served.shut_down(self.now, &self.server.tail, clock);
-                    self.served_did(id, done);
-                }
-            }
-            return;
+            return self.shut_down();
         }
         for who in 0..self.people.len() {
             let close = Input::Close { within: None };
@@ -109,8 +103,20 @@ impl World {
         }
     }
 
+    /// The server says goodbye to everybody.
+    pub(super) fn shut_down(&mut self) {
+        let ids: Vec<u64> = self.served.keys().copied().collect();
+        for id in ids {
+            let clock = self.server.clock();
+            if let Some(served) = self.served.get_mut(&id) {
+                let done = served.shut_down(self.now, &self.server.tail, clock);
+                self.served_did(id, done);
+            }
+        }
+    }
+
     /// The server's side of a connection has ended.
-    pub(super) fn note_server_end(&mut self, id: u64, reason: Option<CloseReason>) {
+    pub(super) fn note_server_end(&self, id: u64, reason: Option<CloseReason>) {
         if !matches!(self.stage, Stage::Leaving { .. }) {
             return;
         }

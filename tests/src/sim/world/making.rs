@@ -34,6 +34,12 @@ pub(super) fn world(seed: u64) -> World {
     let mut agenda = Agenda::default();
     let calm_at = Instant::from_millis(dice.within(2_000..25_000));
     agenda.set(Due::Calm, Some(calm_at));
+    if dice.percent(20) {
+        agenda.set(
+            Due::Death,
+            Some(Instant::from_millis(dice.within(500..20_000))),
+        );
+    }
     let server_link = link(&mut dice);
     let mut people = Vec::new();
     for who in 0..persons {
@@ -51,7 +57,7 @@ pub(super) fn world(seed: u64) -> World {
         stage: Stage::Storm,
         agenda,
         trace: Trace::default(),
-        server: Server::new(tail),
+        server: Server::new(1, tail),
         server_link,
         served: Default::default(),
         wires: Default::default(),
@@ -59,6 +65,9 @@ pub(super) fn world(seed: u64) -> World {
         check: Check::new(persons),
         connections: 0,
         lives: 0,
+        logs: 1,
+        dying: false,
+        tail_items: tail,
         figures: Figures::default(),
     }
 }

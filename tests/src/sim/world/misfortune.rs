@@ -7,8 +7,12 @@ use lamparina_impair::{Direction, Settings};
 
 use super::super::check::Who;
 use super::super::people::{self, Mishap};
+use super::super::server::Server;
 use super::super::weather;
 use super::{Due, Stage, World};
+
+/// A server that is asked to end is gone after this.
+const DIES_AFTER: Duration = Duration::from_secs(3);
 
 impl World {
     pub(super) fn mishap(&mut self, who: Who) {
@@ -84,6 +88,39 @@ impl World {
         self.trace
             .note(self.now, "cut", who as u64, u64::from(client));
         line.into_iter().for_each(|id| self.watch_wires(id));
+    }
+
+    /// The server dies with its memory, which is all that it has. Another one orders a new log at the
+    /// same address.
+    pub(super) fn death(&mut self) {
+        if self.stage != Stage::Storm && !self.dying {
+            return;
+        }
+        if !self.dying && self.dice.percent(50) {
+            // It is asked to, and has a little time to say goodbye.
+            self.dying = true;
+            self.shut_down();
+            self.agenda.set(Due::Death, Some(self.now + DIES_AFTER));
+            return;
+        }
+        self.dying = false;
+        self.logs += 1;
+        self.server = Server::new(self.logs, self.tail_items);
+        self.check.new_log();
+        let ids: Vec<u64> = std::mem::take(&mut self.served).into_keys().collect();
+        for id in ids {
+            self.agenda.set(Due::Served(id), None);
+            if let Some(wires) = self.wires.get_mut(&id) {
+                wires.up.kill();
+                wires.down.kill();
+            }
+            self.watch_wires(id);
+        }
+        for who in 0..self.people.len() {
+            self.with_client(who, |client, now| client.cut_off(now));
+        }
+        let next = self.now + Duration::from_millis(self.dice.within(500..20_000));
+        self.agenda.set(Due::Death, Some(next));
     }
 
     /// Kills a client; its memory is lost.
