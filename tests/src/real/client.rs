@@ -66,6 +66,13 @@ impl ClientStart {
         self.run(command)
     }
 
+    /// Starts the conversation without JSON: for people.
+    pub fn start_plain(self) -> Client {
+        let mut command = self.command();
+        command.arg(&self.server).args(&self.args);
+        self.run(command)
+    }
+
     /// Starts the conversation and waits until it has entered.
     #[track_caller]
     pub fn enter(self) -> Client {
