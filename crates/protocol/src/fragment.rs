@@ -1,6 +1,8 @@
 //! Messages to frames and back. A message is its body and then its tail, cut into frames of one
 //! type of which only the last says so; joined again it is never longer than agreed.
 
+use std::ops::Range;
+
 use bytes::{Bytes, BytesMut};
 
 use crate::frame::{FrameType, SharedBody};
@@ -18,7 +20,9 @@ pub(crate) struct Uncut {
 /// One fragment: its part of the body, its part of the tail, whether the message ends here.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Fragment<'a> {
-    pub(crate) body: &'a [u8],
+    pub(crate) body: &'a SharedBody,
+    /// Its part of the body.
+    pub(crate) stretch: Range<usize>,
     pub(crate) tail: &'a [u8],
     pub(crate) last: bool,
 }
@@ -49,11 +53,11 @@ impl Uncut {
         let to = from + self.next_bytes(fragment_bytes);
         let last = to == self.bytes();
         self.done = to;
-        let body = self.body.bytes();
         let tail: &[u8] = self.tail.as_ref().map_or(&[], |tail| tail);
-        let split = body.len();
+        let split = self.body.bytes().len();
         Fragment {
-            body: &body[from.min(split)..to.min(split)],
+            body: &self.body,
+            stretch: from.min(split)..to.min(split),
             tail: &tail[from.max(split) - split..to.max(split) - split],
             last,
         }
@@ -114,7 +118,8 @@ mod tests {
         let mut cut = Vec::new();
         loop {
             let fragment = uncut.cut(fragment_bytes);
-            let payload = [fragment.body, fragment.tail].concat();
+            let part = &fragment.body.bytes()[fragment.stretch.clone()];
+            let payload = [part, fragment.tail].concat();
             cut.push(payload.len());
             let joined = whole.add(FrameType::Data, fragment.last, payload.into(), 1_000);
             if let Some(message) = joined.unwrap() {

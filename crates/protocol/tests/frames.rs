@@ -90,7 +90,7 @@ fn a_shared_body_and_a_tail_give_the_same_bytes_as_one_payload() {
         let body = SharedBody::new(bytes.into());
         let tail = [9; 8];
         let mut bytes = BytesMut::new();
-        let shared = (body.bytes().as_ref(), body.crc());
+        let shared = (body.bytes(), body.crc());
         put_frame_shared(
             &mut bytes,
             FrameType::Data,

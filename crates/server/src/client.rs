@@ -8,7 +8,8 @@ use std::sync::Arc;
 use lamparina_impair::Direction;
 use lamparina_protocol::Instant;
 use lamparina_protocol::control::{CloseCode, Welcome};
-use lamparina_protocol::frame::{FrameType, SharedBody};
+use lamparina_protocol::frame::{FRAME_BYTES_MAX, FrameType, HEADER_BYTES, SharedBody};
+use lamparina_protocol::lamport::PREV_BYTES;
 use lamparina_protocol::link::{Event, Input as LinkInput, Link, SendError};
 use lamparina_transport::Connection;
 use tokio::net::TcpStream;
@@ -22,9 +23,11 @@ use crate::sequencer::{Boxed, NotTaken};
 use crate::session::{Act, Followed, Input, Logged, Outbox, Output, Session, SessionConfig};
 use crate::shared::Shared;
 
-/// Bytes gathered before they go to the socket: enough to make a system call cheap, few enough to
-/// stay in the cache.
-const FLUSH_BYTES: usize = 64 * 1024;
+/// Frame bytes gathered before they go to the socket: enough to make a system call cheap, few
+/// enough to stay in the cache. With one frame more they still fit the 64 KiB for which a link
+/// makes room at once, so that no burst is moved while it grows.
+const FLUSH_BYTES: usize = 56 * 1024;
+const _: () = assert!(FLUSH_BYTES + FRAME_BYTES_MAX <= 64 * 1024);
 
 /// Serves one client to its end.
 pub(crate) async fn serve(
@@ -239,7 +242,7 @@ impl Outbox for Flushing<'_> {
         tail: Option<[u8; 8]>,
     ) -> Result<(), SendError> {
         self.connection.send_shared(self.now, kind, body, tail)?;
-        self.gathered += body.bytes().len();
+        self.gathered += HEADER_BYTES + body.bytes().len() + PREV_BYTES;
         if self.gathered >= FLUSH_BYTES {
             self.gathered = 0;
             self.connection.flush();

@@ -231,6 +231,10 @@ pub struct Check {
     second: OrderCheck,
     /// Deliveries checked.
     pub delivered: u64,
+    /// Bytes of text in them.
+    pub bytes: u64,
+    /// Refusals checked.
+    pub refusals: u64,
     /// Gaps told.
     pub gaps: u64,
 }
@@ -351,6 +355,7 @@ impl Check {
         (viewer.upto, viewer.chain) = (stamp, stamp);
         viewer.known = viewer.known.max(stamp);
         self.delivered += 1;
+        self.bytes += delivery.text.len() as u64;
         self.second
             .delivered(&who.to_string(), &observed(delivery))?;
         Ok(())
@@ -438,6 +443,7 @@ impl Check {
                 decided,
             });
         }
+        self.refusals += 1;
         self.settle(name, code.to_owned())
     }
 

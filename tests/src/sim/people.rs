@@ -15,11 +15,11 @@ const NAMES: [&str; 10] = [
     "carla",
     "dan",
     "eva",
+    "rui",
     "ANA",
     "Bob",
     "zé",
     "\u{ff41}na",
-    "rui",
 ];
 const ROOMS: [&str; 4] = ["cats", "dogs", "Cats", "rust"];
 /// Lines in a burst.
@@ -75,12 +75,20 @@ pub fn nick(text: &str) -> Nick {
     Nick::try_from(text).expect("the names here are names")
 }
 
+/// A name for somebody who could not have the one it wanted: its own, or a new one.
+pub fn other_name(dice: &mut Dice, who: usize, serial: u64) -> Nick {
+    match dice.percent(50) {
+        true => nick(NAMES[who]),
+        false => nick(&format!("{}-{serial}", NAMES[who])),
+    }
+}
+
 /// The name that somebody wants at first: often its own, at times somebody else's.
 pub fn first_name(dice: &mut Dice, who: usize) -> Nick {
     if dice.percent(15) {
         return nick(NAMES[dice.index(NAMES.len())]);
     }
-    nick(NAMES[who % 5])
+    nick(NAMES[who])
 }
 
 /// The next thing that somebody does.

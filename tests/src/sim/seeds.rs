@@ -36,6 +36,12 @@ pub struct Figures {
     pub ordered: u64,
     /// Messages delivered.
     pub delivered: u64,
+    /// Bytes of text delivered.
+    pub bytes: u64,
+    /// Messages refused, in words.
+    pub refused: u64,
+    /// Clients that began, for the first time or after a crash.
+    pub lives: u64,
     /// Connections made.
     pub connections: u64,
     /// Gaps that were told.

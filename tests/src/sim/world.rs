@@ -90,6 +90,8 @@ struct Person {
     link: LinkConfig,
     /// Texts are this long at most.
     large: usize,
+    /// Between two deeds lies this time at most.
+    pause_ms: u64,
     deeds: Dice,
 }
 
@@ -107,6 +109,8 @@ pub struct World {
     people: Vec<Person>,
     check: Check,
     connections: u64,
+    /// Clients that began, for the first time or anew.
+    lives: u64,
     /// Of wires that are gone.
     figures: Figures,
     /// The server closes first, instead of the clients.
@@ -392,7 +396,7 @@ impl World {
         }
         let person = &mut self.people[who];
         let deed = people::deed(&mut person.deeds, person.large);
-        let next = self.now + Duration::from_millis(person.deeds.within(1..900));
+        let next = self.now + Duration::from_millis(person.deeds.within(1..person.pause_ms));
         self.agenda.set(Due::Deed(who), Some(next));
         if self.people[who].client.as_ref().is_none_or(Client::is_over) {
             return;
@@ -471,6 +475,9 @@ impl Run for World {
         sum.delivered += self.check.delivered;
         sum.connections += self.connections;
         sum.gaps += self.check.gaps;
+        sum.refused += self.check.refusals;
+        sum.lives += self.lives;
+        sum.bytes += self.check.bytes;
         sum.seconds += self.now.as_micros() / 1_000_000;
     }
 

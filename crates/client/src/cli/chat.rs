@@ -194,9 +194,10 @@ impl Chat {
                 self.reply(*name, event);
             }
             Event::Error { .. } => self.errors += 1,
-            Event::Disconnected { reason, retry } if !self.json => {
-                self.talk.disconnected(reason, *retry);
-            }
+            Event::Disconnected {
+                reason,
+                retry: Some(retry),
+            } if !self.json => self.talk.disconnected(reason, *retry),
             Event::Closed { summary, .. } => {
                 self.talk.stop();
                 if !self.json {

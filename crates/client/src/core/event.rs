@@ -131,12 +131,12 @@ pub enum Event {
         /// The message that it settles, as `send` named it.
         message: Option<MessageName>,
     },
-    /// The connection is gone; the conversation goes on when it is back.
+    /// The connection is gone.
     Disconnected {
         /// Why.
         reason: String,
-        /// When the next attempt comes.
-        retry: Duration,
+        /// When the next attempt comes; `None` when none does.
+        retry: Option<Duration>,
     },
     /// The conversation is over. Nothing follows.
     Closed {

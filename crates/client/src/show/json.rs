@@ -124,7 +124,7 @@ enum Json<'a> {
     },
     Disconnected {
         reason: &'a str,
-        retry_ms: u64,
+        retry_ms: Option<u64>,
     },
     Closed {
         sent: u64,
@@ -225,7 +225,7 @@ fn json(event: &Event) -> Json<'_> {
         },
         Event::Disconnected { reason, retry } => Json::Disconnected {
             reason,
-            retry_ms: u64::try_from(retry.as_millis()).unwrap_or(u64::MAX),
+            retry_ms: retry.map(|retry| u64::try_from(retry.as_millis()).unwrap_or(u64::MAX)),
         },
         Event::Closed { summary, .. } => closed_json(*summary),
         Event::Channel { spec } => Json::Channel { spec },
@@ -455,7 +455,11 @@ mod tests {
             },
             Event::Disconnected {
                 reason: "the connection was cut".to_owned(),
-                retry: Duration::from_micros(212_900),
+                retry: Some(Duration::from_micros(212_900)),
+            },
+            Event::Disconnected {
+                reason: "taken over".to_owned(),
+                retry: None,
             },
             Event::Closed {
                 summary,

@@ -9,6 +9,8 @@ use crate::message::MESSAGE_BYTES_MAX;
 
 /// Frame bytes in flight, by default.
 pub const WINDOW_BYTES: u32 = 1 << 20;
+/// Frame bytes in flight, at most.
+pub const WINDOW_BYTES_MAX: u32 = 8 << 20;
 /// Bytes of a message being joined on one connection, at most.
 pub const REASSEMBLY_BYTES_MAX: u32 = 1 << 20;
 /// Silence after which a PING is sent, by default.
@@ -32,8 +34,8 @@ pub struct LinkConfig {
     pub fragment_bytes: u16,
     /// Frames in flight: 1 (stop and wait) to 16,384, the default.
     pub window_frames: u16,
-    /// Frame bytes in flight: at least one whole frame; 1 MiB by default. Both ends hold at most
-    /// about twice as much for one direction. Bandwidth times round trip, for full speed.
+    /// Frame bytes in flight: at least one whole frame, at most 8 MiB; 1 MiB by default. A sender
+    /// keeps at most three times as much, a receiver once. Bandwidth times round trip, for full speed.
     pub window_bytes: u32,
     /// Go-Back-N holds when either side asks for it. Selective repeat by default.
     pub repair: Repair,
@@ -76,7 +78,7 @@ impl LinkConfig {
         Self {
             fragment_bytes,
             window_frames: self.window_frames.clamp(1, WINDOW_FRAMES_MAX),
-            window_bytes: self.window_bytes.max(frame_bytes),
+            window_bytes: self.window_bytes.clamp(frame_bytes, WINDOW_BYTES_MAX),
             message_bytes_max: self.message_bytes_max.clamp(1, REASSEMBLY_BYTES_MAX),
             ..self
         }

@@ -13,7 +13,7 @@ use crate::fragment::{Reassembly, Uncut};
 use crate::frame::{Frame, FrameType, HEADER_BYTES, Seq, SharedBody, checksum};
 use crate::rtt::RoundTrip;
 use crate::time::Instant;
-use crate::window::{AckFault, Parking, Position, RecvWindow, SendWindow};
+use crate::window::{AckFault, Parking, Piece, Position, RecvWindow, SendWindow};
 
 /// Frames sent again at the first time-out in a row; each further one sends half as many. A peer
 /// that only reads slowly is thus sent little twice.
@@ -126,9 +126,15 @@ impl Flow {
             let uncut = Uncut::new(kind, shared.clone(), tail);
             return self.take_later(now, uncut, outbox);
         }
-        let seq = self.send.next();
-        self.send.push(now, position, (HEADER_BYTES + bytes) as u16);
-        outbox.put_sequenced(kind, seq, true, (body, shared.crc()), end);
+        let piece = Piece {
+            kind,
+            body: shared,
+            stretch: 0..body.len(),
+            crc: shared.crc(),
+            tail: end,
+            last: true,
+        };
+        put(now, &piece, &mut self.send, outbox);
         Ok(())
     }
 
@@ -156,14 +162,18 @@ impl Flow {
             if !self.send.fits(position, length as u32) {
                 return;
             }
-            let seq = self.send.next();
-            self.send.push(now, position, length as u16);
             let kind = uncut.kind;
             let fragment = uncut.cut(fragment_bytes);
-            let last = fragment.last;
-            let body = (fragment.body, checksum::of(fragment.body));
-            outbox.put_sequenced(kind, seq, last, body, fragment.tail);
-            if last {
+            let piece = Piece {
+                kind,
+                body: fragment.body,
+                crc: checksum::of(&fragment.body.bytes()[fragment.stretch.clone()]),
+                stretch: fragment.stretch,
+                tail: fragment.tail,
+                last: fragment.last,
+            };
+            put(now, &piece, &mut self.send, outbox);
+            if piece.last {
                 self.backlog.pop();
             }
         }
@@ -177,8 +187,8 @@ impl Flow {
     }
 
     /// The burst has left.
-    pub(super) fn sealed(&mut self, now: Instant, at: u32, burst: &bytes::Bytes) {
-        self.send.seal(at, burst);
+    pub(super) fn sealed(&mut self, now: Instant) {
+        self.send.seal();
         if self.rto_at.is_none() && !self.send.is_empty() {
             self.rto_at = Some(now + self.rtt.rto());
             self.progress_at = now;
@@ -414,4 +424,12 @@ impl Flow {
             .flatten()
             .min()
     }
+}
+
+/// Writes a frame that the window has room for.
+#[inline]
+fn put(now: Instant, piece: &Piece<'_>, send: &mut SendWindow, outbox: &mut Outbox) {
+    let seq = send.next();
+    send.push(now, outbox.position(), piece);
+    outbox.put_sequenced(seq, piece);
 }

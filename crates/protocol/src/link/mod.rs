@@ -22,6 +22,7 @@ mod types;
 pub use crate::control::{Repair, Terms};
 pub use config::{
     DEAD_AFTER, HANDSHAKE_WITHIN, LinkConfig, PING_AFTER, REASSEMBLY_BYTES_MAX, WINDOW_BYTES,
+    WINDOW_BYTES_MAX,
 };
 pub use types::{
     CloseReason, Event, Input, LinkStats, Outgoing, Output, Role, SendError, UseError,
@@ -161,13 +162,12 @@ impl Link {
             return;
         }
         let Some(open) = self.state.open_mut() else {
-            out.wire.push(self.outbox.take().1);
+            out.wire.push(self.outbox.take());
             return;
         };
         open.flow.join_burst(&mut self.outbox);
-        let (at, burst) = self.outbox.take();
-        open.flow.sealed(now, at, &burst);
-        out.wire.push(burst);
+        out.wire.push(self.outbox.take());
+        open.flow.sealed(now);
     }
 
     /// Whether `send` would take a message of a window's size now.

@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::LinkStats;
 use crate::frame::{FrameType, Seq, put_frame, put_frame_shared};
+use crate::window::Piece;
 
 /// Room made for a burst before its size is known, at most.
 const HINT_BYTES_MAX: usize = 64 * 1024;
@@ -19,7 +20,7 @@ pub(super) struct Outbox {
     control: BytesMut,
     /// Position of the burst's first byte.
     at: u32,
-    /// Bytes of the burst before this one: the best guess for this one.
+    /// A guess at this burst's bytes, from those before.
     hint: u32,
     pub(super) stats: Counters,
 }
@@ -79,38 +80,41 @@ impl Outbox {
 
     /// Writes a sequenced frame.
     #[inline]
-    pub(super) fn put_sequenced(
-        &mut self,
-        kind: FrameType,
-        seq: Seq,
-        last: bool,
-        body: (&[u8], u32),
-        tail: &[u8],
-    ) {
+    pub(super) fn put_sequenced(&mut self, seq: Seq, piece: &Piece<'_>) {
         if self.burst.capacity() == 0 {
             self.burst.reserve(self.hint as usize + CONTROL_BYTES);
         }
-        put_frame_shared(&mut self.burst, kind, seq, last, body, tail);
+        let body = &piece.body.bytes()[piece.stretch.clone()];
+        let burst = &mut self.burst;
+        put_frame_shared(
+            burst,
+            piece.kind,
+            seq,
+            piece.last,
+            (body, piece.crc),
+            piece.tail,
+        );
         self.stats.frames_sent += 1;
     }
 
-    /// What is to leave, and the position of its first sequenced byte. The next burst begins.
-    pub(super) fn take(&mut self) -> (u32, Bytes) {
-        let at = self.at;
+    /// What is to leave. The next burst begins.
+    pub(super) fn take(&mut self) -> Bytes {
         let control = std::mem::take(&mut self.control);
         let mut burst = std::mem::take(&mut self.burst);
-        self.at = at.wrapping_add(burst.len() as u32);
+        self.at = self.at.wrapping_add(burst.len() as u32);
         if burst.is_empty() {
             burst = control;
         } else {
-            self.hint = burst.len().min(HINT_BYTES_MAX) as u32;
+            // One small burst among large ones must not make the next one grow step by step.
+            let length = burst.len().min(HINT_BYTES_MAX) as u32;
+            self.hint = length.max(self.hint / 2);
             burst.extend_from_slice(&control);
         }
         self.stats.bytes_sent += burst.len() as u64;
-        (at, burst.freeze())
+        burst.freeze()
     }
 
-    /// Counts pieces of earlier bursts, `frames` frames in all, that leave again.
+    /// Counts `pieces`, `frames` frames in all, that were sent before and leave again.
     pub(super) fn count_again(&mut self, frames: u32, pieces: &[Bytes]) {
         let bytes: usize = pieces.iter().map(Bytes::len).sum();
         self.stats.retransmitted += u64::from(frames);

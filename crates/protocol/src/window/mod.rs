@@ -5,7 +5,7 @@ mod recv;
 mod send;
 
 pub(crate) use recv::{Parking, RecvWindow};
-pub(crate) use send::{AckFault, SendWindow};
+pub(crate) use send::{AckFault, Piece, SendWindow};
 
 use crate::frame::Seq;
 

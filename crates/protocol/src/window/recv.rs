@@ -41,6 +41,25 @@ struct Hole {
     start: u64,
     end: u64,
     nacked: Option<Instant>,
+    /// How often it was asked for and did not come.
+    in_vain: u8,
+}
+
+/// A hole that is asked for again and again is asked for at least this often, or once a round trip
+/// where that takes longer.
+const ASK_AGAIN_MAX: Duration = Duration::from_secs(1);
+
+impl Hole {
+    /// When to ask for it: at once, then after a round trip, and each time twice as late. The round
+    /// trip may have been measured when the path was another one.
+    fn due(&self, again_after: Duration) -> Instant {
+        let Some(nacked) = self.nacked else {
+            return Instant::ZERO;
+        };
+        let doublings = u32::from(self.in_vain.saturating_sub(1)).min(16);
+        let wait = again_after.saturating_mul(1 << doublings);
+        nacked + wait.min(ASK_AGAIN_MAX.max(again_after))
+    }
 }
 
 /// The receiver's end of the window.
@@ -166,6 +185,7 @@ impl RecvWindow {
                 start: self.next,
                 end,
                 nacked: self.end_nacked,
+                in_vain: u8::from(self.end_nacked.is_some()),
             }),
         }
         self.end = end;
@@ -181,6 +201,7 @@ impl RecvWindow {
                 start: self.end,
                 end: place,
                 nacked,
+                in_vain: u8::from(nacked.is_some()),
             });
         }
         self.end = place + 1;
@@ -224,15 +245,17 @@ impl RecvWindow {
         self.suspect_end = self.repair == Repair::SelectiveRepeat || self.holes.is_empty();
     }
 
-    /// What to ask for now: each hole once in `again_after`, at most [`RANGES_MAX`] at a time.
+    /// What to ask for now: each hole when it is due, at most [`RANGES_MAX`] at a time.
     pub(crate) fn missing(&mut self, now: Instant, again_after: Duration) -> Vec<SeqRange> {
         let mut ranges = Vec::new();
         let due = |nacked: Option<Instant>| nacked.is_none_or(|at| at + again_after <= now);
-        for hole in self.holes.iter_mut().filter(|hole| due(hole.nacked)) {
+        let due_holes = |hole: &&mut Hole| hole.due(again_after) <= now;
+        for hole in self.holes.iter_mut().filter(due_holes) {
             if ranges.len() == RANGES_MAX {
                 return ranges;
             }
             hole.nacked = Some(now);
+            hole.in_vain = hole.in_vain.saturating_add(1);
             ranges.push(range(hole.start, hole.end));
         }
         if std::mem::take(&mut self.suspect_end)
@@ -247,8 +270,7 @@ impl RecvWindow {
 
     /// When [`RecvWindow::missing`] has something to ask for; `None` while nothing is missing.
     pub(crate) fn missing_at(&self, again_after: Duration) -> Option<Instant> {
-        let due = |hole: &Hole| hole.nacked.map_or(Instant::ZERO, |at| at + again_after);
-        self.holes.iter().map(due).min()
+        self.holes.iter().map(|hole| hole.due(again_after)).min()
     }
 }
 

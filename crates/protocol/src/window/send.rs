@@ -1,20 +1,33 @@
 //! Frames in flight. Places `base..base + slots.len()` are in flight; the last `unsealed` of them
-//! are still being written, the others lie in `bursts`, in order. A frame in flight costs twelve
-//! bytes and no reference count: it is a stretch of the burst that it left with.
+//! are still being written. A frame is kept as what it is made of: a stretch of a body, which many
+//! frames and many links share, and its own few bytes. Thus a frame in flight costs 32 bytes,
+//! neither a copy nor a reference count, and sent again it is the same bytes again.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use crate::control::{Ack, SeqRange};
-use crate::frame::Seq;
+use crate::frame::{FrameType, Seq, SharedBody, put_frame_shared};
 use crate::time::Instant;
 
 /// Slots that a window begins with, after it had drained: it grows by doubling, and the first few
 /// doublings cost more than their memory.
 const SLOTS_FIRST: usize = 32;
+
+/// A frame to send: its part of a body, whose CRC-32 is `crc`, and what stands behind it.
+#[derive(Clone, Debug)]
+pub(crate) struct Piece<'a> {
+    pub(crate) kind: FrameType,
+    pub(crate) body: &'a SharedBody,
+    pub(crate) stretch: Range<usize>,
+    pub(crate) crc: u32,
+    /// At most eight bytes.
+    pub(crate) tail: &'a [u8],
+    pub(crate) last: bool,
+}
 
 /// One frame in flight. Positions and times wrap; only differences are taken, and those are small:
 /// a window has fewer than 2^32 bytes, and no frame is in flight for an hour.
@@ -23,11 +36,21 @@ struct Slot {
     /// Position of its first byte among all bytes written.
     at: u32,
     sent_us: u32,
-    length: u16,
+    /// Where its part of the body begins in the source.
+    start: u32,
+    /// CRC-32 of that part.
+    crc: u32,
+    tail: [u8; 8],
+    body_bytes: u16,
+    tail_bytes: u8,
+    kind: FrameType,
+    last: bool,
     sends: u8,
     /// Acknowledged by a range, before its turn.
     acked: bool,
 }
+
+const _: () = assert!(size_of::<Slot>() <= 32);
 
 impl Slot {
     /// No sample may be taken from it (Karn's rule; a range's ACK was its sample).
@@ -36,13 +59,11 @@ impl Slot {
     }
 }
 
-/// Bytes that left as one piece.
+/// A buffer that frames in flight are stretches of.
 #[derive(Debug)]
-struct Burst {
-    bytes: Bytes,
-    /// Position of its first byte among all bytes written.
-    at: u32,
-    /// Its first sequenced frame.
+struct Source {
+    buffer: Bytes,
+    /// The first such frame.
     first: Seq,
 }
 
@@ -63,7 +84,9 @@ pub(crate) struct Acked {
 #[derive(Debug)]
 pub(crate) struct SendWindow {
     slots: VecDeque<Slot>,
-    bursts: VecDeque<Burst>,
+    sources: VecDeque<Source>,
+    /// Bytes of all sources: what this window may keep from being freed.
+    kept_bytes: u32,
     base: Seq,
     unsealed: u16,
     /// Slots that are touched: while there are none, an ACK costs the same for any number of frames.
@@ -76,7 +99,8 @@ impl SendWindow {
     pub(crate) fn new(frames_max: u16, bytes_max: u32) -> Self {
         Self {
             slots: VecDeque::new(),
-            bursts: VecDeque::new(),
+            sources: VecDeque::new(),
+            kept_bytes: 0,
             base: Seq::FIRST,
             unsealed: 0,
             touched: 0,
@@ -114,33 +138,60 @@ impl SendWindow {
         self.base.plus(self.slots.len() as u16)
     }
 
-    /// Takes the place [`SendWindow::next`] for a frame of `length` bytes about to be written at
-    /// `position`.
+    /// Takes the place [`SendWindow::next`] for a frame about to be written at `position`.
     #[inline]
-    pub(crate) fn push(&mut self, now: Instant, position: u32, length: u16) {
-        if self.slots.capacity() == 0 {
-            self.slots.reserve(SLOTS_FIRST);
-        }
+    pub(crate) fn push(&mut self, now: Instant, position: u32, piece: &Piece<'_>) {
+        let start = match self.sources.back() {
+            Some(source) if is_same(&source.buffer, piece.body.buffer()) => {
+                piece.body.start() + piece.stretch.start as u32
+            }
+            _ => self.begin_source(piece),
+        };
+        let mut tail = [0; 8];
+        tail[..piece.tail.len()].copy_from_slice(piece.tail);
         self.slots.push_back(Slot {
             at: position,
             sent_us: now.as_micros() as u32,
-            length,
+            start,
+            crc: piece.crc,
+            tail,
+            body_bytes: piece.stretch.len() as u16,
+            tail_bytes: piece.tail.len() as u8,
+            kind: piece.kind,
+            last: piece.last,
             sends: 1,
             acked: false,
         });
         self.unsealed += 1;
     }
 
-    /// The bytes written since `at` have become `burst` and leave now.
-    pub(crate) fn seal(&mut self, at: u32, burst: &Bytes) {
-        if self.unsealed > 0 {
-            self.bursts.push_back(Burst {
-                bytes: burst.clone(),
-                at,
-                first: self.base.plus(self.sealed()),
-            });
-            self.unsealed = 0;
+    /// Another buffer: keeps it, or, where this window keeps much already, copies out of it what is
+    /// needed: a peer that does not read must not hold on to what others were sent. Gives where
+    /// the piece begins in it.
+    fn begin_source(&mut self, piece: &Piece<'_>) -> u32 {
+        if self.slots.capacity() == 0 {
+            self.slots.reserve(SLOTS_FIRST);
         }
+        let whole = piece.body.buffer();
+        let first = self.next();
+        let (buffer, start) =
+            if u64::from(self.kept_bytes) + whole.len() as u64 <= 2 * u64::from(self.bytes_max) {
+                (
+                    whole.clone(),
+                    piece.body.start() + piece.stretch.start as u32,
+                )
+            } else {
+                let copy = Bytes::copy_from_slice(&piece.body.bytes()[piece.stretch.clone()]);
+                (copy, 0)
+            };
+        self.kept_bytes += buffer.len() as u32;
+        self.sources.push_back(Source { buffer, first });
+        start
+    }
+
+    /// What was written leaves now.
+    pub(crate) fn seal(&mut self) {
+        self.unsealed = 0;
     }
 
     /// Frames that have left and are in flight.
@@ -190,26 +241,27 @@ impl SendWindow {
         }
         self.slots.drain(..usize::from(count));
         self.base = self.base.plus(count);
-        self.let_go_of_bursts();
+        self.let_go_of_sources();
         (touched == 0).then(|| since(now, last.sent_us))
     }
 
-    /// Drops bursts with no frame in flight, and all memory when nothing is.
-    fn let_go_of_bursts(&mut self) {
+    /// Drops sources with no frame in flight, and all memory when nothing is.
+    fn let_go_of_sources(&mut self) {
         if self.slots.is_empty() {
             self.slots = VecDeque::new();
-            self.bursts = VecDeque::new();
+            self.sources = VecDeque::new();
+            self.kept_bytes = 0;
             return;
         }
-        if self.sealed() == 0 {
-            self.bursts.clear();
-            return;
-        }
-        while let Some(second) = self.bursts.get(1) {
-            if self.base.distance_from(second.first) >= 1 << 15 {
+        while let Some(second) = self.sources.get(1) {
+            let still_needed =
+                second.first != self.base && self.base.distance_from(second.first) >= 1 << 15;
+            if still_needed {
                 break;
             }
-            self.bursts.pop_front();
+            if let Some(gone) = self.sources.pop_front() {
+                self.kept_bytes -= gone.buffer.len() as u32;
+            }
         }
     }
 
@@ -279,7 +331,7 @@ impl SendWindow {
         self.resend(now, 0..usize::MAX, limit, None, wire)
     }
 
-    /// Neighbours that lie side by side in one burst leave as one piece.
+    /// What is sent again leaves as one piece.
     fn resend(
         &mut self,
         now: Instant,
@@ -289,14 +341,11 @@ impl SendWindow {
         wire: &mut Vec<Bytes>,
     ) -> u32 {
         let mut sent = 0;
-        let mut run: Option<(usize, Range<usize>)> = None;
+        let mut out = BytesMut::new();
         for place in places.start..places.end.min(usize::from(self.sealed())) {
             if sent == limit {
                 break;
             }
-            let Some(burst) = self.burst_of(place) else {
-                break;
-            };
             let Some(slot) = self.slots.get_mut(place) else {
                 break;
             };
@@ -309,35 +358,41 @@ impl SendWindow {
             slot.sends = slot.sends.saturating_add(1);
             slot.sent_us = now.as_micros() as u32;
             sent += 1;
-            let from = slot.at.wrapping_sub(self.bursts[burst].at) as usize;
-            let to = from + usize::from(slot.length);
-            match &mut run {
-                Some((same, stretch)) if *same == burst && stretch.end == from => stretch.end = to,
-                _ => {
-                    self.put_run(run.take(), wire);
-                    run = Some((burst, from..to));
-                }
-            }
+            self.write_again(place, &mut out);
         }
-        self.put_run(run, wire);
+        if !out.is_empty() {
+            wire.push(out.freeze());
+        }
         sent as u32
     }
 
-    fn put_run(&self, run: Option<(usize, Range<usize>)>, wire: &mut Vec<Bytes>) {
-        if let Some((burst, stretch)) = run {
-            wire.push(self.bursts[burst].bytes.slice(stretch));
-        }
+    /// Writes the frame `place` places after `base`, as it was.
+    fn write_again(&self, place: usize, out: &mut BytesMut) {
+        let (Some(slot), Some(source)) = (self.slots.get(place), self.source_of(place)) else {
+            return;
+        };
+        let seq = self.base.plus(place as u16);
+        let from = slot.start as usize;
+        let body = &source.buffer[from..from + usize::from(slot.body_bytes)];
+        let tail = &slot.tail[..usize::from(slot.tail_bytes)];
+        put_frame_shared(out, slot.kind, seq, slot.last, (body, slot.crc), tail);
     }
 
-    /// Which burst holds the frame `place` places after `base`.
-    fn burst_of(&self, place: usize) -> Option<usize> {
-        let front = self.bursts.front()?.first;
+    /// Which source holds the frame `place` places after `base`.
+    fn source_of(&self, place: usize) -> Option<&Source> {
+        let front = self.sources.front()?.first;
         let wanted = self.base.plus(place as u16).distance_from(front);
         let after = self
-            .bursts
-            .partition_point(|burst| burst.first.distance_from(front) <= wanted);
-        after.checked_sub(1)
+            .sources
+            .partition_point(|source| source.first.distance_from(front) <= wanted);
+        self.sources.get(after.checked_sub(1)?)
     }
+}
+
+/// Whether two handles are of the same buffer.
+#[inline]
+fn is_same(one: &Bytes, other: &Bytes) -> bool {
+    std::ptr::eq(one.as_ptr(), other.as_ptr()) && one.len() == other.len()
 }
 
 /// Time since a wrapped point in time.
@@ -349,22 +404,50 @@ fn since(now: Instant, sent_us: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame::{Decoded, FrameDecoder};
 
-    /// A window with `base` as its first place and `count` one-byte frames in flight, two a burst.
+    /// A window with `base` as its first place and `count` frames in flight, each with one byte of
+    /// body, which is its number; two share a buffer.
     fn window(base: u16, count: u16) -> SendWindow {
         let mut window = SendWindow::new(64, 1_000);
         window.base = Seq::new(base);
+        let mut buffer = Bytes::new();
         for place in 0..count {
-            let at = u32::from(place).wrapping_sub(3);
-            window.push(Instant::ZERO, at, 1);
-            if place % 2 == 1 {
-                window.seal(
-                    at.wrapping_sub(1),
-                    &Bytes::from(vec![place as u8 - 1, place as u8]),
-                );
+            let own = usize::from(place % 2);
+            if own == 0 {
+                buffer = Bytes::from(vec![place as u8, place as u8 + 1]);
             }
+            let body = SharedBody::within(&buffer, own..own + 1);
+            push(&mut window, u32::from(place).wrapping_sub(3), &body);
         }
+        window.seal();
         window
+    }
+
+    fn push(window: &mut SendWindow, position: u32, body: &SharedBody) {
+        let piece = Piece {
+            kind: FrameType::Data,
+            body,
+            stretch: 0..body.bytes().len(),
+            crc: body.crc(),
+            tail: &[],
+            last: true,
+        };
+        window.push(Instant::ZERO, position, &piece);
+    }
+
+    /// The bodies of the frames in `wire`, all of them undamaged.
+    fn bodies(wire: &[Bytes]) -> Vec<u8> {
+        let mut decoder = FrameDecoder::default();
+        decoder.push(wire.concat().into());
+        let mut bodies = Vec::new();
+        while let Some(decoded) = decoder.next().unwrap() {
+            let Decoded::Frame(frame) = decoded else {
+                panic!("sent again, it is no frame: {decoded:?}");
+            };
+            bodies.extend_from_slice(&frame.payload);
+        }
+        bodies
     }
 
     fn ack(next: u16, ranges: &[(u16, u16)]) -> Ack {
@@ -379,31 +462,26 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(base: u16, ack: &Ack, expected: Result<u32, AckFault>, again: &[&[u8]]) {
+    fn check(base: u16, ack: &Ack, expected: Result<u32, AckFault>, again: &[u8]) {
         let mut window = window(base, 8);
         let got = window.acknowledge(Instant::from_millis(5), ack);
         assert_eq!(got.map(|_| window.frames()), expected);
         let mut wire = Vec::new();
         window.resend_first(Instant::from_millis(6), usize::MAX, &mut wire);
-        assert_eq!(wire, again);
+        assert_eq!(bodies(&wire), again);
     }
 
     #[test]
     fn acknowledgements_around_the_wrap() {
-        let all: &[&[u8]] = &[&[0, 1], &[2, 3], &[4, 5], &[6, 7]];
+        let all = &[0, 1, 2, 3, 4, 5, 6, 7];
         check(10, &ack(10, &[]), Ok(8), all);
         check(10, &ack(9, &[]), Ok(8), all);
         check(10, &ack(18, &[]), Ok(0), &[]);
         check(10, &ack(19, &[]), Err(AckFault), all);
-        check(10, &ack(13, &[]), Ok(5), &[&[3], &[4, 5], &[6, 7]]);
-        check(65_533, &ack(0, &[]), Ok(5), &[&[3], &[4, 5], &[6, 7]]);
+        check(10, &ack(13, &[]), Ok(5), &[3, 4, 5, 6, 7]);
+        check(65_533, &ack(0, &[]), Ok(5), &[3, 4, 5, 6, 7]);
         check(65_533, &ack(65_532, &[(1, 1)]), Ok(8), all);
-        check(
-            65_533,
-            &ack(65_535, &[(0, 1), (2, 2)]),
-            Ok(6),
-            &[&[2], &[4], &[7]],
-        );
+        check(65_533, &ack(65_535, &[(0, 1), (2, 2)]), Ok(6), &[2, 4, 7]);
         check(65_533, &ack(65_535, &[(4, 2)]), Err(AckFault), all);
         check(65_533, &ack(6, &[]), Err(AckFault), all);
         // A range that reaches around the wrap to what `next` has acknowledged.
@@ -438,7 +516,7 @@ mod tests {
             };
             let again = Duration::from_millis(10);
             window.resend_missing(Instant::from_millis(ms), &range, again, &mut wire);
-            wire.concat()
+            bodies(&wire)
         };
         assert_eq!(missing(&mut window, 1, 65_535, 3), [2, 3, 4]);
         assert_eq!(missing(&mut window, 5, 65_535, 4), [5]);
@@ -453,6 +531,26 @@ mod tests {
         let mut window = window(65_530, 8);
         window.acknowledge(Instant::ZERO, &ack(2, &[])).unwrap();
         assert!(window.is_empty());
-        assert_eq!(window.slots.capacity() + window.bursts.capacity(), 0);
+        assert_eq!(window.slots.capacity() + window.sources.capacity(), 0);
+    }
+
+    #[test]
+    fn what_is_kept_from_being_freed_is_bounded() {
+        let mut window = SendWindow::new(64, 1_000);
+        for place in 0..8u8 {
+            // Each body is one byte of a large buffer.
+            let buffer = Bytes::from(vec![place; 900]);
+            let body = SharedBody::within(&buffer, 7..8);
+            push(&mut window, u32::from(place), &body);
+            assert!(window.kept_bytes <= 2_000 + u32::from(place));
+        }
+        window.seal();
+        let mut wire = Vec::new();
+        window.resend_first(Instant::ZERO, usize::MAX, &mut wire);
+        assert_eq!(bodies(&wire), [0, 1, 2, 3, 4, 5, 6, 7]);
+        window.acknowledge(Instant::ZERO, &ack(7, &[])).unwrap();
+        assert_eq!((window.sources.len(), window.kept_bytes), (1, 1));
+        window.acknowledge(Instant::ZERO, &ack(8, &[])).unwrap();
+        assert_eq!(window.kept_bytes, 0);
     }
 }

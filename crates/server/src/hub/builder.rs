@@ -126,7 +126,7 @@ impl Builder {
             what,
             kind,
             body: match body {
-                Body::Buffered(range) => SharedBody::new(buffer.slice(range)),
+                Body::Buffered(range) => SharedBody::within(&buffer, range),
                 Body::Shared(body) => body,
             },
         };

@@ -72,16 +72,20 @@ impl World {
         panic!("not {what} in time: {complete:?}, clients {lives:?}");
     }
 
-    /// Whether nothing is under way: asked only when nothing waits for the order.
+    /// Whether nothing is under way: everybody is let in and no connection is left over.
     fn is_at_rest(&self) -> bool {
-        let settled =
-            |client: &Client| client.is_live() && client.conversation.summary().pending == 0;
+        if self.server.has_work() || self.served.len() != self.people.len() {
+            return false;
+        }
         let clients = self.people.iter().map(|person| person.client.as_ref());
-        let settled = clients.map(|client| client.is_some_and(settled));
-        !self.server.has_work()
-            && self.served.len() == self.people.len()
-            && settled.fold(true, |all, one| all && one)
-            && self.check.complete().is_ok()
+        let settled = |client: &Client| {
+            let served = client
+                .line()
+                .is_some_and(|id| self.served.contains_key(&id));
+            served && client.is_live() && client.conversation.summary().pending == 0
+        };
+        let mut settled = clients.map(|client| client.is_some_and(settled));
+        settled.all(|settled| settled) && self.check.complete().is_ok()
     }
 
     fn leave(&mut self) {

@@ -21,18 +21,18 @@ use super::super::{people, weather};
 use super::{Due, Person, Stage, UNIX_AT_ZERO, World};
 
 /// Items that a tail holds in worlds where it is short.
-const SHORT_TAIL: std::ops::Range<u64> = 20..600;
+const SHORT_TAIL: std::ops::Range<u64> = 10..400;
 
 /// The world of `seed`.
 pub(super) fn world(seed: u64) -> World {
     let mut dice = Dice::new(seed, 1);
-    let persons = dice.within(2..6) as usize;
-    let tail = match dice.percent(15) {
+    let persons = dice.within(2..7) as usize;
+    let tail = match dice.percent(25) {
         true => dice.within(SHORT_TAIL) as usize,
         false => lamparina_server::tail::TAIL_ITEMS,
     };
     let mut agenda = Agenda::default();
-    let calm_at = Instant::from_millis(dice.within(3_000..14_000));
+    let calm_at = Instant::from_millis(dice.within(2_000..25_000));
     agenda.set(Due::Calm, Some(calm_at));
     let server_link = link(&mut dice);
     let mut people = Vec::new();
@@ -58,6 +58,7 @@ pub(super) fn world(seed: u64) -> World {
         people,
         check: Check::new(persons),
         connections: 0,
+        lives: 0,
         figures: Figures::default(),
     }
 }
@@ -72,6 +73,7 @@ fn person(dice: &mut Dice, seed: u64, who: Who) -> Person {
         weather: weather::any(dice),
         hello: None,
         large: (window * 16).min(TEXT_BYTES_MAX),
+        pause_ms: [100, 400, 900, 4_000][dice.index(4)],
         link,
         deeds: Dice::new(seed, 1_000 + who as u64),
     }
@@ -120,6 +122,7 @@ impl World {
         });
         person.client = Some(Client::new(conversation));
         self.check.reborn(who);
+        self.lives += 1;
         self.trace
             .note(self.now, "begins", who as u64, person.epoch.0);
         self.with_client(who, |client, now| client.give(now, Input::Start));

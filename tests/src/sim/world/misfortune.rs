@@ -125,13 +125,8 @@ impl World {
                 assert_eq!(pending, 0, "{who} left with messages pending");
             }
             Ending::Refused { code, .. } if code == "nick-taken" => {
-                // Names of one's own are always free.
-                let own = ["ana", "bob", "carla", "dan", "eva"][who];
-                let name = match self.dice.percent(50) {
-                    true => own.to_owned(),
-                    false => format!("{own}-{}", self.connections),
-                };
-                self.people[who].nick = people::nick(&name);
+                let name = people::other_name(&mut self.dice, who, self.connections);
+                self.people[who].nick = name;
                 let back = self.now + Duration::from_millis(self.dice.within(10..2_000));
                 self.agenda.set(Due::Rebirth(who), Some(back));
             }

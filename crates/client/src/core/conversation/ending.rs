@@ -144,6 +144,7 @@ impl Conversation {
         }
         let retry = self.backoff.next_wait();
         self.phase = Phase::Waiting { until: now + retry };
+        let retry = Some(retry);
         out.push(Output::Event(Event::Disconnected { reason, retry }));
     }
 
@@ -231,8 +232,13 @@ impl Conversation {
 
     /// The end. What is unsettled stays counted as pending.
     pub(super) fn over(&mut self, ending: Ending, out: &mut Vec<Output>) {
+        let was_live = matches!(self.phase, Phase::Live { .. });
         self.phase = Phase::Over;
         if let Some((code, text)) = ending.error() {
+            if was_live {
+                let (reason, retry) = (text.to_owned(), None);
+                out.push(Output::Event(Event::Disconnected { reason, retry }));
+            }
             out.push(super::receiving::error(code, text.to_owned(), None));
         }
         out.push(Output::Event(Event::Closed {

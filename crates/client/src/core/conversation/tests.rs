@@ -398,6 +398,7 @@ fn taken_over_is_the_end() {
         "> say a: 1
          < say a 100/1 clock=6 seen=0
          > closed
+         {disconnected,reason:a newer session of the same profile has taken over; close it, or use `--profile` to be somebody else,retry_ms:null}
          {error,code:taken-over,text:a newer session of the same profile has taken over; close it, or use `--profile` to be somebody else}
          {closed,sent:1,committed:0,pending:1,refused:0}
          > after 60000 ms",
