@@ -124,6 +124,11 @@ impl Client {
         &self.nick
     }
 
+    /// Its process's number.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     /// The process.
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
