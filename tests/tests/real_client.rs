@@ -38,11 +38,10 @@ fn a_server_that_cannot_be_reached_is_said_with_its_address() {
         .name("ana")
         .start();
     assert_eq!(client.leave(), 3);
-    assert!(
-        client.talk().contains(&addr.to_string()),
-        "{}",
-        client.talk()
-    );
+    let error = client.wait_event("error");
+    assert_eq!(error["code"], "cannot-reach", "{error}");
+    let text = error["text"].as_str().unwrap_or_default();
+    assert!(text.contains(&addr.to_string()), "{error}");
 }
 
 #[test]
@@ -61,16 +60,28 @@ fn a_nick_of_another_profile_is_refused() {
 }
 
 #[test]
+fn a_nick_belongs_to_its_owner_also_while_away() {
+    let server = Server::start();
+    let mut bob = server.enter("bob");
+    assert_eq!(bob.leave(), 0);
+    let other = ClientStart::new(&server.folder().within("other"), server.addr());
+    let mut other = other.name("bob").start();
+    assert_eq!(other.process().wait_code(), 4, "{}", other.words());
+    server.enter("bob");
+}
+
+#[test]
 fn a_newer_session_of_the_same_profile_takes_over() {
     let server = Server::start();
     let bob = server.enter("bob");
     let mut first = server.enter("ana");
     let second = server.enter("ana");
     assert_eq!(first.process().wait_code(), 4);
-    let said = first.wait_event("disconnected")["reason"].to_string();
+    let error = first.wait_event("error");
+    assert_eq!(error["code"], "taken-over", "{error}");
     assert!(
-        said.contains("session") || said.contains("taken over"),
-        "{said}"
+        first.events("disconnected").is_empty(),
+        "it does not come back"
     );
     second.say("still me");
     bob.wait_text("still me");
@@ -244,4 +255,27 @@ fn an_output_that_nobody_reads_ends_the_client_quietly() {
     ana.process().wait_exit();
     assert!(!ana.talk().contains("panicked"), "{}", ana.talk());
     bob.wait("left", |heard| heard.of_type("left").next().cloned());
+}
+
+#[test]
+fn a_terminal_is_shown_nothing_that_it_would_obey() {
+    let server = Server::start();
+    let ana = server.enter("ana");
+    let mut bob = server.client("bob").arg("--plain").start_plain();
+    ana.wait_event("joined");
+    ana.say("MSG:bob:a\u{1b}]0;title\u{7} \u{202e}b\u{9b}2J c\rd\u{200b}");
+    ana.say("MSG:bob:end");
+    bob.wait("the end", |heard| {
+        let mut lines = heard.out.iter();
+        lines.find(|line| line.bytes.ends_with(b"end")).map(|_| ())
+    });
+    assert_eq!(bob.leave(), 0);
+    let heard = bob.transcript().heard();
+    let lines = heard.out.iter();
+    let shown: Vec<String> = lines
+        .map(|line| String::from_utf8(line.bytes.clone()).unwrap())
+        .collect();
+    let hidden = |c: char| c.is_control() || "\u{202e}\u{200b}\u{feff}".contains(c);
+    assert!(!shown.iter().any(|line| line.contains(hidden)), "{shown:?}");
+    assert!(shown.iter().any(|line| line.contains("title")), "{shown:?}");
 }

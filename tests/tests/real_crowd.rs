@@ -6,7 +6,8 @@ use std::sync::Arc;
 use lamparina_protocol::Audience;
 use lamparina_protocol::control::CloseCode;
 use lamparina_tests::real::light::Light;
-use lamparina_tests::real::process::{allow_open_files, resident_bytes};
+use lamparina_tests::real::order::assert_one_order;
+use lamparina_tests::real::process::{Signal, allow_open_files, resident_bytes, send_signal};
 use lamparina_tests::real::raw::Raw;
 use lamparina_tests::real::{Client, Server};
 use tokio::sync::{Barrier, watch};
@@ -135,6 +136,28 @@ fn a_reader_that_stands_still_costs_the_others_nothing() {
 }
 
 #[test]
+fn a_client_that_stood_still_gets_everything_afterwards() {
+    let server = Server::start();
+    let [ana, bob, carla] = ["ana", "bob", "carla"].map(|nick| server.enter(nick));
+    let text = |number: usize| format!("{number} {}", "y".repeat(STALLED_BYTES));
+    send_signal(bob.pid(), Signal::STOP);
+    for number in 0..STALLED_MESSAGES {
+        ana.say(&text(number));
+    }
+    ana.wait_events("committed", STALLED_MESSAGES);
+    carla.wait_texts(STALLED_MESSAGES);
+    send_signal(bob.pid(), Signal::CONT);
+    let texts = bob.wait_texts(STALLED_MESSAGES);
+    assert!(
+        texts
+            .iter()
+            .enumerate()
+            .all(|(number, came)| *came == text(number))
+    );
+    assert_one_order(&[&ana, &bob, &carla]);
+}
+
+#[test]
 fn a_server_that_is_full_says_so_and_has_room_again_later() {
     let server = Server::start_with(&["--connections", "4"]);
     let mut ana = server.enter("ana");
@@ -146,8 +169,7 @@ fn a_server_that_is_full_says_so_and_has_room_again_later() {
         assert!(words.contains("connections"), "{words}");
     }
     drop(inside);
-    // Whoever is refused tries again by itself.
-    let bob = server.enter("bob");
+    let bob = server.client("bob").arg("--retry").enter();
     ana.say("room again");
     bob.wait_text("room again");
     assert_eq!(ana.leave(), 0);
@@ -158,7 +180,7 @@ fn a_server_short_of_files_serves_those_it_has() {
     let server = Server::start_limited(100);
     let ana = server.enter("ana");
     let mut crowd: Vec<Raw> = (0..150).map(|_| Raw::connect(server.addr())).collect();
-    let bob_at_last = server.client("bob").start();
+    let bob_at_last = server.client("bob").arg("--retry").start();
     ana.say("/who");
     ana.wait_event("users");
     crowd.clear();

@@ -1,6 +1,6 @@
 //! Ends without warning, and ends with one: of clients, of connections, of the server.
 
-use lamparina_tests::real::order::assert_one_order;
+use lamparina_tests::real::order::{assert_one_order, number};
 use lamparina_tests::real::process::Process;
 use lamparina_tests::real::proxy::Proxy;
 use lamparina_tests::real::server::command;
@@ -49,6 +49,37 @@ fn a_client_killed_in_the_middle_of_sending_leaves_no_half_message() {
     again.say("back");
     bob.wait_text("back");
     assert_one_order(&[&bob]);
+}
+
+#[test]
+fn a_reader_killed_and_back_has_missed_nothing() {
+    const SAID: usize = 2_000;
+    let server = Server::start();
+    let ana = server.enter("ana");
+    let mut bob = server.enter("bob");
+    for number in 0..SAID {
+        ana.say(&format!("{number}"));
+    }
+    bob.wait_texts(SAID / 10);
+    bob.process().kill();
+    let stamps = |client: &Client| -> Vec<u64> {
+        let messages = client.events("message");
+        messages
+            .iter()
+            .map(|message| number(message, "stamp"))
+            .collect()
+    };
+    let before = stamps(&bob);
+    let again = server.enter("bob");
+    again.wait_text(&format!("{}", SAID - 1));
+    let after = stamps(&again);
+
+    // What came twice came last before the end, with the stamps it had.
+    let twice = before.iter().filter(|stamp| **stamp >= after[0]).count();
+    let all: Vec<u64> = before.iter().chain(&after[twice..]).copied().collect();
+    assert_eq!(after[..twice], before[before.len() - twice..]);
+    assert_eq!(all.len(), SAID);
+    assert!(all.is_sorted_by(|a, b| a < b));
 }
 
 #[test]

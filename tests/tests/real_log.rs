@@ -77,6 +77,29 @@ fn one_event_a_line_with_the_fields_of_the_contract() {
 }
 
 #[test]
+fn every_message_handed_over_is_counted_once() {
+    let mut server = Server::start();
+    let mut ana = server.enter("ana");
+    let mut bob = server.enter("bob");
+    for number in 0..500 {
+        ana.say(&format!("{number}"));
+    }
+    bob.wait_texts(500);
+    assert_eq!((ana.leave(), bob.leave()), (0, 0));
+    assert_eq!(server.stop(), 0);
+    let log = server.log();
+    let consumed: Vec<&LogLine> = of(&log, "consumed").collect();
+    let counted: u64 = consumed.iter().map(|line| line.number("count")).sum();
+    assert_eq!(counted, 500);
+    let stamps = of(&log, "produced").map(|line| line.number("stamp"));
+    assert_eq!(
+        consumed.last().map(|line| line.number("upto")),
+        stamps.max()
+    );
+    assert!(consumed.iter().is_sorted_by_key(|line| line.number("upto")));
+}
+
+#[test]
 fn no_text_and_no_nick_can_write_a_line_of_the_log() {
     let mut server = Server::start_with(&["--log-text"]);
     let ana = server.enter("ana\u{301}=\"x");

@@ -66,6 +66,13 @@ impl ClientStart {
         self.run(command)
     }
 
+    /// Starts the conversation without JSON: for people.
+    pub fn start_plain(self) -> Client {
+        let mut command = self.command();
+        command.arg(&self.server).args(&self.args);
+        self.run(command)
+    }
+
     /// Starts the conversation and waits until it has entered.
     #[track_caller]
     pub fn enter(self) -> Client {
@@ -115,6 +122,11 @@ impl Client {
     /// The nick it was started with.
     pub fn nick(&self) -> &str {
         &self.nick
+    }
+
+    /// Its process's number.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
     }
 
     /// The process.
