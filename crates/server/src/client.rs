@@ -1,6 +1,7 @@
 //! The task of one client: moves what happens into its [`Session`] and does what that says. It
 //! decides nothing, and holds as little as it can: most clients are silent most of the time.
 
+use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -29,18 +30,17 @@ use crate::shared::Shared;
 const FLUSH_BYTES: usize = 56 * 1024;
 const _: () = assert!(FLUSH_BYTES + FRAME_BYTES_MAX <= 64 * 1024);
 
-/// Serves one client to its end.
-pub(crate) async fn serve(
+/// Serves one client to its end. Everything is set up before the task begins, so that the task
+/// reserves no room for it.
+pub(crate) fn serve(
     stream: TcpStream,
     addr: SocketAddr,
     id: ConnectionId,
     permit: Permit,
     shared: Arc<Shared>,
-) {
+) -> io::Result<impl Future<Output = ()>> {
     let link = Link::respond(shared.config.link.clone(), shared.clock.now());
-    let Ok(connection) = Connection::new(stream, link, shared.clock) else {
-        return; // It has ended already.
-    };
+    let connection = Connection::new(stream, link, shared.clock)?;
     let session = Session::new(SessionConfig {
         id,
         log: shared.log_id,
@@ -57,7 +57,7 @@ pub(crate) async fn serve(
         shared,
         _permit: permit,
     });
-    client.run().await;
+    Ok(client.run())
 }
 
 /// Says no, in words, to a client for which there is no room.

@@ -62,7 +62,10 @@ fn admit(
     let id = shared.next_connection();
     match shared.limits.admit(addr.ip()) {
         Ok(permit) => {
-            clients.spawn(client::serve(stream, addr, id, permit, shared.clone()));
+            // A stream that does not begin has ended already.
+            if let Ok(served) = client::serve(stream, addr, id, permit, shared.clone()) {
+                clients.spawn(served);
+            }
         }
         Err(over) => refuse(stream, addr, over, shared, clients, refusals),
     }

@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -36,6 +36,10 @@ struct Options {
         value_delimiter = ','
     )]
     listen: Vec<String>,
+    /// Folder for what the server keeps, made where it is missing. Nothing is kept there yet: the
+    /// order lives in memory
+    #[arg(long, value_name = "DIR", env = "LAMPARINA_DATA")]
+    data: Option<PathBuf>,
     /// File to log to; missing folders are made
     #[arg(
         long,
@@ -108,6 +112,9 @@ fn start(options: Options, talk: Result<LevelFilter, String>) -> Result<ExitCode
 
 async fn serve(options: Options) -> Result<ExitCode, String> {
     let addrs = resolve(&options).await?;
+    if let Some(data) = &options.data {
+        make_data_folder(data)?;
+    }
     // Signals are ours before anybody can know that we listen.
     let signals = Signals::new().map_err(|error| format!("cannot wait for signals: {error}"))?;
     let mut config = config(&options);
@@ -125,6 +132,18 @@ async fn serve(options: Options) -> Result<ExitCode, String> {
         summary.connections, summary.messages, summary.cut
     );
     Ok(ExitCode::SUCCESS)
+}
+
+fn make_data_folder(data: &Path) -> Result<(), String> {
+    std::fs::create_dir_all(data).map_err(|error| {
+        let data = data.display();
+        format!("cannot make the folder {data}: {error}; name another one with --data DIR")
+    })?;
+    warn!(
+        "nothing is kept in {} yet: the order lives in memory and ends with this server",
+        data.display()
+    );
+    Ok(())
 }
 
 /// Serves until a signal ends it; a second one ends the process at once.
