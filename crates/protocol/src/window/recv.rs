@@ -43,6 +43,8 @@ struct Hole {
     nacked: Option<Instant>,
     /// How often it was asked for and did not come.
     in_vain: u8,
+    /// Go-Back-N: its beginning came since it was asked for. What is missing now was lost again.
+    shrunk: bool,
 }
 
 /// A hole that is asked for again and again is asked for at least this often, or once a round trip
@@ -127,6 +129,7 @@ impl RecvWindow {
     fn shrink_first_hole(&mut self) {
         if let Some(first) = self.holes.first_mut() {
             first.start = self.next;
+            first.shrunk = true;
             if first.start == first.end {
                 self.holes.remove(0);
             }
@@ -149,6 +152,7 @@ impl RecvWindow {
         let place = self.next + u64::from(gap);
         if self.repair == Repair::GoBackN {
             self.widen_the_hole(place + 1);
+            self.ask_anew();
             return Parking::Dropped;
         }
         if self.parked.contains_key(&place) {
@@ -186,10 +190,21 @@ impl RecvWindow {
                 end,
                 nacked: self.end_nacked,
                 in_vain: u8::from(self.end_nacked.is_some()),
+                shrunk: false,
             }),
         }
         self.end = end;
         self.end_nacked = None;
+    }
+
+    /// Go-Back-N: something early came. Where the hole's beginning had come since it was asked for,
+    /// a frame sent again is lost again: that is another hole, to be asked for at once.
+    fn ask_anew(&mut self) {
+        if let Some(hole) = self.holes.first_mut().filter(|hole| hole.shrunk) {
+            hole.nacked = None;
+            hole.in_vain = 0;
+            hole.shrunk = false;
+        }
     }
 
     /// Everything from `end` up to `place` is missing.
@@ -202,6 +217,7 @@ impl RecvWindow {
                 end: place,
                 nacked,
                 in_vain: u8::from(nacked.is_some()),
+                shrunk: false,
             });
         }
         self.end = place + 1;
@@ -392,6 +408,26 @@ mod tests {
         assert_eq!(window.park(1, &frame(1)), Parking::Again);
         assert_eq!(window.park(2, &frame(2)), Parking::Kept);
         assert_eq!(window.park(3, &frame(3)), Parking::Over);
+    }
+
+    #[test]
+    fn going_back_a_loss_of_what_was_sent_again_is_asked_for_at_once() {
+        let again = Duration::from_millis(10);
+        let mut window = RecvWindow::new(64, 1_000, Repair::GoBackN);
+        window.park(3, &frame(3));
+        assert_eq!(window.missing(Instant::ZERO, again), [range(0, 4)]);
+        // Early frames that were under way before it was asked for change nothing.
+        window.park(4, &frame(4));
+        assert_eq!(window.missing(Instant::from_millis(1), again), []);
+        window.advance();
+        assert_eq!(window.missing(Instant::from_millis(2), again), []);
+        window.park(1, &frame(2));
+        assert_eq!(
+            window.missing(Instant::from_millis(3), again),
+            [range(1, 5)]
+        );
+        window.park(2, &frame(3));
+        assert_eq!(window.missing(Instant::from_millis(4), again), []);
     }
 
     #[test]

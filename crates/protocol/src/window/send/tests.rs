@@ -1,0 +1,152 @@
+//! Acknowledgements, samples, repetitions and what is kept, as tables.
+
+use super::*;
+use crate::frame::{Decoded, FrameDecoder};
+
+/// A window with `base` as its first place and `count` frames in flight, each with one byte of
+/// body, which is its number; two share a buffer.
+fn window(base: u16, count: u16) -> SendWindow {
+    let mut window = SendWindow::new(64, 1_000);
+    window.base = Seq::new(base);
+    let mut buffer = Bytes::new();
+    for place in 0..count {
+        let own = usize::from(place % 2);
+        if own == 0 {
+            buffer = Bytes::from(vec![place as u8, place as u8 + 1]);
+        }
+        let body = SharedBody::within(&buffer, own..own + 1);
+        push(&mut window, u32::from(place).wrapping_sub(3), &body);
+    }
+    window.seal();
+    window
+}
+
+fn push(window: &mut SendWindow, position: u32, body: &SharedBody) {
+    let piece = Piece {
+        kind: FrameType::Data,
+        body,
+        stretch: 0..body.bytes().len(),
+        crc: body.crc(),
+        tail: &[],
+        last: true,
+    };
+    window.push(Instant::ZERO, position, &piece);
+}
+
+/// The bodies of the frames in `wire`, all of them undamaged.
+fn bodies(wire: &[Bytes]) -> Vec<u8> {
+    let mut decoder = FrameDecoder::default();
+    decoder.push(wire.concat().into());
+    let mut bodies = Vec::new();
+    while let Some(decoded) = decoder.next().unwrap() {
+        let Decoded::Frame(frame) = decoded else {
+            panic!("sent again, it is no frame: {decoded:?}");
+        };
+        bodies.extend_from_slice(&frame.payload);
+    }
+    bodies
+}
+
+fn ack(next: u16, ranges: &[(u16, u16)]) -> Ack {
+    let ranges = ranges.iter().map(|&(start, count)| SeqRange {
+        start: Seq::new(start),
+        count,
+    });
+    Ack {
+        next: Seq::new(next),
+        ranges: ranges.collect(),
+    }
+}
+
+#[track_caller]
+fn check(base: u16, ack: &Ack, expected: Result<u32, AckFault>, again: &[u8]) {
+    let mut window = window(base, 8);
+    let got = window.acknowledge(Instant::from_millis(5), ack);
+    assert_eq!(got.map(|_| window.frames()), expected);
+    let mut wire = Vec::new();
+    window.resend_first(Instant::from_millis(6), usize::MAX, &mut wire);
+    assert_eq!(bodies(&wire), again);
+}
+
+#[test]
+fn acknowledgements_around_the_wrap() {
+    let all = &[0, 1, 2, 3, 4, 5, 6, 7];
+    check(10, &ack(10, &[]), Ok(8), all);
+    check(10, &ack(9, &[]), Ok(8), all);
+    check(10, &ack(18, &[]), Ok(0), &[]);
+    check(10, &ack(19, &[]), Err(AckFault), all);
+    check(10, &ack(13, &[]), Ok(5), &[3, 4, 5, 6, 7]);
+    check(65_533, &ack(0, &[]), Ok(5), &[3, 4, 5, 6, 7]);
+    check(65_533, &ack(65_532, &[(1, 1)]), Ok(8), all);
+    check(65_533, &ack(65_535, &[(0, 1), (2, 2)]), Ok(6), &[2, 4, 7]);
+    check(65_533, &ack(65_535, &[(4, 2)]), Err(AckFault), all);
+    check(65_533, &ack(6, &[]), Err(AckFault), all);
+    // A range that reaches around the wrap to what `next` has acknowledged.
+    check(10, &ack(12, &[(11, 1)]), Err(AckFault), all);
+    check(10, &ack(12, &[(9, 1)]), Err(AckFault), all);
+    check(65_533, &ack(5, &[]), Ok(0), &[]);
+}
+
+#[test]
+fn samples_obey_karn() {
+    let at = Instant::from_millis(30);
+    let sample = |window: &mut SendWindow, next| {
+        let acked = window.acknowledge(at, &ack(next, &[])).unwrap();
+        acked.sample.map(|took| took.as_millis())
+    };
+    let mut fresh = window(0, 8);
+    assert_eq!(sample(&mut fresh, 3), Some(30));
+    fresh.resend_first(at, 1, &mut Vec::new());
+    assert_eq!(sample(&mut fresh, 4), None);
+    assert_eq!(sample(&mut fresh, 6), Some(30));
+    assert_eq!(sample(&mut fresh, 6), None);
+}
+
+#[test]
+fn nacks_name_anything() {
+    let mut window = window(65_533, 8);
+    let missing = |window: &mut SendWindow, ms, start, count| {
+        let mut wire = Vec::new();
+        let range = SeqRange {
+            start: Seq::new(start),
+            count,
+        };
+        let again = Duration::from_millis(10);
+        window.resend_missing(Instant::from_millis(ms), &range, again, &mut wire);
+        bodies(&wire)
+    };
+    assert_eq!(missing(&mut window, 1, 65_535, 3), [2, 3, 4]);
+    assert_eq!(missing(&mut window, 5, 65_535, 4), [5]);
+    assert_eq!(missing(&mut window, 12, 65_530, 6), [0, 1, 2]);
+    assert_eq!(missing(&mut window, 12, 4, 9), [7]);
+    assert_eq!(missing(&mut window, 12, 5, 65_535), []);
+    assert_eq!(missing(&mut window, 12, 40_000, 10), []);
+}
+
+#[test]
+fn a_drained_window_owns_nothing() {
+    let mut window = window(65_530, 8);
+    window.acknowledge(Instant::ZERO, &ack(2, &[])).unwrap();
+    assert!(window.is_empty());
+    assert_eq!(window.slots.capacity() + window.sources.capacity(), 0);
+}
+
+#[test]
+fn what_is_kept_from_being_freed_is_bounded() {
+    let mut window = SendWindow::new(64, 1_000);
+    for place in 0..8u8 {
+        // Each body is one byte of a large buffer.
+        let buffer = Bytes::from(vec![place; 900]);
+        let body = SharedBody::within(&buffer, 7..8);
+        push(&mut window, u32::from(place), &body);
+        assert!(window.kept_bytes <= 2_000 + u32::from(place));
+    }
+    window.seal();
+    let mut wire = Vec::new();
+    window.resend_first(Instant::ZERO, usize::MAX, &mut wire);
+    assert_eq!(bodies(&wire), [0, 1, 2, 3, 4, 5, 6, 7]);
+    window.acknowledge(Instant::ZERO, &ack(7, &[])).unwrap();
+    assert_eq!((window.sources.len(), window.kept_bytes), (1, 1));
+    window.acknowledge(Instant::ZERO, &ack(8, &[])).unwrap();
+    assert_eq!(window.kept_bytes, 0);
+}
