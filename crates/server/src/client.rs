@@ -30,6 +30,9 @@ use crate::shared::Shared;
 const FLUSH_BYTES: usize = 56 * 1024;
 const _: () = assert!(FLUSH_BYTES + FRAME_BYTES_MAX <= 64 * 1024);
 
+/// Bytes read from one client before others get their turn.
+const TURN_BYTES: u64 = 64 * 1024;
+
 /// Serves one client to its end. Everything is set up before the task begins, so that the task
 /// reserves no room for it.
 pub(crate) fn serve(
@@ -89,12 +92,17 @@ struct Client {
 impl Client {
     async fn run(mut self: Box<Self>) {
         let mut events = Vec::new();
+        let mut turn_began = 0;
         while !self.session.is_over() {
             let followed = self.advance(&mut events);
             if self.session.is_over() {
                 break;
             }
             self.set_timer();
+            if self.connection.received_bytes() - turn_began >= TURN_BYTES {
+                turn_began = self.connection.received_bytes();
+                tokio::task::yield_now().await;
+            }
             tokio::select! {
                 () = self.connection.step(&mut events) => {}
                 () = self.bell.rung(), if followed == Followed::CaughtUp => {}

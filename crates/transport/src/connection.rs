@@ -21,8 +21,6 @@ use crate::write_queue::WriteQueue;
 
 /// Bytes taken from a socket by one system call, at most.
 const READ_BYTES: usize = 64 * 1024;
-/// Reads in a row before others get their turn.
-const READS_IN_A_ROW: usize = 4;
 /// Bytes that may wait for the socket before [`Connection::has_room`] says no.
 const WAITING_BYTES_MAX: usize = 1024 * 1024;
 /// How long [`Connection::finish`] tries to hand over the last bytes.
@@ -47,6 +45,8 @@ pub struct Connection {
     armed: Option<Instant>,
     reading: bool,
     ended: bool,
+    /// The link knows that bytes wait for the socket.
+    blocked: bool,
 }
 
 impl Connection {
@@ -68,12 +68,18 @@ impl Connection {
             armed: None,
             reading: true,
             ended: false,
+            blocked: false,
         })
     }
 
     /// The link, to look at.
     pub fn link(&self) -> &Link {
         &self.link
+    }
+
+    /// Bytes that came so far.
+    pub fn received_bytes(&self) -> u64 {
+        self.link.received_bytes()
     }
 
     /// The stream, to look at.
@@ -177,13 +183,7 @@ impl Connection {
         tokio::select! {
             moved = moved(&mut self.stream, reading, writing) => match moved {
                 Ok(Moved::Came(bytes)) if bytes.is_empty() => self.end(),
-                Ok(Moved::Came(bytes)) => {
-                    let more = bytes.len() == READ_BYTES;
-                    self.came(bytes);
-                    if more {
-                        self.read();
-                    }
-                }
+                Ok(Moved::Came(bytes)) => self.came(bytes),
                 Ok(Moved::Writable) => {}
                 Err(_) => self.end(),
             },
@@ -238,30 +238,6 @@ impl Connection {
             self.out.events = Vec::new();
         }
         any
-    }
-
-    /// Takes what more there is, for a while.
-    fn read(&mut self) {
-        for _ in 1..READS_IN_A_ROW {
-            let got = SCRATCH.with_borrow_mut(|scratch| {
-                self.stream
-                    .try_read(scratch)
-                    .map(|length| Bytes::copy_from_slice(&scratch[..length]))
-            });
-            match got {
-                Ok(bytes) if bytes.is_empty() => return self.end(),
-                Ok(bytes) => {
-                    let filled = bytes.len() == READ_BYTES;
-                    self.came(bytes);
-                    if !filled {
-                        return;
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return self.end(),
-            }
-        }
     }
 
     /// Bytes came from the socket.
@@ -341,10 +317,26 @@ impl Connection {
         }
     }
 
+    /// Writes what the socket takes, and tells the link whether anything waits: then it repeats and
+    /// answers nothing, and what it owes comes once the way is free.
     fn write(&mut self) {
-        if self.waiting.write_to(&self.stream).is_err() {
-            self.waiting = WriteQueue::default();
-            self.end();
+        loop {
+            if self.waiting.write_to(&self.stream).is_err() {
+                self.waiting = WriteQueue::default();
+                self.end();
+            }
+            let waits = !self.waiting.is_empty();
+            if waits == self.blocked {
+                return;
+            }
+            self.blocked = waits;
+            self.link.set_blocked(waits);
+            if waits {
+                return;
+            }
+            let now = self.clock.now();
+            self.give(now, Input::Tick);
+            self.queue_wire(now);
         }
     }
 

@@ -20,8 +20,20 @@ use crate::window::{AckFault, Parking, Piece, Position, RecvWindow, SendWindow};
 const TIMEOUT_FRAMES_MAX: usize = 16;
 /// Frames sent again at any time-out.
 const TIMEOUT_FRAMES_MIN: usize = 2;
+/// NACKs answered in one call: each may look at every frame in flight, and a peer may send
+/// thousands in one piece.
+const NACKS_PER_CALL: u8 = 8;
 /// Time-outs in a row before a link without progress is given up.
 const GIVE_UP_TIMEOUTS: u16 = 10;
+
+/// What is done once for all frames of a call.
+#[derive(Debug, Default)]
+struct Later {
+    /// The newest PING that was not answered.
+    pong: Option<[u8; 8]>,
+    /// What the newest ACK says came early.
+    early: Vec<SeqRange>,
+}
 
 /// The flow of messages in both directions.
 #[derive(Debug)]
@@ -41,6 +53,13 @@ pub(super) struct Flow {
     ping: Option<Instant>,
     /// When something in its turn came last.
     received_at: Instant,
+    /// Bytes that left wait below: nothing is sent again, and what is owed waits too, so that a
+    /// peer that does not read cannot make us queue without end.
+    blocked: bool,
+    /// What is done once for all frames of a call; rare, and apart so that an idle link is small.
+    later: Option<Box<Later>>,
+    /// NACKs answered in this call.
+    nacks: u8,
 }
 
 impl Flow {
@@ -62,7 +81,15 @@ impl Flow {
             progress_at: now,
             ping: None,
             received_at: now,
+            blocked: false,
+            later: None,
+            nacks: 0,
         }
+    }
+
+    /// Whether what leaves waits below.
+    pub(super) fn set_blocked(&mut self, blocked: bool) {
+        self.blocked = blocked;
     }
 
     pub(super) fn terms(&self) -> Terms {
@@ -181,7 +208,7 @@ impl Flow {
 
     /// The burst leaves: an acknowledgement that waits goes with it.
     pub(super) fn join_burst(&mut self, outbox: &mut Outbox) {
-        if self.acks.waits() {
+        if self.acks.waits() && !self.blocked {
             self.put_ack(outbox);
         }
     }
@@ -289,13 +316,35 @@ impl Flow {
         if let Some(took) = acked.sample {
             self.rtt.sample(took);
         }
-        if acked.progress {
+        if acked.current {
+            self.remember_early(ack.ranges);
+        }
+        self.note_progress(now, acked.progress);
+        Ok(())
+    }
+
+    /// What the newest ACK says came early.
+    fn note_early(&mut self, now: Instant) {
+        if let Some(later) = &mut self.later {
+            let ranges = std::mem::take(&mut later.early);
+            let news = self.send.mark_early(&ranges);
+            self.note_progress(now, news);
+        }
+    }
+
+    fn remember_early(&mut self, ranges: Vec<SeqRange>) {
+        if self.later.is_some() || !ranges.is_empty() {
+            self.later.get_or_insert_default().early = ranges;
+        }
+    }
+
+    fn note_progress(&mut self, now: Instant, progress: bool) {
+        if progress {
             self.timeouts_in_row = 0;
             self.progress_at = now;
             // RFC 6298, 5.2 and 5.3.
             self.rto_at = (!self.send.is_empty()).then(|| now + self.rtt.rto());
         }
-        Ok(())
     }
 
     pub(super) fn on_nack(
@@ -307,6 +356,12 @@ impl Flow {
     ) -> Result<(), LinkFault> {
         let nack = Nack::from_bytes(payload).map_err(|e| LinkFault::control(FrameType::Nack, e))?;
         outbox.stats.nacks_received += 1;
+        // What is not answered now is asked for again.
+        if self.blocked || self.nacks >= NACKS_PER_CALL {
+            return Ok(());
+        }
+        self.nacks += 1;
+        self.note_early(now);
         let before = out.wire.len();
         let frames = self.answer_nack(now, &nack.ranges, &mut out.wire);
         outbox.count_again(frames, &out.wire[before..]);
@@ -332,9 +387,10 @@ impl Flow {
         }
     }
 
-    pub(super) fn on_ping(payload: &[u8], outbox: &mut Outbox) -> Result<(), LinkFault> {
+    /// Of several PINGs in one call, or while nothing can leave, the newest is answered.
+    pub(super) fn on_ping(&mut self, payload: &[u8]) -> Result<(), LinkFault> {
         let echo = read_ping(payload).map_err(|e| LinkFault::control(FrameType::Ping, e))?;
-        outbox.put_control(FrameType::Pong, &echo);
+        self.later.get_or_insert_default().pong = Some(echo);
         Ok(())
     }
 
@@ -352,6 +408,15 @@ impl Flow {
 
     /// What is owed to the peer now: an acknowledgement, a request for what is missing.
     pub(super) fn settle(&mut self, now: Instant, outbox: &mut Outbox) {
+        self.nacks = 0;
+        self.note_early(now);
+        if self.blocked {
+            return;
+        }
+        let later = self.later.take();
+        if let Some(echo) = later.and_then(|later| later.pong) {
+            outbox.put_control(FrameType::Pong, &echo);
+        }
         if self.acks.is_due(now, &self.terms) {
             self.put_ack(outbox);
         }
@@ -389,18 +454,23 @@ impl Flow {
             return Err(LinkFault::GaveUp);
         }
         outbox.stats.timeouts += 1;
+        self.timeouts_in_row = self.timeouts_in_row.saturating_add(1);
+        self.rtt.back_off();
+        self.rto_at = Some(now + self.rtt.rto());
+        if self.blocked {
+            // It has not even left.
+            return Ok(());
+        }
         let before = out.wire.len();
         let limit = match self.terms.repair {
             Repair::GoBackN => usize::MAX,
             Repair::SelectiveRepeat => {
-                (TIMEOUT_FRAMES_MAX >> self.timeouts_in_row.min(8)).max(TIMEOUT_FRAMES_MIN)
+                let before = self.timeouts_in_row.saturating_sub(1);
+                (TIMEOUT_FRAMES_MAX >> before.min(8)).max(TIMEOUT_FRAMES_MIN)
             }
         };
         let frames = self.send.resend_first(now, limit, &mut out.wire);
         outbox.count_again(frames, &out.wire[before..]);
-        self.timeouts_in_row = self.timeouts_in_row.saturating_add(1);
-        self.rtt.back_off();
-        self.rto_at = Some(now + self.rtt.rto());
         // What was sent twice gives no measure (Karn's rule), and without one the back-off stays.
         self.put_ping(now, outbox);
         Ok(())
@@ -418,6 +488,9 @@ impl Flow {
 
     /// When to call again.
     pub(super) fn deadline(&self) -> Option<Instant> {
+        if self.blocked {
+            return self.rto_at;
+        }
         let missing_at = self.recv.missing_at(self.rtt.again_after());
         [self.rto_at, self.acks.due_at(), missing_at]
             .into_iter()

@@ -78,6 +78,8 @@ pub(crate) struct Acked {
     pub(crate) progress: bool,
     /// An unambiguous round trip.
     pub(crate) sample: Option<Duration>,
+    /// It is not older than an acknowledgement before it: its ranges hold.
+    pub(crate) current: bool,
 }
 
 /// The sender's end of the window.
@@ -199,7 +201,8 @@ impl SendWindow {
         self.slots.len() as u16 - self.unsealed
     }
 
-    /// Applies an acknowledgement. One that is older than the last brings nothing.
+    /// Applies an acknowledgement, all but its ranges, which are judged here and left to
+    /// [`SendWindow::mark_early`]. One that is older than the last brings nothing.
     pub(crate) fn acknowledge(&mut self, now: Instant, ack: &Ack) -> Result<Acked, AckFault> {
         let count = ack.next.distance_from(self.base);
         if count > self.sealed() {
@@ -218,15 +221,24 @@ impl SendWindow {
                 return Err(AckFault);
             }
         }
-        let mut acked = Acked::default();
+        let mut acked = Acked {
+            current: true,
+            ..Acked::default()
+        };
         if count > 0 {
             acked.progress = true;
             acked.sample = self.advance(now, count);
         }
-        for range in &ack.ranges {
-            acked.progress |= self.mark(range);
-        }
         Ok(acked)
+    }
+
+    /// Marks what came early, by the newest acknowledgement. Whether any of it was news.
+    pub(crate) fn mark_early(&mut self, ranges: &[SeqRange]) -> bool {
+        let mut news = false;
+        for range in ranges {
+            news |= self.mark(range);
+        }
+        news
     }
 
     /// Lets go of the first `count` frames. The sample is the last one's, when all of them were
