@@ -58,7 +58,10 @@ fn a_client_takes_the_arguments_that_the_readme_gives() {
     for (number, command) in commands.iter().enumerate() {
         let server = Server::start();
         let home = server.folder().within(&format!("readme-{number}"));
-        let adapted = command.replace("127.0.0.1:5000", &server.addr().to_string());
+        // Nobody says anything to an example: how long it would wait does not matter.
+        let adapted = command
+            .replace("127.0.0.1:5000", &server.addr().to_string())
+            .replace("--timeout 30", "--timeout 1");
         let mut sh = shell(&adapted);
         sh.current_dir(&home).env("HOME", &home);
         sh.env("LAMPARINA_SERVER", server.addr().to_string());

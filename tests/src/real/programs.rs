@@ -1,6 +1,10 @@
 //! The programs under test, built once by the cargo and into the target folder that built the
 //! test. `cargo test` has let go of the folder's lock when tests run; between several test
 //! programs at a time, cargo's own lock lets one of them build and the others find it done.
+//!
+//! `cargo test --workspace` has built them already, with the features that the whole workspace
+//! asks for; asking cargo for two packages alone would build half of the dependencies again with
+//! fewer. So programs that are newer than all that they are made of are taken as they are.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -34,6 +38,12 @@ fn build() -> PathBuf {
     // target/PROFILE/deps/this-test
     let test = std::env::current_exe().expect("a running test has a file");
     let folder = test.ancestors().nth(2).expect("a test lies in deps");
+    if ["lamparina-server", "lamparina-client"]
+        .iter()
+        .all(|program| is_fresh(folder, program))
+    {
+        return folder.to_owned();
+    }
     let target = folder.parent().expect("a profile lies in its target");
     let profile = match folder.file_name().and_then(|name| name.to_str()) {
         // The folder of `cargo test`: the same profile, so that what it built serves again.
@@ -54,4 +64,31 @@ fn build() -> PathBuf {
         "the programs do not build:\n{said}"
     );
     folder.to_owned()
+}
+
+/// Whether a built program is newer than everything that cargo noted it was made of.
+fn is_fresh(folder: &Path, program: &str) -> bool {
+    let changed = |file: &Path| file.metadata().and_then(|data| data.modified()).ok();
+    let noted = std::fs::read_to_string(folder.join(format!("{program}.d")));
+    let Some((_, sources)) = noted
+        .as_deref()
+        .ok()
+        .and_then(|noted| noted.split_once(": "))
+    else {
+        return false;
+    };
+    // A blank in a path is escaped; such a path is not found below and the program is built.
+    let sources = sources.split_whitespace().map(PathBuf::from);
+    let manifests = [
+        "Cargo.lock",
+        "Cargo.toml",
+        "crates/server/Cargo.toml",
+        "crates/client/Cargo.toml",
+    ];
+    let manifests = manifests.iter().map(|file| workspace().join(file));
+    let built = changed(&folder.join(program));
+    built.is_some()
+        && sources
+            .chain(manifests)
+            .all(|file| changed(&file).is_some_and(|at| Some(at) < built))
 }
