@@ -41,6 +41,8 @@ pub(super) struct Builder {
     lane_of: BTreeMap<usize, usize>,
     members: Vec<(MemberId, u32)>,
     connections: Vec<(ConnectionId, u32)>,
+    /// Memory of what items box.
+    boxed_bytes: usize,
 }
 
 impl Builder {
@@ -55,7 +57,18 @@ impl Builder {
             lane_of: BTreeMap::new(),
             members: Vec::new(),
             connections: Vec::new(),
+            boxed_bytes: 0,
         }
+    }
+
+    /// Memory that the batch holds already, about.
+    pub(super) fn cost_bytes(&self) -> usize {
+        let listed = self.members.len() + self.connections.len() + self.lanes.len();
+        self.buffer.len()
+            + self.boxed_bytes
+            + self.items.len() * size_of::<Item>()
+            + listed * LISTED_COST_BYTES
+            + BATCH_COST_BYTES
     }
 
     /// A message, without its last eight bytes.
@@ -75,10 +88,20 @@ impl Builder {
         self.everyone.push(index);
     }
 
-    /// A member's new name, for every member.
-    pub(super) fn tell_renamed(&mut self, event: &ToClient, member: MemberId, to: Nick) {
+    /// A member's new name, for every member or for that one alone.
+    pub(super) fn tell_renamed(
+        &mut self,
+        event: &ToClient,
+        member: MemberId,
+        to: Nick,
+        everyone: bool,
+    ) {
         let index = self.data(What::Renamed(Box::new((member, to))), event);
-        self.everyone.push(index);
+        if everyone {
+            self.everyone.push(index);
+        } else {
+            self.members.push((member, index));
+        }
     }
 
     /// An event for some.
@@ -115,12 +138,8 @@ impl Builder {
         self.connections.sort_unstable();
         self.members.shrink_to_fit();
         self.connections.shrink_to_fit();
-        let listed = self.members.len() + self.connections.len() + self.lanes.len();
-        let cost_bytes = self.buffer.capacity()
-            + self.items.len() * size_of::<Item>()
-            + listed * LISTED_COST_BYTES
-            + BATCH_COST_BYTES
-            + extra_bytes;
+        let unused = self.buffer.capacity() - self.buffer.len();
+        let cost_bytes = self.cost_bytes() + unused + extra_bytes;
         let buffer = Bytes::from(self.buffer);
         let whole = |(what, kind, body)| Item {
             what,
@@ -155,6 +174,7 @@ impl Builder {
 
     fn push(&mut self, what: What, kind: FrameType, body: Body) -> u32 {
         let index = self.items.len() as u32;
+        self.boxed_bytes += what.boxed_bytes();
         self.items.push((what, kind, body));
         index
     }

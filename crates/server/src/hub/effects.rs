@@ -91,7 +91,9 @@ impl Hub {
                 self.roster.changed();
                 witness.renamed(&from, &to);
                 let nick = to.clone();
-                batch.tell_renamed(&ToClient::Renamed { from, to, after }, member, nick);
+                let all = self.order.present_len() <= PRESENCE_TOLD_MAX;
+                let renamed = ToClient::Renamed { from, to, after };
+                batch.tell_renamed(&renamed, member, nick, all);
             }
             Effect::RoomJoined {
                 nick,
@@ -160,12 +162,15 @@ impl Hub {
             batch.note(old, Note::TakenOver);
         }
         batch.note(by, note);
+        let all = self.order.present_len() <= PRESENCE_TOLD_MAX;
         if let Some(from) = renamed_from {
             witness.renamed(&from, &nick);
             let to = nick.clone();
-            batch.tell_everyone(&ToClient::Renamed { from, to, after }, Some(member));
+            if all {
+                batch.tell_everyone(&ToClient::Renamed { from, to, after }, Some(member));
+            }
         }
-        if before.is_none() && self.order.present_len() <= PRESENCE_TOLD_MAX {
+        if before.is_none() && all {
             let joined = ToClient::Joined {
                 nick,
                 member,

@@ -10,6 +10,7 @@ use crate::testing::{ask, ask_over, enter, lines, nick, room, say};
 fn check(hub: &mut Hub, asked: Vec<Asked>, expected: &[&str]) {
     let mut asked = asked;
     let said = hub.apply(&mut asked, &mut ());
+    assert!(asked.is_empty(), "a few requests are one batch");
     let said = said.map_or_else(Vec::new, |(batch, _)| lines(&batch));
     assert_eq!(said, expected);
 }
@@ -115,8 +116,8 @@ fn names_rooms_lists_and_barriers() {
             "committed 1 at 1 -> c2",
             "refused 1: not-in-room -> c3",
             "anita left #lab -> m0 m1",
-            "list anita,bob,carla of 3 -> c2",
             "left carla after 1 except m2 -> all",
+            "list anita,bob of 2 -> c2",
             "list anita,bob of 2 -> c2",
             "[Barrier] -> c2",
         ],
@@ -206,4 +207,78 @@ fn one_buffer_holds_all_bodies() {
         let end = pair[0].as_ptr().addr() + pair[0].len();
         assert_eq!(end, pair[1].as_ptr().addr());
     }
+}
+
+/// So many who have entered.
+fn with_many(count: usize) -> Hub {
+    let mut hub = Hub::default();
+    let mut asked: Vec<Asked> = (0..count as u64)
+        .map(|number| {
+            let mut asked = ask(0, enter(&format!("user{number}")));
+            asked.by = ConnectionId(number);
+            if let Ask::Entry(entry) = &mut asked.ask {
+                entry.author.0[..8].copy_from_slice(&number.to_be_bytes());
+            }
+            asked
+        })
+        .collect();
+    while !asked.is_empty() {
+        hub.apply(&mut asked, &mut ());
+    }
+    hub
+}
+
+fn list(by: u64) -> Asked {
+    let by = ConnectionId(by);
+    Asked { by, ask: Ask::List }
+}
+
+#[test]
+fn new_names_and_lists_in_turn_make_one_list() {
+    let mut hub = with_many(3_000);
+    let mut asked = Vec::new();
+    for turn in 0..2_000 {
+        let name = if turn % 2 == 0 { "ana" } else { "anita" };
+        asked.push(ask(0, Action::Rename { nick: nick(name) }));
+        asked.push(list(0));
+    }
+    let (batch, rings) = hub.apply(&mut asked, &mut ()).unwrap();
+    assert!(asked.is_empty());
+    assert!(batch.cost_bytes < 2 << 20, "{} bytes", batch.cost_bytes);
+    let mut lists = batch.items.iter().map(|item| item.body.bytes());
+    let last = lists.next_back().unwrap();
+    let shared = lists.filter(|body| body.as_ptr() == last.as_ptr());
+    assert_eq!(shared.count(), 1_999);
+    // With so many present only the one renamed is told.
+    assert!(batch.everyone.is_empty());
+    assert_eq!(rings, Rings::These(vec![ConnectionId(0); 2_001]));
+    assert_eq!(batch.members.len(), 2_000);
+}
+
+#[test]
+fn a_batch_ends_by_what_it_says() {
+    let mut hub = with_three();
+    let text = "x".repeat(256 * 1024);
+    let mut asked: Vec<Asked> = (1..=40)
+        .map(|pseq| ask(1, say(pseq, Audience::All, &text)))
+        .collect();
+    let (mut batches, mut committed) = (0, 0);
+    while !asked.is_empty() {
+        let waited = asked.len();
+        let (batch, _) = hub.apply(&mut asked, &mut ()).unwrap();
+        assert!(asked.len() < waited);
+        assert!(
+            batch.cost_bytes <= BATCH_OUTPUT_BYTES + (1 << 20),
+            "{}",
+            batch.cost_bytes
+        );
+        let lines = lines(&batch);
+        for line in lines.iter().filter(|line| line.starts_with("committed")) {
+            committed += 1;
+            let expected = format!("committed {committed} at {committed} -> c1");
+            assert_eq!(line, &expected, "in order, across batches");
+        }
+        batches += 1;
+    }
+    assert_eq!((batches, committed), (3, 40));
 }
