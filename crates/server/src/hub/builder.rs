@@ -43,6 +43,8 @@ pub(super) struct Builder {
     connections: Vec<(ConnectionId, u32)>,
     /// Memory of what items box.
     boxed_bytes: usize,
+    /// Memory of the lanes' lists of members and of items.
+    lane_bytes: usize,
 }
 
 impl Builder {
@@ -58,14 +60,17 @@ impl Builder {
             members: Vec::new(),
             connections: Vec::new(),
             boxed_bytes: 0,
+            lane_bytes: 0,
         }
     }
 
     /// Memory that the batch holds already, about.
     pub(super) fn cost_bytes(&self) -> usize {
-        let listed = self.members.len() + self.connections.len() + self.lanes.len();
+        let listed = self.members.len() + self.connections.len();
         self.buffer.len()
             + self.boxed_bytes
+            + self.lane_bytes
+            + self.everyone.len() * size_of::<u32>()
             + self.items.len() * size_of::<Item>()
             + listed * LISTED_COST_BYTES
             + BATCH_COST_BYTES
@@ -108,6 +113,12 @@ impl Builder {
     pub(super) fn tell(&mut self, event: &ToClient, recipients: &Recipients) {
         let index = self.data(What::Event { except: None }, event);
         self.address(index, recipients);
+    }
+
+    /// An event for one member.
+    pub(super) fn tell_member(&mut self, event: &ToClient, member: MemberId) {
+        let index = self.data(What::Event { except: None }, event);
+        self.members.push((member, index));
     }
 
     /// An answer.
@@ -199,6 +210,8 @@ impl Builder {
         // One room's messages share one list, so its address names the lane; it stays alive in it.
         let address = to.as_ptr().addr();
         let lane = *self.lane_of.entry(address).or_insert_with(|| {
+            // A room's list is another one after each coming and going, and kept by its lane.
+            self.lane_bytes += size_of::<Lane>() + size_of_val(&**to);
             self.lanes.push(Lane {
                 members: to.clone(),
                 items: Vec::new(),
@@ -207,6 +220,7 @@ impl Builder {
         });
         if let Some(lane) = self.lanes.get_mut(lane) {
             lane.items.push(index);
+            self.lane_bytes += size_of::<u32>();
         }
     }
 }

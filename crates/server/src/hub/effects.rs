@@ -1,12 +1,12 @@
 //! What each effect of the order tells to whom.
 
-use lamparina_order::Effect;
+use lamparina_order::{Effect, Recipients};
 use lamparina_protocol::message::{Delivery, Submit, ToClient};
 use lamparina_protocol::{Audience, Epoch, Lamport, MemberId, Nick, Prev, Pseq};
 
 use super::batch::{Entered, Note, What, Words};
 use super::builder::Builder;
-use super::{ConnectionId, Hub, PRESENCE_TOLD_MAX, Was, Witness};
+use super::{ConnectionId, Hub, PRESENCE_TOLD_MAX, ROOM_TOLD_MAX, Was, Witness};
 
 impl Hub {
     pub(super) fn effect(
@@ -96,24 +96,26 @@ impl Hub {
                 batch.tell_renamed(&renamed, member, nick, all);
             }
             Effect::RoomJoined {
+                member,
                 nick,
                 room,
                 after,
                 recipients,
-                ..
             } => {
                 witness.joined_room(&nick, &room);
-                batch.tell(&ToClient::RoomJoined { nick, room, after }, &recipients);
+                let joined = ToClient::RoomJoined { nick, room, after };
+                tell_room(&joined, member, &recipients, batch);
             }
             Effect::RoomLeft {
+                member,
                 nick,
                 room,
                 after,
                 recipients,
-                ..
             } => {
                 witness.left_room(&nick, &room);
-                batch.tell(&ToClient::RoomLeft { nick, room, after }, &recipients);
+                let left = ToClient::RoomLeft { nick, room, after };
+                tell_room(&left, member, &recipients, batch);
             }
             Effect::Stamped { .. } | Effect::Repeated { .. } | Effect::Refused { .. } => {}
         }
@@ -179,6 +181,16 @@ impl Hub {
             };
             batch.tell_everyone(&joined, Some(member));
         }
+    }
+}
+
+/// A coming or going of `member`: for the room, or in a large one for that member alone.
+fn tell_room(event: &ToClient, member: MemberId, recipients: &Recipients, batch: &mut Builder) {
+    match recipients {
+        Recipients::Members(members) if members.len() > ROOM_TOLD_MAX => {
+            batch.tell_member(event, member);
+        }
+        _ => batch.tell(event, recipients),
     }
 }
 

@@ -29,6 +29,9 @@ const OVERHEAD_BYTES: usize = 96;
 /// With more of them `LIST_REQUEST` still says who is there.
 pub const PRESENCE_TOLD_MAX: usize = 1_000;
 
+/// Members of a room up to which comings and goings there are told to all of it, for the same reason.
+pub const ROOM_TOLD_MAX: usize = PRESENCE_TOLD_MAX;
+
 /// Memory of a batch from which on it takes no more requests: a few bytes asked can say much, and
 /// a batch is held as long as any part of it. At least one request is in each.
 pub const BATCH_OUTPUT_BYTES: usize = 4 * 1024 * 1024;

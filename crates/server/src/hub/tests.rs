@@ -209,18 +209,21 @@ fn one_buffer_holds_all_bodies() {
     }
 }
 
+/// A request of one of many.
+fn of_many(number: usize, action: Action) -> Asked {
+    let mut asked = ask(0, action);
+    asked.by = ConnectionId(number as u64);
+    if let Ask::Entry(entry) = &mut asked.ask {
+        entry.author.0[..8].copy_from_slice(&(number as u64).to_be_bytes());
+    }
+    asked
+}
+
 /// So many who have entered.
 fn with_many(count: usize) -> Hub {
     let mut hub = Hub::default();
-    let mut asked: Vec<Asked> = (0..count as u64)
-        .map(|number| {
-            let mut asked = ask(0, enter(&format!("user{number}")));
-            asked.by = ConnectionId(number);
-            if let Ask::Entry(entry) = &mut asked.ask {
-                entry.author.0[..8].copy_from_slice(&number.to_be_bytes());
-            }
-            asked
-        })
+    let mut asked: Vec<Asked> = (0..count)
+        .map(|number| of_many(number, enter(&format!("user{number}"))))
         .collect();
     while !asked.is_empty() {
         hub.apply(&mut asked, &mut ());
@@ -281,4 +284,34 @@ fn a_batch_ends_by_what_it_says() {
         batches += 1;
     }
     assert_eq!((batches, committed), (3, 40));
+}
+
+#[test]
+fn comings_into_a_large_room_cost_no_list_of_it_each() {
+    let join = |number| of_many(number, Action::Join { room: room("lab") });
+    let leave = |number| of_many(number, Action::Leave { room: room("lab") });
+    let mut hub = with_many(ROOM_TOLD_MAX + 1);
+    let mut asked: Vec<Asked> = (0..=ROOM_TOLD_MAX).map(join).collect();
+    let mut costs = 0;
+    while !asked.is_empty() {
+        let (batch, _) = hub.apply(&mut asked, &mut ()).unwrap();
+        let kept = batch.lanes.iter().map(|lane| size_of_val(&*lane.members));
+        assert!(
+            batch.cost_bytes > kept.sum(),
+            "lists of members are counted"
+        );
+        assert!(batch.cost_bytes < BATCH_OUTPUT_BYTES + (1 << 20));
+        costs += batch.cost_bytes;
+    }
+    assert!(costs > ROOM_TOLD_MAX * ROOM_TOLD_MAX * size_of::<MemberId>() / 2);
+    // Now the room is large: only who goes and comes is told.
+    let mut asked: Vec<Asked> = (0..100).flat_map(|_| [leave(7), join(7)]).collect();
+    let (batch, rings) = hub.apply(&mut asked, &mut ()).unwrap();
+    assert!(asked.is_empty() && batch.lanes.is_empty());
+    assert_eq!(batch.members.len(), 200);
+    assert_eq!(rings, Rings::These(vec![ConnectionId(7); 200]));
+    assert_eq!(
+        &lines(&batch)[..2],
+        ["user7 left #lab -> m7", "user7 joined #lab -> m7"]
+    );
 }
