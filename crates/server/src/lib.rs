@@ -19,13 +19,14 @@
 //! | what | bound | then |
 //! |---|---|---|
 //! | requests that wait for their place | [`sequencer::QUEUE_COST_BYTES_MAX`] | sessions wait and stop reading |
-//! | one batch | [`sequencer::BATCH_REQUESTS`], [`sequencer::BATCH_COST_BYTES`] | the rest is the next one |
+//! | one batch | [`sequencer::BATCH_REQUESTS`], [`sequencer::BATCH_COST_BYTES`], [`hub::BATCH_OUTPUT_BYTES`] | the rest is the next one |
 //! | the tail | [`tail::TAIL_BYTES`], [`tail::TAIL_ITEMS`] | the oldest batch falls off |
 //! | a client that reads slowly | its window, and as much again behind it | it follows the tail at its pace |
 //! | a client that falls off the tail | | `too-slow`; it resumes with a gap |
 //! | answers of a session itself | [`session::OWN_WAITING_MAX`] | `too-slow` |
 //! | connections | [`limits::CONNECTIONS_MAX`], [`limits::CONNECTIONS_PER_ADDRESS_MAX`] | refused in words |
-//! | comings and goings told to all | [`hub::PRESENCE_TOLD_MAX`] present members | only LIST_REQUEST says |
+//! | comings, goings and new names told to all | [`hub::PRESENCE_TOLD_MAX`] present members | only LIST_REQUEST says |
+//! | comings and goings told to a room | [`hub::ROOM_TOLD_MAX`] members | only the one who comes or goes is told |
 //! | users in one LIST_RESPONSE | [`hub::LIST_USERS_MAX`] | `total` says how many there are |
 //!
 //! # Known limitations

@@ -17,11 +17,17 @@ pub(crate) async fn order(shared: &Shared) -> u64 {
         messages: 0,
     };
     while shared.sequencer.next(&mut asked).await {
-        let said = hub.apply(&mut asked, &mut witness);
-        shared.set_order_clock(hub.clock());
-        if let Some((batch, rings)) = said {
-            let position = shared.tail.push(batch);
-            shared.bells.ring(&rings, position);
+        while !asked.is_empty() {
+            let said = hub.apply(&mut asked, &mut witness);
+            shared.set_order_clock(hub.clock());
+            if let Some((batch, rings)) = said {
+                let position = shared.tail.push(batch);
+                shared.bells.ring(&rings, position);
+            }
+            if !asked.is_empty() {
+                // Sessions may read what is full before more follows.
+                tokio::task::yield_now().await;
+            }
         }
         if asked.capacity() > 2 * crate::sequencer::BATCH_REQUESTS {
             asked = Vec::new();

@@ -9,12 +9,14 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use lamparina_protocol::Lamport;
 
-use crate::hub::Batch;
+use crate::hub::{BATCH_OUTPUT_BYTES, Batch};
 
 /// Memory that the tail holds, unless told otherwise.
 pub const TAIL_BYTES: usize = 64 * 1024 * 1024;
 /// Items that the tail holds, unless told otherwise.
 pub const TAIL_ITEMS: usize = 1_000_000;
+// What the requests of one moment say never takes the place of everything before.
+const _: () = assert!(BATCH_OUTPUT_BYTES <= TAIL_BYTES / 8);
 
 /// The newest batches.
 #[derive(Debug)]

@@ -79,25 +79,27 @@ impl Server {
             .map(|asked| self.model.apply(asked))
             .collect();
         let mut seen = Seen::default();
-        let said = self.hub.apply(&mut self.asked, &mut seen);
-        self.compare(verdicts, seen, check);
-        let Some((batch, rings)) = said else {
-            return Vec::new();
-        };
-        let position = self.tail.push(batch);
-        let ids: Vec<u64> = match rings {
-            Rings::Everyone => served.keys().copied().collect(),
-            Rings::These(ids) => ids.iter().map(|ConnectionId(id)| *id).collect(),
-        };
-        ids.into_iter()
-            .filter(|id| match served.get_mut(id) {
+        let mut rung = Vec::new();
+        while !self.asked.is_empty() {
+            let Some((batch, rings)) = self.hub.apply(&mut self.asked, &mut seen) else {
+                continue;
+            };
+            let position = self.tail.push(batch);
+            let mut ids: Vec<u64> = match rings {
+                Rings::Everyone => served.keys().copied().collect(),
+                Rings::These(ids) => ids.iter().map(|ConnectionId(id)| *id).collect(),
+            };
+            ids.retain(|id| match served.get_mut(id) {
                 Some(served) => {
                     served.ring(position);
                     true
                 }
                 None => false,
-            })
-            .collect()
+            });
+            rung.append(&mut ids);
+        }
+        self.compare(verdicts, seen, check);
+        rung
     }
 
     /// The real order and the naive one say the same.

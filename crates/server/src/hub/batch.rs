@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use lamparina_protocol::frame::{FrameType, SharedBody};
 use lamparina_protocol::message::RefusalCode;
+use lamparina_protocol::nick::NICK_BYTES_MAX;
 use lamparina_protocol::{Lamport, MemberId, Nick, Pseq};
 
 use super::ask::ConnectionId;
@@ -73,6 +74,25 @@ pub enum What {
     Refusal(Box<Words>),
     /// For the session itself.
     Note(Box<Note>),
+}
+
+impl What {
+    /// Memory held beside the item.
+    pub(super) fn boxed_bytes(&self) -> usize {
+        match self {
+            Self::Message { .. } | Self::Event { .. } | Self::Reply => 0,
+            Self::Renamed(_) => size_of::<(MemberId, Nick)>() + NICK_BYTES_MAX,
+            Self::Refusal(words) => size_of::<Words>() + words.text.len(),
+            Self::Note(note) => {
+                let words = match &**note {
+                    Note::ClaimRefused(words) => words.text.len(),
+                    Note::Entered(_) => NICK_BYTES_MAX,
+                    Note::TakenOver | Note::Barrier => 0,
+                };
+                size_of::<Note>() + words
+            }
+        }
+    }
 }
 
 /// A refusal: its code for programs, its words for people.

@@ -41,6 +41,10 @@ pub(super) struct Builder {
     lane_of: BTreeMap<usize, usize>,
     members: Vec<(MemberId, u32)>,
     connections: Vec<(ConnectionId, u32)>,
+    /// Memory of what items box.
+    boxed_bytes: usize,
+    /// Memory of the lanes' lists of members and of items.
+    lane_bytes: usize,
 }
 
 impl Builder {
@@ -55,7 +59,21 @@ impl Builder {
             lane_of: BTreeMap::new(),
             members: Vec::new(),
             connections: Vec::new(),
+            boxed_bytes: 0,
+            lane_bytes: 0,
         }
+    }
+
+    /// Memory that the batch holds already, about.
+    pub(super) fn cost_bytes(&self) -> usize {
+        let listed = self.members.len() + self.connections.len();
+        self.buffer.len()
+            + self.boxed_bytes
+            + self.lane_bytes
+            + self.everyone.len() * size_of::<u32>()
+            + self.items.len() * size_of::<Item>()
+            + listed * LISTED_COST_BYTES
+            + BATCH_COST_BYTES
     }
 
     /// A message, without its last eight bytes.
@@ -75,16 +93,32 @@ impl Builder {
         self.everyone.push(index);
     }
 
-    /// A member's new name, for every member.
-    pub(super) fn tell_renamed(&mut self, event: &ToClient, member: MemberId, to: Nick) {
+    /// A member's new name, for every member or for that one alone.
+    pub(super) fn tell_renamed(
+        &mut self,
+        event: &ToClient,
+        member: MemberId,
+        to: Nick,
+        everyone: bool,
+    ) {
         let index = self.data(What::Renamed(Box::new((member, to))), event);
-        self.everyone.push(index);
+        if everyone {
+            self.everyone.push(index);
+        } else {
+            self.members.push((member, index));
+        }
     }
 
     /// An event for some.
     pub(super) fn tell(&mut self, event: &ToClient, recipients: &Recipients) {
         let index = self.data(What::Event { except: None }, event);
         self.address(index, recipients);
+    }
+
+    /// An event for one member.
+    pub(super) fn tell_member(&mut self, event: &ToClient, member: MemberId) {
+        let index = self.data(What::Event { except: None }, event);
+        self.members.push((member, index));
     }
 
     /// An answer.
@@ -115,12 +149,8 @@ impl Builder {
         self.connections.sort_unstable();
         self.members.shrink_to_fit();
         self.connections.shrink_to_fit();
-        let listed = self.members.len() + self.connections.len() + self.lanes.len();
-        let cost_bytes = self.buffer.capacity()
-            + self.items.len() * size_of::<Item>()
-            + listed * LISTED_COST_BYTES
-            + BATCH_COST_BYTES
-            + extra_bytes;
+        let unused = self.buffer.capacity() - self.buffer.len();
+        let cost_bytes = self.cost_bytes() + unused + extra_bytes;
         let buffer = Bytes::from(self.buffer);
         let whole = |(what, kind, body)| Item {
             what,
@@ -155,6 +185,7 @@ impl Builder {
 
     fn push(&mut self, what: What, kind: FrameType, body: Body) -> u32 {
         let index = self.items.len() as u32;
+        self.boxed_bytes += what.boxed_bytes();
         self.items.push((what, kind, body));
         index
     }
@@ -179,6 +210,8 @@ impl Builder {
         // One room's messages share one list, so its address names the lane; it stays alive in it.
         let address = to.as_ptr().addr();
         let lane = *self.lane_of.entry(address).or_insert_with(|| {
+            // A room's list is another one after each coming and going, and kept by its lane.
+            self.lane_bytes += size_of::<Lane>() + size_of_val(&**to);
             self.lanes.push(Lane {
                 members: to.clone(),
                 items: Vec::new(),
@@ -187,6 +220,7 @@ impl Builder {
         });
         if let Some(lane) = self.lanes.get_mut(lane) {
             lane.items.push(index);
+            self.lane_bytes += size_of::<u32>();
         }
     }
 }

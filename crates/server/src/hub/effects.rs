@@ -1,12 +1,12 @@
 //! What each effect of the order tells to whom.
 
-use lamparina_order::Effect;
+use lamparina_order::{Effect, Recipients};
 use lamparina_protocol::message::{Delivery, Submit, ToClient};
 use lamparina_protocol::{Audience, Epoch, Lamport, MemberId, Nick, Prev, Pseq};
 
 use super::batch::{Entered, Note, What, Words};
 use super::builder::Builder;
-use super::{ConnectionId, Hub, PRESENCE_TOLD_MAX, Was, Witness};
+use super::{ConnectionId, Hub, PRESENCE_TOLD_MAX, ROOM_TOLD_MAX, Was, Witness};
 
 impl Hub {
     pub(super) fn effect(
@@ -91,27 +91,31 @@ impl Hub {
                 self.roster.changed();
                 witness.renamed(&from, &to);
                 let nick = to.clone();
-                batch.tell_renamed(&ToClient::Renamed { from, to, after }, member, nick);
+                let all = self.order.present_len() <= PRESENCE_TOLD_MAX;
+                let renamed = ToClient::Renamed { from, to, after };
+                batch.tell_renamed(&renamed, member, nick, all);
             }
             Effect::RoomJoined {
+                member,
                 nick,
                 room,
                 after,
                 recipients,
-                ..
             } => {
                 witness.joined_room(&nick, &room);
-                batch.tell(&ToClient::RoomJoined { nick, room, after }, &recipients);
+                let joined = ToClient::RoomJoined { nick, room, after };
+                tell_room(&joined, member, &recipients, batch);
             }
             Effect::RoomLeft {
+                member,
                 nick,
                 room,
                 after,
                 recipients,
-                ..
             } => {
                 witness.left_room(&nick, &room);
-                batch.tell(&ToClient::RoomLeft { nick, room, after }, &recipients);
+                let left = ToClient::RoomLeft { nick, room, after };
+                tell_room(&left, member, &recipients, batch);
             }
             Effect::Stamped { .. } | Effect::Repeated { .. } | Effect::Refused { .. } => {}
         }
@@ -160,12 +164,15 @@ impl Hub {
             batch.note(old, Note::TakenOver);
         }
         batch.note(by, note);
+        let all = self.order.present_len() <= PRESENCE_TOLD_MAX;
         if let Some(from) = renamed_from {
             witness.renamed(&from, &nick);
             let to = nick.clone();
-            batch.tell_everyone(&ToClient::Renamed { from, to, after }, Some(member));
+            if all {
+                batch.tell_everyone(&ToClient::Renamed { from, to, after }, Some(member));
+            }
         }
-        if before.is_none() && self.order.present_len() <= PRESENCE_TOLD_MAX {
+        if before.is_none() && all {
             let joined = ToClient::Joined {
                 nick,
                 member,
@@ -174,6 +181,16 @@ impl Hub {
             };
             batch.tell_everyone(&joined, Some(member));
         }
+    }
+}
+
+/// A coming or going of `member`: for the room, or in a large one for that member alone.
+fn tell_room(event: &ToClient, member: MemberId, recipients: &Recipients, batch: &mut Builder) {
+    match recipients {
+        Recipients::Members(members) if members.len() > ROOM_TOLD_MAX => {
+            batch.tell_member(event, member);
+        }
+        _ => batch.tell(event, recipients),
     }
 }
 

@@ -1,4 +1,5 @@
-//! Who is present, encoded once until it changes, so that asking again and again costs nothing.
+//! Who is present, encoded at most once for each batch, and not again until it changes, so that
+//! asking again and again costs nothing.
 
 use lamparina_order::Sequenced;
 use lamparina_protocol::codec;

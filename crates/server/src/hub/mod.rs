@@ -16,6 +16,7 @@ pub use list::LIST_USERS_MAX;
 pub use witness::Witness;
 
 use lamparina_order::{Action, Effect, Entry, Sequenced};
+use lamparina_protocol::message::MESSAGE_BYTES_MAX;
 use lamparina_protocol::{Lamport, MemberId};
 
 use builder::Builder;
@@ -24,9 +25,16 @@ use list::Roster;
 /// Bytes of an encoded message beside its text, as a first guess.
 const OVERHEAD_BYTES: usize = 96;
 
-/// Present members up to which comings and goings are told to all: telling is quadratic.
+/// Present members up to which comings, goings and new names are told to all: telling is quadratic.
 /// With more of them `LIST_REQUEST` still says who is there.
 pub const PRESENCE_TOLD_MAX: usize = 1_000;
+
+/// Members of a room up to which comings and goings there are told to all of it, for the same reason.
+pub const ROOM_TOLD_MAX: usize = PRESENCE_TOLD_MAX;
+
+/// Memory of a batch from which on it takes no more requests: a few bytes asked can say much, and
+/// a batch is held as long as any part of it. At least one request is in each.
+pub const BATCH_OUTPUT_BYTES: usize = 4 * 1024 * 1024;
 
 /// What is known of a member beside the order.
 #[derive(Clone, Copy, Debug, Default)]
@@ -58,20 +66,32 @@ enum Was {
 }
 
 impl Hub {
-    /// Applies requests in their order; `None` when nobody is told anything.
+    /// Applies requests from the front, in their order, until there are no more or the batch has
+    /// [`BATCH_OUTPUT_BYTES`]; the others stay in `asked`. `None` when nobody is told anything.
+    ///
+    /// Lists show the state at the batch's end, so that all who ask share one; what says that
+    /// everything was answered stands behind them.
     pub fn apply(
         &mut self,
         asked: &mut Vec<Asked>,
         witness: &mut impl Witness,
     ) -> Option<(Batch, Rings)> {
-        let bytes = asked
+        let bytes: usize = asked
             .iter()
             .map(|asked| text_bytes(asked) + OVERHEAD_BYTES)
             .sum();
         let after = self.order.last_stamp();
-        let mut batch = Builder::new(after, 2 * asked.len(), bytes);
+        // The request that fills it may be as long as any.
+        let room = bytes.min(BATCH_OUTPUT_BYTES + MESSAGE_BYTES_MAX);
+        let mut batch = Builder::new(after, 2 * asked.len(), room);
         self.roster.new_batch();
-        for Asked { by, ask } in asked.drain(..) {
+        let (mut lists, mut barriers) = (Vec::new(), Vec::new());
+        // Taken from the end, so that what stays need not be moved for each.
+        asked.reverse();
+        while batch.cost_bytes() < BATCH_OUTPUT_BYTES {
+            let Some(Asked { by, ask }) = asked.pop() else {
+                break;
+            };
             match ask {
                 Ask::Entry(entry) => self.entry(by, entry, &mut batch, witness),
                 Ask::Consumed {
@@ -79,10 +99,15 @@ impl Hub {
                     upto,
                     count,
                 } => self.consumed(member, upto, count, witness),
-                Ask::List => self.list(by, &mut batch),
-                Ask::Barrier => batch.note(by, Note::Barrier),
+                Ask::List => lists.push(by),
+                Ask::Barrier => barriers.push(by),
             }
         }
+        asked.reverse();
+        lists.into_iter().for_each(|by| self.list(by, &mut batch));
+        barriers
+            .into_iter()
+            .for_each(|by| batch.note(by, Note::Barrier));
         let batch = batch.finish(self.roster.bytes_made())?;
         let rings = self.rings(&batch);
         Some((batch, rings))

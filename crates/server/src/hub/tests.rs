@@ -10,6 +10,7 @@ use crate::testing::{ask, ask_over, enter, lines, nick, room, say};
 fn check(hub: &mut Hub, asked: Vec<Asked>, expected: &[&str]) {
     let mut asked = asked;
     let said = hub.apply(&mut asked, &mut ());
+    assert!(asked.is_empty(), "a few requests are one batch");
     let said = said.map_or_else(Vec::new, |(batch, _)| lines(&batch));
     assert_eq!(said, expected);
 }
@@ -115,8 +116,8 @@ fn names_rooms_lists_and_barriers() {
             "committed 1 at 1 -> c2",
             "refused 1: not-in-room -> c3",
             "anita left #lab -> m0 m1",
-            "list anita,bob,carla of 3 -> c2",
             "left carla after 1 except m2 -> all",
+            "list anita,bob of 2 -> c2",
             "list anita,bob of 2 -> c2",
             "[Barrier] -> c2",
         ],
@@ -206,4 +207,111 @@ fn one_buffer_holds_all_bodies() {
         let end = pair[0].as_ptr().addr() + pair[0].len();
         assert_eq!(end, pair[1].as_ptr().addr());
     }
+}
+
+/// A request of one of many.
+fn of_many(number: usize, action: Action) -> Asked {
+    let mut asked = ask(0, action);
+    asked.by = ConnectionId(number as u64);
+    if let Ask::Entry(entry) = &mut asked.ask {
+        entry.author.0[..8].copy_from_slice(&(number as u64).to_be_bytes());
+    }
+    asked
+}
+
+/// So many who have entered.
+fn with_many(count: usize) -> Hub {
+    let mut hub = Hub::default();
+    let mut asked: Vec<Asked> = (0..count)
+        .map(|number| of_many(number, enter(&format!("user{number}"))))
+        .collect();
+    while !asked.is_empty() {
+        hub.apply(&mut asked, &mut ());
+    }
+    hub
+}
+
+fn list(by: u64) -> Asked {
+    let by = ConnectionId(by);
+    Asked { by, ask: Ask::List }
+}
+
+#[test]
+fn new_names_and_lists_in_turn_make_one_list() {
+    let mut hub = with_many(3_000);
+    let mut asked = Vec::new();
+    for turn in 0..2_000 {
+        let name = if turn % 2 == 0 { "ana" } else { "anita" };
+        asked.push(ask(0, Action::Rename { nick: nick(name) }));
+        asked.push(list(0));
+    }
+    let (batch, rings) = hub.apply(&mut asked, &mut ()).unwrap();
+    assert!(asked.is_empty());
+    assert!(batch.cost_bytes < 2 << 20, "{} bytes", batch.cost_bytes);
+    let mut lists = batch.items.iter().map(|item| item.body.bytes());
+    let last = lists.next_back().unwrap();
+    let shared = lists.filter(|body| body.as_ptr() == last.as_ptr());
+    assert_eq!(shared.count(), 1_999);
+    // With so many present only the one renamed is told.
+    assert!(batch.everyone.is_empty());
+    assert_eq!(rings, Rings::These(vec![ConnectionId(0); 2_001]));
+    assert_eq!(batch.members.len(), 2_000);
+}
+
+#[test]
+fn a_batch_ends_by_what_it_says() {
+    let mut hub = with_three();
+    let text = "x".repeat(256 * 1024);
+    let mut asked: Vec<Asked> = (1..=40)
+        .map(|pseq| ask(1, say(pseq, Audience::All, &text)))
+        .collect();
+    let (mut batches, mut committed) = (0, 0);
+    while !asked.is_empty() {
+        let waited = asked.len();
+        let (batch, _) = hub.apply(&mut asked, &mut ()).unwrap();
+        assert!(asked.len() < waited);
+        assert!(
+            batch.cost_bytes <= BATCH_OUTPUT_BYTES + (1 << 20),
+            "{}",
+            batch.cost_bytes
+        );
+        let lines = lines(&batch);
+        for line in lines.iter().filter(|line| line.starts_with("committed")) {
+            committed += 1;
+            let expected = format!("committed {committed} at {committed} -> c1");
+            assert_eq!(line, &expected, "in order, across batches");
+        }
+        batches += 1;
+    }
+    assert_eq!((batches, committed), (3, 40));
+}
+
+#[test]
+fn comings_into_a_large_room_cost_no_list_of_it_each() {
+    let join = |number| of_many(number, Action::Join { room: room("lab") });
+    let leave = |number| of_many(number, Action::Leave { room: room("lab") });
+    let mut hub = with_many(ROOM_TOLD_MAX + 1);
+    let mut asked: Vec<Asked> = (0..=ROOM_TOLD_MAX).map(join).collect();
+    let mut costs = 0;
+    while !asked.is_empty() {
+        let (batch, _) = hub.apply(&mut asked, &mut ()).unwrap();
+        let kept = batch.lanes.iter().map(|lane| size_of_val(&*lane.members));
+        assert!(
+            batch.cost_bytes > kept.sum(),
+            "lists of members are counted"
+        );
+        assert!(batch.cost_bytes < BATCH_OUTPUT_BYTES + (1 << 20));
+        costs += batch.cost_bytes;
+    }
+    assert!(costs > ROOM_TOLD_MAX * ROOM_TOLD_MAX * size_of::<MemberId>() / 2);
+    // Now the room is large: only who goes and comes is told.
+    let mut asked: Vec<Asked> = (0..100).flat_map(|_| [leave(7), join(7)]).collect();
+    let (batch, rings) = hub.apply(&mut asked, &mut ()).unwrap();
+    assert!(asked.is_empty() && batch.lanes.is_empty());
+    assert_eq!(batch.members.len(), 200);
+    assert_eq!(rings, Rings::These(vec![ConnectionId(7); 200]));
+    assert_eq!(
+        &lines(&batch)[..2],
+        ["user7 left #lab -> m7", "user7 joined #lab -> m7"]
+    );
 }

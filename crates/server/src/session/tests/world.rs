@@ -192,6 +192,7 @@ impl World {
         let Some((batch, _)) = self.hub.apply(&mut self.waiting, &mut ()) else {
             return;
         };
+        assert!(self.waiting.is_empty(), "a few requests are one batch");
         let position = self.tail.push(batch);
         for client in &mut self.clients {
             if let Some((session, _)) = &mut client.live {
