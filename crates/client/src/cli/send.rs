@@ -17,18 +17,27 @@ use crate::core::event::{Event, Summary};
 use crate::show::json;
 
 /// Runs `send`.
-pub(super) async fn run(common: Common, args: SendArgs) -> Result<Exit, Stop> {
-    let who = setup::who(&common, None)?;
+pub(super) async fn run(
+    common: Common,
+    address: Option<String>,
+    args: SendArgs,
+) -> Result<Exit, Stop> {
+    let who = setup::who(&common, address)?;
     let to: Vec<_> = args.to.iter().map(String::as_str).collect();
     let audience =
         command::audience(&to).map_err(|error| Stop::new(Exit::Usage, format!("--to: {error}")))?;
     let text = text(&args)?;
+    if args.timeout.is_zero() {
+        return Err(Stop::new(
+            Exit::TimeOut,
+            "no time to wait was given; nothing was sent",
+        ));
+    }
     let work = async {
         if let Some(done) = through_running(&who, &args, &text).await {
             return done;
         }
-        let mut config = setup::config(&who, &common)?;
-        config.give_up_after = Some(args.timeout);
+        let config = setup::config(&who, &common)?;
         let client = Client::connect(config).await.map_err(not_connected)?;
         directly(client, audience, text, args.json).await
     };

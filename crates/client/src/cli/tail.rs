@@ -23,8 +23,12 @@ struct Printer {
 }
 
 /// Runs `tail`.
-pub(super) async fn run(common: Common, args: TailArgs) -> Result<Exit, Stop> {
-    let who = setup::who(&common, None)?;
+pub(super) async fn run(
+    common: Common,
+    address: Option<String>,
+    args: TailArgs,
+) -> Result<Exit, Stop> {
+    let who = setup::who(&common, address)?;
     let mut printer = Printer {
         left: args.count,
         json: args.json,

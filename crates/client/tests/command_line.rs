@@ -1,0 +1,78 @@
+//! The program as scripts see it: what it takes for its server, and how it ends.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// A home that goes with the test.
+struct Home(PathBuf);
+
+impl Home {
+    fn new(name: &str) -> Self {
+        let name = format!("lamparina-{}-{name}", std::process::id());
+        let home = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&home).expect("a folder can be made");
+        Self(home)
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// An address at which nobody listens.
+fn nobody() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    listener.local_addr().expect("it is bound")
+}
+
+fn client(home: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lamparina-client"));
+    for name in ["LAMPARINA_SERVER", "XDG_RUNTIME_DIR"] {
+        command.env_remove(name);
+    }
+    command.env("LAMPARINA_NAME", "ana").env("NO_COLOR", "1");
+    for name in ["HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"] {
+        command.env(name, home);
+    }
+    command.stdin(Stdio::null());
+    command
+}
+
+fn ended(command: &mut Command) -> (i32, String) {
+    let Output { status, stderr, .. } = command.output().expect("the program starts");
+    let said = String::from_utf8_lossy(&stderr).into_owned();
+    (status.code().unwrap_or(-1), said)
+}
+
+#[test]
+fn an_address_goes_before_every_command_but_the_demo() {
+    let home = Home::new("address");
+    let addr = nobody().to_string();
+    for task in [
+        &["send", "--to", "bob", "x"][..],
+        &["tail", "--timeout", "30"],
+        &[],
+    ] {
+        let (code, said) = ended(client(&home.0).arg(&addr).args(task));
+        assert_eq!(code, 3, "{task:?}: {said}");
+        assert!(said.contains(&addr), "{task:?}: {said}");
+    }
+    let (code, said) = ended(client(&home.0).args([&addr, "demo"]));
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("address"), "{said}");
+}
+
+#[test]
+fn time_that_ran_out_has_its_code() {
+    let home = Home::new("time");
+    let channel = ["demo", "--impair", "loss=100%", "--timeout", "1"];
+    let (code, said) = ended(client(&home.0).args(channel));
+    assert_eq!(code, 5, "{said}");
+    let addr = nobody().to_string();
+    let send = [&addr, "send", "--to", "bob", "--timeout", "0", "x"];
+    let (code, said) = ended(client(&home.0).args(send));
+    assert_eq!(code, 5, "{said}");
+}
