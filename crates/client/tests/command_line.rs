@@ -1,8 +1,12 @@
 //! The program as scripts see it: what it takes for its server, and how it ends.
 
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+
+use lamparina_server::{Server, ServerConfig};
 
 /// A home that goes with the test.
 struct Home(PathBuf);
@@ -41,6 +45,25 @@ fn client(home: &Path) -> Command {
     command
 }
 
+/// A server on a thread of its own, until the tests end.
+fn server() -> SocketAddr {
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime can be made");
+        runtime.block_on(async {
+            let any = SocketAddr::from(([127, 0, 0, 1], 0));
+            let server = Server::bind(&[any], ServerConfig::default()).expect("a port is free");
+            let addrs = server.local_addrs().expect("it is bound");
+            tell.send(addrs[0]).expect("the test waits for it");
+            server.run(std::future::pending()).await
+        })
+    });
+    told.recv().expect("the server is there")
+}
+
 fn ended(command: &mut Command) -> (i32, String) {
     let Output { status, stderr, .. } = command.output().expect("the program starts");
     let said = String::from_utf8_lossy(&stderr).into_owned();
@@ -75,4 +98,34 @@ fn time_that_ran_out_has_its_code() {
     let send = [&addr, "send", "--to", "bob", "--timeout", "0", "x"];
     let (code, said) = ended(client(&home.0).args(send));
     assert_eq!(code, 5, "{said}");
+}
+
+#[test]
+fn an_output_that_nobody_reads_costs_no_message() {
+    let home = Home::new("unread");
+    for json in [true, false] {
+        let mut ana = client(&home.0);
+        ana.arg(server().to_string()).args(json.then_some("--json"));
+        ana.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut ana = ana.stderr(Stdio::piped()).spawn().unwrap();
+        drop(ana.stdout.take());
+        ana.stdin.take().unwrap().write_all(b"1\n2\n3\n").unwrap();
+        let Output { status, stderr, .. } = ana.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&stderr);
+        assert_eq!(status.code(), Some(0), "{said}");
+        assert!(said.contains("committed 3, pending 0"), "{said}");
+    }
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_a_failure_in_words() {
+    let home = Home::new("full");
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut ana = client(&home.0);
+    ana.arg(server().to_string()).arg("--json").stdout(full);
+    let ana = ana.stdin(Stdio::null()).stderr(Stdio::piped());
+    let Output { status, stderr, .. } = ana.spawn().unwrap().wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&stderr);
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.contains("stdout"), "{said}");
 }

@@ -13,12 +13,12 @@ use super::countdown::{REWRITE_EVERY, Talk};
 use super::exit::{self, Exit, Stop};
 use super::local::{Asked, Local};
 use super::logging::Levels;
-use super::output::{Output, OutputGone};
+use super::output::{Output, OutputGone, Written};
 use super::{input, setup};
 use crate::client::{Client, ClientError};
 use crate::command::{self, Command, CommandError, HELP};
 use crate::core::conversation::SayError;
-use crate::core::event::{Event, MessageName, Summary};
+use crate::core::event::{Ending, Event, MessageName, Summary};
 use crate::lines::Line;
 use crate::show::{json, plain, report};
 
@@ -45,6 +45,8 @@ struct Chat {
     /// Nothing more is read.
     ended: bool,
     interrupted: bool,
+    /// Nobody reads stdout any more.
+    unheard: bool,
     lines: Option<mpsc::Receiver<Line>>,
 }
 
@@ -93,40 +95,51 @@ pub(super) async fn run(
         begun: args.retry,
         ended: false,
         interrupted: false,
+        unheard: false,
         lines: None,
     };
-    let done = chat.turns().await;
-    let Chat { output, errors, .. } = chat;
-    let written = output.finish();
-    match (done, written) {
-        (Ok((ending, summary)), Ok(())) => {
-            let errors = if args.strict { errors } else { 0 };
-            Ok(exit::of(&ending, summary, errors))
-        }
-        (Ok(_), Err(error)) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Stop::new(Exit::Failed, format!("stdout: {error}")))
-        }
-        // Whoever read our lines has had enough.
-        (Err(OutputGone), _) | (Ok(_), Err(_)) => Ok(Exit::Done),
+    let (ending, summary) = chat.turns().await?;
+    let Chat {
+        output,
+        errors,
+        talk,
+        json,
+        unheard,
+        ..
+    } = chat;
+    match output.finish() {
+        Written::Failed(error) => return Err(not_written(&error)),
+        // The closing words went where nobody reads; somebody may watch here.
+        Written::Unread if json && !unheard => talk.say(&closing_words(summary)),
+        Written::Unread | Written::All => {}
     }
+    let errors = if args.strict { errors } else { 0 };
+    Ok(exit::of(&ending, summary, errors))
+}
+
+fn not_written(error: &std::io::Error) -> Stop {
+    Stop::new(Exit::Failed, format!("stdout: {error}"))
 }
 
 impl Chat {
-    async fn turns(&mut self) -> Result<(crate::core::event::Ending, Summary), OutputGone> {
+    async fn turns(&mut self) -> Result<(Ending, Summary), Stop> {
         loop {
             match self.turn().await {
                 Turn::Event(Some(event)) => {
-                    self.event(&event).await?;
+                    self.event(&event).await;
                     if let Event::Closed { ending, summary } = event {
                         return Ok((ending, summary));
                     }
                 }
                 // The driver has gone without a word, which it never does.
-                Turn::Event(None) | Turn::OutputGone => return Err(OutputGone),
-                Turn::Line(line) => self.line(line).await?,
+                Turn::Event(None) => {
+                    return Err(Stop::new(Exit::Failed, "the conversation is over"));
+                }
+                Turn::OutputGone => self.unheard().await?,
+                Turn::Line(line) => self.line(line).await,
                 Turn::Asked(asked) => self.asked(asked).await,
                 Turn::Interrupted if self.interrupted => {
-                    let ending = crate::core::event::Ending::Left;
+                    let ending = Ending::Left;
                     let status = self.client.stats().await;
                     let summary = status.map(|status| status.conversation.summary);
                     return Ok((ending, summary.unwrap_or_default()));
@@ -153,25 +166,43 @@ impl Chat {
             asked = self.local.asked(), if takes => Turn::Asked(asked),
             _ = tokio::signal::ctrl_c() => Turn::Interrupted,
             () = sleep(REWRITE_EVERY), if counting => Turn::Rewrite,
-            () = self.output.gone() => Turn::OutputGone,
+            () = self.output.gone(), if !self.unheard => Turn::OutputGone,
         }
     }
 
-    async fn event(&mut self, event: &Event) -> Result<(), OutputGone> {
+    /// stdout takes no more. What was given is settled all the same, unless the disk is at fault.
+    async fn unheard(&mut self) -> Result<(), Stop> {
+        self.unheard = true;
+        if let Written::Failed(error) = self.output.end() {
+            return Err(not_written(&error));
+        }
+        if std::io::stdin().is_terminal() {
+            // Nobody would type to a program that says nothing.
+            self.end(None).await;
+        }
+        Ok(())
+    }
+
+    /// Prints a line, where somebody reads it.
+    async fn print(&self, line: String) {
+        if !self.unheard {
+            // That it is gone is a turn of its own.
+            let _: Result<(), OutputGone> = self.output.line(line).await;
+        }
+    }
+
+    async fn event(&mut self, event: &Event) {
         self.note(event);
         let line = (self.json || self.local.is_followed()).then(|| json::event(event));
         if let Some(line) = &line {
             self.local.tell(line);
         }
         match line {
-            Some(line) if self.json => self.output.line(line).await,
+            Some(line) if self.json => self.print(line).await,
             _ => match plain::event(event, &self.style) {
-                Some(plain::Line::Data(line)) => self.output.line(line).await,
-                Some(plain::Line::Talk(line)) => {
-                    self.talk.say(&line);
-                    Ok(())
-                }
-                None => Ok(()),
+                Some(plain::Line::Data(line)) => self.print(line).await,
+                Some(plain::Line::Talk(line)) => self.talk.say(&line),
+                None => {}
             },
         }
     }
@@ -200,7 +231,7 @@ impl Chat {
             } if !self.json => self.talk.disconnected(reason, *retry),
             Event::Closed { summary, ending } => {
                 self.talk.stop();
-                match (self.json, ending.error()) {
+                match (self.json && !self.unheard, ending.error()) {
                     (false, _) => self.talk.say(&closing_words(*summary)),
                     // Whoever reads the events has the error; this is for whoever watches.
                     (true, Some((_, text))) => self.talk.say(&crate::show::clean::line(text)),
@@ -232,29 +263,27 @@ impl Chat {
         }
     }
 
-    async fn line(&mut self, line: Option<Line>) -> Result<(), OutputGone> {
+    async fn line(&mut self, line: Option<Line>) {
         let Some(line) = line else {
-            self.end(None).await;
-            return Ok(());
+            return self.end(None).await;
         };
         match line.and_then(|line| command::parse(&line)) {
-            Ok(None) => Ok(()),
+            Ok(None) => {}
             Ok(Some(command)) => self.command(command).await,
             Err(error) => self.not_done(&error).await,
         }
     }
 
-    async fn not_done(&mut self, error: &CommandError) -> Result<(), OutputGone> {
+    async fn not_done(&mut self, error: &CommandError) {
         self.errors += 1;
         if self.json {
-            return self.output.line(json::error(error.code, &error.text)).await;
+            return self.print(json::error(error.code, &error.text)).await;
         }
         let text = crate::show::clean::line(&error.text);
         self.talk.say(&format!("error {}: {text}", error.code));
-        Ok(())
     }
 
-    async fn command(&mut self, command: Command) -> Result<(), OutputGone> {
+    async fn command(&mut self, command: Command) {
         let done = match command {
             Command::Say { audience, text } => self.client.send(audience, text).await.map(drop),
             Command::Who => self.client.users().await,
@@ -269,20 +298,17 @@ impl Chat {
             }
             about => return self.about(about).await,
         };
-        match done {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                let text = error.to_string();
-                self.not_done(&CommandError::new(code(&error), text)).await
-            }
+        if let Err(error) = done {
+            let text = error.to_string();
+            self.not_done(&CommandError::new(code(&error), text)).await;
         }
     }
 
     /// Commands that this side answers.
-    async fn about(&mut self, command: Command) -> Result<(), OutputGone> {
+    async fn about(&mut self, command: Command) {
         const NO_HISTORY: &str = "this version's server keeps no history yet";
         let Ok(status) = self.client.stats().await else {
-            return Ok(());
+            return;
         };
         match command {
             Command::Link => self.info("link", &report::link(&status)).await,
@@ -290,10 +316,7 @@ impl Chat {
             Command::Connection => self.info("conn", &report::connection(&status)).await,
             Command::Queue => self.info("queue", &report::queue(&status)).await,
             Command::Help => self.info("help", HELP).await,
-            Command::Log(level) => {
-                self.levels.set(level);
-                Ok(())
-            }
+            Command::Log(level) => self.levels.set(level),
             _ => {
                 self.not_done(&CommandError::new("no-history", NO_HISTORY))
                     .await
@@ -301,12 +324,11 @@ impl Chat {
         }
     }
 
-    async fn info(&self, about: &str, text: &str) -> Result<(), OutputGone> {
+    async fn info(&self, about: &str, text: &str) {
         if self.json {
-            return self.output.line(json::info(about, text)).await;
+            return self.print(json::info(about, text)).await;
         }
         self.talk.say(text);
-        Ok(())
     }
 
     /// Nothing more is read; what was given is settled first.

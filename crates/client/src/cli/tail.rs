@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use super::args::{Common, TailArgs};
 use super::exit::{self, Exit, Stop};
 use super::local::{self, Answers, OTHER_SERVER, Request, Task};
-use super::output::{Output, OutputGone};
+use super::output::{Output, OutputGone, Written};
 use super::send::not_connected;
 use super::setup::{self, Who};
 use crate::client::Client;
@@ -47,10 +47,8 @@ pub(super) async fn run(
         }
     };
     match printer.output.finish() {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Stop::new(Exit::Failed, format!("stdout: {error}")))
-        }
-        _ => followed,
+        Written::Failed(error) => Err(Stop::new(Exit::Failed, format!("stdout: {error}"))),
+        Written::All | Written::Unread => followed,
     }
 }
 
