@@ -129,3 +129,47 @@ fn an_output_that_cannot_be_written_is_a_failure_in_words() {
     assert_eq!(status.code(), Some(1), "{said}");
     assert!(said.contains("stdout"), "{said}");
 }
+
+#[test]
+fn sends_of_one_profile_at_the_same_time_all_get_their_place() {
+    let home = Home::new("parallel");
+    let server = server().to_string();
+    let send = |number: usize| {
+        let mut send = client(&home.0);
+        send.args([&server, "send", "--to", "ALL", &number.to_string()]);
+        send.stdout(Stdio::piped()).stderr(Stdio::piped());
+        send.spawn().unwrap()
+    };
+    let sends: Vec<_> = (0..8).map(send).collect();
+    for send in sends {
+        let Output { status, stderr, .. } = send.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&stderr);
+        assert_eq!(status.code(), Some(0), "{said}");
+    }
+}
+
+#[test]
+fn a_send_goes_through_the_tail_of_the_profile_and_leaves_it_running() {
+    let home = Home::new("tail");
+    let server = server().to_string();
+    let mut tail = client(&home.0);
+    tail.args([&server, "tail", "--count", "1", "--timeout", "20"]);
+    let tail = tail.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let tail = tail.unwrap();
+    let socket = home.0.join("lamparina/ana.sock");
+    for _ in 0..1_000 {
+        if socket.exists() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let (code, said) = ended(client(&home.0).args([&server, "send", "--to", "ALL", "by ana"]));
+    assert_eq!(code, 0, "{said}");
+    let bob = ["--name", "bob", "send", "--to", "ana", "by bob"];
+    let (code, said) = ended(client(&home.0).arg(&server).args(bob));
+    assert_eq!(code, 0, "{said}");
+    let Output { status, stdout, .. } = tail.wait_with_output().unwrap();
+    let shown = String::from_utf8_lossy(&stdout);
+    assert_eq!(status.code(), Some(0), "{shown}");
+    assert!(shown.contains("by bob"), "{shown}");
+}

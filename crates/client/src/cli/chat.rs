@@ -1,24 +1,23 @@
 //! The conversation: lines in, events out, until the input ends and everything given is settled.
 //! Nothing typed is lost on the way: a full outbox makes the input wait.
 
-use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use super::args::{ChatArgs, Common};
 use super::countdown::{REWRITE_EVERY, Talk};
 use super::exit::{self, Exit, Stop};
-use super::local::{Asked, Local};
+use super::input;
+use super::local::{Asked, Desk, code};
 use super::logging::Levels;
 use super::output::{Output, OutputGone, Written};
-use super::{input, setup};
-use crate::client::{Client, ClientError};
+use super::setup::{self, Hold};
+use crate::client::Client;
 use crate::command::{self, Command, CommandError, HELP};
-use crate::core::conversation::SayError;
-use crate::core::event::{Ending, Event, MessageName, Summary};
+use crate::core::event::{Ending, Event, Summary};
 use crate::lines::Line;
 use crate::show::{json, plain, report};
 
@@ -34,10 +33,10 @@ struct Chat {
     style: plain::Style,
     talk: Talk,
     output: Output,
-    local: Local,
+    desk: Desk,
+    /// The profile, until the first connection is made or not: from then on the desk is open.
+    held: Option<Hold>,
     levels: Levels,
-    /// Those who wait for what becomes of a message.
-    waiting: HashMap<MessageName, oneshot::Sender<String>>,
     /// Lines answered by an error.
     errors: u64,
     /// The server has let us in; lines are taken from then on.
@@ -68,6 +67,7 @@ pub(super) async fn run(
     levels: Levels,
 ) -> Result<Exit, Stop> {
     let who = setup::who(&common, address)?;
+    let held = setup::hold_soon(&who).await;
     let mut config = setup::config(&who, &common)?;
     let interactive = std::io::stdin().is_terminal();
     config.reconnect = !args.no_reconnect;
@@ -88,9 +88,9 @@ pub(super) async fn run(
         },
         talk: Talk::new(),
         output: Output::start(),
-        local: Local::start(socket, who.server),
+        desk: Desk::open(socket, who.server),
+        held: Some(held),
         levels,
-        waiting: HashMap::new(),
         errors: 0,
         begun: args.retry,
         ended: false,
@@ -137,7 +137,7 @@ impl Chat {
                 }
                 Turn::OutputGone => self.unheard().await?,
                 Turn::Line(line) => self.line(line).await,
-                Turn::Asked(asked) => self.asked(asked).await,
+                Turn::Asked(asked) => self.desk.serve(&mut self.client, asked).await,
                 Turn::Interrupted if self.interrupted => {
                     let ending = Ending::Left;
                     let status = self.client.stats().await;
@@ -163,7 +163,7 @@ impl Chat {
         tokio::select! {
             event = self.client.next_event() => Turn::Event(event),
             line = next_line(&mut self.lines), if takes => Turn::Line(line),
-            asked = self.local.asked(), if takes => Turn::Asked(asked),
+            asked = self.desk.asked(), if takes => Turn::Asked(asked),
             _ = tokio::signal::ctrl_c() => Turn::Interrupted,
             () = sleep(REWRITE_EVERY), if counting => Turn::Rewrite,
             () = self.output.gone(), if !self.unheard => Turn::OutputGone,
@@ -193,22 +193,20 @@ impl Chat {
 
     async fn event(&mut self, event: &Event) {
         self.note(event);
-        let line = (self.json || self.local.is_followed()).then(|| json::event(event));
-        if let Some(line) = &line {
-            self.local.tell(line);
+        self.desk.tell(event);
+        if self.json {
+            return self.print(json::event(event)).await;
         }
-        match line {
-            Some(line) if self.json => self.print(line).await,
-            _ => match plain::event(event, &self.style) {
-                Some(plain::Line::Data(line)) => self.print(line).await,
-                Some(plain::Line::Talk(line)) => self.talk.say(&line),
-                None => {}
-            },
+        match plain::event(event, &self.style) {
+            Some(plain::Line::Data(line)) => self.print(line).await,
+            Some(plain::Line::Talk(line)) => self.talk.say(&line),
+            None => {}
         }
     }
 
     /// What an event changes on this side, and who waits for it.
     fn note(&mut self, event: &Event) {
+        self.held = None;
         match event {
             Event::Connected { nick, .. } => {
                 self.begun = true;
@@ -216,14 +214,6 @@ impl Chat {
                 self.talk.stop();
             }
             Event::Renamed { to, own: true, .. } => self.style.own = to.clone(),
-            Event::Committed(commit) => self.reply(commit.was.unwrap_or(commit.name), event),
-            Event::Error {
-                message: Some(name),
-                ..
-            } => {
-                self.errors += 1;
-                self.reply(*name, event);
-            }
             Event::Error { .. } => self.errors += 1,
             Event::Disconnected {
                 reason,
@@ -239,27 +229,6 @@ impl Chat {
                 }
             }
             _ => {}
-        }
-    }
-
-    fn reply(&mut self, name: MessageName, event: &Event) {
-        if let Some(reply) = self.waiting.remove(&name) {
-            // Who asked may have gone.
-            let _ = reply.send(json::event(event));
-        }
-    }
-
-    /// A message that `send` asks for.
-    async fn asked(&mut self, asked: Asked) {
-        match self.client.send(asked.audience, asked.text).await {
-            Ok(name) => {
-                self.waiting.insert(name, asked.reply);
-            }
-            Err(error) => {
-                let _ = asked
-                    .reply
-                    .send(json::error(code(&error), &error.to_string()));
-            }
         }
     }
 
@@ -350,14 +319,6 @@ fn closing_words(summary: Summary) -> String {
         refused => format!(", refused {refused}"),
     };
     format!("sent {sent}, committed {committed}{refused}, pending {pending}")
-}
-
-fn code(error: &ClientError) -> &'static str {
-    match error {
-        ClientError::Refused(error) => error.code(),
-        ClientError::EventsUnread => SayError::Full.code(),
-        ClientError::NotConnected(_) | ClientError::NoRandomness(_) => SayError::Over.code(),
-    }
 }
 
 async fn next_line(lines: &mut Option<mpsc::Receiver<Line>>) -> Option<Line> {
