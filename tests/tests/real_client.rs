@@ -249,7 +249,7 @@ fn an_output_that_nobody_reads_ends_the_client_quietly() {
     let mut ana = server.client("ana").start_unheard();
     bob.wait("joined", |heard| heard.of_type("joined").next().cloned());
     bob.say("for nobody");
-    ana.process().wait_exit();
+    assert_eq!(ana.leave(), 0);
     assert!(!ana.talk().contains("panicked"), "{}", ana.talk());
     bob.wait("left", |heard| heard.of_type("left").next().cloned());
 }

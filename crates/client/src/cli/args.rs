@@ -244,8 +244,12 @@ impl From<LogArg> for LogLevel {
 }
 
 fn address(text: &str) -> Result<String, String> {
-    let port = text.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+    let parts = text.rsplit_once(':');
+    let port = parts.map(|(_, port)| port.parse::<u16>());
     match port {
+        Some(Ok(_)) if parts.is_some_and(|(host, _)| host.is_empty()) => {
+            Err("a host is missing before the colon; write 127.0.0.1:5000".to_owned())
+        }
         Some(Ok(_)) => Ok(text.to_owned()),
         Some(Err(_)) => Err("an address ends in a port number, as 127.0.0.1:5000".to_owned()),
         None => Err(
@@ -289,6 +293,7 @@ mod tests {
                 .unwrap_err()
                 .contains("neither an address")
         );
+        assert!(parse(&[":5000"]).unwrap_err().contains("host is missing"));
         assert!(parse(&["a:b"]).unwrap_err().contains("port number"));
         assert!(parse(&["--tui"]).is_err());
         assert!(parse(&["--json", "--plain"]).is_err());

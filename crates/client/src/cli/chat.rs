@@ -1,24 +1,23 @@
 //! The conversation: lines in, events out, until the input ends and everything given is settled.
 //! Nothing typed is lost on the way: a full outbox makes the input wait.
 
-use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use super::args::{ChatArgs, Common};
 use super::countdown::{REWRITE_EVERY, Talk};
 use super::exit::{self, Exit, Stop};
-use super::local::{Asked, Local};
+use super::input;
+use super::local::{Asked, Desk, code};
 use super::logging::Levels;
-use super::output::{Output, OutputGone};
-use super::{input, setup};
-use crate::client::{Client, ClientError};
+use super::output::{Output, OutputGone, Written};
+use super::setup::{self, Hold};
+use crate::client::Client;
 use crate::command::{self, Command, CommandError, HELP};
-use crate::core::conversation::SayError;
-use crate::core::event::{Event, MessageName, Summary};
+use crate::core::event::{Ending, Event, Summary};
 use crate::lines::Line;
 use crate::show::{json, plain, report};
 
@@ -34,10 +33,10 @@ struct Chat {
     style: plain::Style,
     talk: Talk,
     output: Output,
-    local: Local,
+    desk: Desk,
+    /// The profile, until the first connection is made or not: from then on the desk is open.
+    held: Option<Hold>,
     levels: Levels,
-    /// Those who wait for what becomes of a message.
-    waiting: HashMap<MessageName, oneshot::Sender<String>>,
     /// Lines answered by an error.
     errors: u64,
     /// The server has let us in; lines are taken from then on.
@@ -45,6 +44,8 @@ struct Chat {
     /// Nothing more is read.
     ended: bool,
     interrupted: bool,
+    /// Nobody reads stdout any more.
+    unheard: bool,
     lines: Option<mpsc::Receiver<Line>>,
 }
 
@@ -66,6 +67,7 @@ pub(super) async fn run(
     levels: Levels,
 ) -> Result<Exit, Stop> {
     let who = setup::who(&common, address)?;
+    let held = setup::hold_soon(&who).await;
     let mut config = setup::config(&who, &common)?;
     let interactive = std::io::stdin().is_terminal();
     config.reconnect = !args.no_reconnect;
@@ -86,47 +88,58 @@ pub(super) async fn run(
         },
         talk: Talk::new(),
         output: Output::start(),
-        local: Local::start(socket, who.server),
+        desk: Desk::open(socket, who.server),
+        held: Some(held),
         levels,
-        waiting: HashMap::new(),
         errors: 0,
         begun: args.retry,
         ended: false,
         interrupted: false,
+        unheard: false,
         lines: None,
     };
-    let done = chat.turns().await;
-    let Chat { output, errors, .. } = chat;
-    let written = output.finish();
-    match (done, written) {
-        (Ok((ending, summary)), Ok(())) => {
-            let errors = if args.strict { errors } else { 0 };
-            Ok(exit::of(&ending, summary, errors))
-        }
-        (Ok(_), Err(error)) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Stop::new(Exit::Failed, format!("stdout: {error}")))
-        }
-        // Whoever read our lines has had enough.
-        (Err(OutputGone), _) | (Ok(_), Err(_)) => Ok(Exit::Done),
+    let (ending, summary) = chat.turns().await?;
+    let Chat {
+        output,
+        errors,
+        talk,
+        json,
+        unheard,
+        ..
+    } = chat;
+    match output.finish() {
+        Written::Failed(error) => return Err(not_written(&error)),
+        // The closing words went where nobody reads; somebody may watch here.
+        Written::Unread if json && !unheard => talk.say(&closing_words(summary)),
+        Written::Unread | Written::All => {}
     }
+    let errors = if args.strict { errors } else { 0 };
+    Ok(exit::of(&ending, summary, errors))
+}
+
+fn not_written(error: &std::io::Error) -> Stop {
+    Stop::new(Exit::Failed, format!("stdout: {error}"))
 }
 
 impl Chat {
-    async fn turns(&mut self) -> Result<(crate::core::event::Ending, Summary), OutputGone> {
+    async fn turns(&mut self) -> Result<(Ending, Summary), Stop> {
         loop {
             match self.turn().await {
                 Turn::Event(Some(event)) => {
-                    self.event(&event).await?;
+                    self.event(&event).await;
                     if let Event::Closed { ending, summary } = event {
                         return Ok((ending, summary));
                     }
                 }
                 // The driver has gone without a word, which it never does.
-                Turn::Event(None) | Turn::OutputGone => return Err(OutputGone),
-                Turn::Line(line) => self.line(line).await?,
-                Turn::Asked(asked) => self.asked(asked).await,
+                Turn::Event(None) => {
+                    return Err(Stop::new(Exit::Failed, "the conversation is over"));
+                }
+                Turn::OutputGone => self.unheard().await?,
+                Turn::Line(line) => self.line(line).await,
+                Turn::Asked(asked) => self.desk.serve(&mut self.client, asked).await,
                 Turn::Interrupted if self.interrupted => {
-                    let ending = crate::core::event::Ending::Left;
+                    let ending = Ending::Left;
                     let status = self.client.stats().await;
                     let summary = status.map(|status| status.conversation.summary);
                     return Ok((ending, summary.unwrap_or_default()));
@@ -150,34 +163,50 @@ impl Chat {
         tokio::select! {
             event = self.client.next_event() => Turn::Event(event),
             line = next_line(&mut self.lines), if takes => Turn::Line(line),
-            asked = self.local.asked(), if takes => Turn::Asked(asked),
+            asked = self.desk.asked(), if takes => Turn::Asked(asked),
             _ = tokio::signal::ctrl_c() => Turn::Interrupted,
             () = sleep(REWRITE_EVERY), if counting => Turn::Rewrite,
-            () = self.output.gone() => Turn::OutputGone,
+            () = self.output.gone(), if !self.unheard => Turn::OutputGone,
         }
     }
 
-    async fn event(&mut self, event: &Event) -> Result<(), OutputGone> {
-        self.note(event);
-        let line = (self.json || self.local.is_followed()).then(|| json::event(event));
-        if let Some(line) = &line {
-            self.local.tell(line);
+    /// stdout takes no more. What was given is settled all the same, unless the disk is at fault.
+    async fn unheard(&mut self) -> Result<(), Stop> {
+        self.unheard = true;
+        if let Written::Failed(error) = self.output.end() {
+            return Err(not_written(&error));
         }
-        match line {
-            Some(line) if self.json => self.output.line(line).await,
-            _ => match plain::event(event, &self.style) {
-                Some(plain::Line::Data(line)) => self.output.line(line).await,
-                Some(plain::Line::Talk(line)) => {
-                    self.talk.say(&line);
-                    Ok(())
-                }
-                None => Ok(()),
-            },
+        if std::io::stdin().is_terminal() {
+            // Nobody would type to a program that says nothing.
+            self.end(None).await;
+        }
+        Ok(())
+    }
+
+    /// Prints a line, where somebody reads it.
+    async fn print(&self, line: String) {
+        if !self.unheard {
+            // That it is gone is a turn of its own.
+            let _: Result<(), OutputGone> = self.output.line(line).await;
+        }
+    }
+
+    async fn event(&mut self, event: &Event) {
+        self.note(event);
+        self.desk.tell(event);
+        if self.json {
+            return self.print(json::event(event)).await;
+        }
+        match plain::event(event, &self.style) {
+            Some(plain::Line::Data(line)) => self.print(line).await,
+            Some(plain::Line::Talk(line)) => self.talk.say(&line),
+            None => {}
         }
     }
 
     /// What an event changes on this side, and who waits for it.
     fn note(&mut self, event: &Event) {
+        self.held = None;
         match event {
             Event::Connected { nick, .. } => {
                 self.begun = true;
@@ -185,14 +214,6 @@ impl Chat {
                 self.talk.stop();
             }
             Event::Renamed { to, own: true, .. } => self.style.own = to.clone(),
-            Event::Committed(commit) => self.reply(commit.was.unwrap_or(commit.name), event),
-            Event::Error {
-                message: Some(name),
-                ..
-            } => {
-                self.errors += 1;
-                self.reply(*name, event);
-            }
             Event::Error { .. } => self.errors += 1,
             Event::Disconnected {
                 reason,
@@ -200,7 +221,7 @@ impl Chat {
             } if !self.json => self.talk.disconnected(reason, *retry),
             Event::Closed { summary, ending } => {
                 self.talk.stop();
-                match (self.json, ending.error()) {
+                match (self.json && !self.unheard, ending.error()) {
                     (false, _) => self.talk.say(&closing_words(*summary)),
                     // Whoever reads the events has the error; this is for whoever watches.
                     (true, Some((_, text))) => self.talk.say(&crate::show::clean::line(text)),
@@ -211,50 +232,27 @@ impl Chat {
         }
     }
 
-    fn reply(&mut self, name: MessageName, event: &Event) {
-        if let Some(reply) = self.waiting.remove(&name) {
-            // Who asked may have gone.
-            let _ = reply.send(json::event(event));
-        }
-    }
-
-    /// A message that `send` asks for.
-    async fn asked(&mut self, asked: Asked) {
-        match self.client.send(asked.audience, asked.text).await {
-            Ok(name) => {
-                self.waiting.insert(name, asked.reply);
-            }
-            Err(error) => {
-                let _ = asked
-                    .reply
-                    .send(json::error(code(&error), &error.to_string()));
-            }
-        }
-    }
-
-    async fn line(&mut self, line: Option<Line>) -> Result<(), OutputGone> {
+    async fn line(&mut self, line: Option<Line>) {
         let Some(line) = line else {
-            self.end(None).await;
-            return Ok(());
+            return self.end(None).await;
         };
         match line.and_then(|line| command::parse(&line)) {
-            Ok(None) => Ok(()),
+            Ok(None) => {}
             Ok(Some(command)) => self.command(command).await,
             Err(error) => self.not_done(&error).await,
         }
     }
 
-    async fn not_done(&mut self, error: &CommandError) -> Result<(), OutputGone> {
+    async fn not_done(&mut self, error: &CommandError) {
         self.errors += 1;
         if self.json {
-            return self.output.line(json::error(error.code, &error.text)).await;
+            return self.print(json::error(error.code, &error.text)).await;
         }
         let text = crate::show::clean::line(&error.text);
         self.talk.say(&format!("error {}: {text}", error.code));
-        Ok(())
     }
 
-    async fn command(&mut self, command: Command) -> Result<(), OutputGone> {
+    async fn command(&mut self, command: Command) {
         let done = match command {
             Command::Say { audience, text } => self.client.send(audience, text).await.map(drop),
             Command::Who => self.client.users().await,
@@ -269,20 +267,17 @@ impl Chat {
             }
             about => return self.about(about).await,
         };
-        match done {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                let text = error.to_string();
-                self.not_done(&CommandError::new(code(&error), text)).await
-            }
+        if let Err(error) = done {
+            let text = error.to_string();
+            self.not_done(&CommandError::new(code(&error), text)).await;
         }
     }
 
     /// Commands that this side answers.
-    async fn about(&mut self, command: Command) -> Result<(), OutputGone> {
+    async fn about(&mut self, command: Command) {
         const NO_HISTORY: &str = "this version's server keeps no history yet";
         let Ok(status) = self.client.stats().await else {
-            return Ok(());
+            return;
         };
         match command {
             Command::Link => self.info("link", &report::link(&status)).await,
@@ -290,10 +285,7 @@ impl Chat {
             Command::Connection => self.info("conn", &report::connection(&status)).await,
             Command::Queue => self.info("queue", &report::queue(&status)).await,
             Command::Help => self.info("help", HELP).await,
-            Command::Log(level) => {
-                self.levels.set(level);
-                Ok(())
-            }
+            Command::Log(level) => self.levels.set(level),
             _ => {
                 self.not_done(&CommandError::new("no-history", NO_HISTORY))
                     .await
@@ -301,12 +293,11 @@ impl Chat {
         }
     }
 
-    async fn info(&self, about: &str, text: &str) -> Result<(), OutputGone> {
+    async fn info(&self, about: &str, text: &str) {
         if self.json {
-            return self.output.line(json::info(about, text)).await;
+            return self.print(json::info(about, text)).await;
         }
         self.talk.say(text);
-        Ok(())
     }
 
     /// Nothing more is read; what was given is settled first.
@@ -328,14 +319,6 @@ fn closing_words(summary: Summary) -> String {
         refused => format!(", refused {refused}"),
     };
     format!("sent {sent}, committed {committed}{refused}, pending {pending}")
-}
-
-fn code(error: &ClientError) -> &'static str {
-    match error {
-        ClientError::Refused(error) => error.code(),
-        ClientError::EventsUnread => SayError::Full.code(),
-        ClientError::NotConnected(_) | ClientError::NoRandomness(_) => SayError::Over.code(),
-    }
 }
 
 async fn next_line(lines: &mut Option<mpsc::Receiver<Line>>) -> Option<Line> {

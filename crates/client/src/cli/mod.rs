@@ -76,8 +76,12 @@ async fn run(args: Args) -> Result<Exit, Stop> {
     let levels = logging::start(args.common.log);
     match args.task {
         None => chat::run(args.common, args.address, args.chat, levels).await,
-        Some(Task::Send(send)) => send::run(args.common, send).await,
-        Some(Task::Tail(tail)) => tail::run(args.common, tail).await,
+        Some(Task::Send(send)) => send::run(args.common, args.address, send).await,
+        Some(Task::Tail(tail)) => tail::run(args.common, args.address, tail).await,
+        Some(Task::Demo(_)) if args.address.is_some() => Err(Stop::new(
+            Exit::Usage,
+            "the demo holds a server of its own and takes no address; leave it out",
+        )),
         Some(Task::Demo(demo)) => demo::run(args.common, demo).await,
     }
 }

@@ -5,30 +5,48 @@ use std::io::Read;
 
 use lamparina_protocol::message::TEXT_BYTES_MAX;
 use serde_json::Value;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::args::{Common, SendArgs};
 use super::exit::{self, Exit, Stop};
 use super::local::{self, OTHER_SERVER, Request, Task};
-use super::setup::{self, Who};
+use super::setup::{self, Hold, LOOK_AGAIN, Who};
 use crate::client::{Client, ClientError};
 use crate::command;
 use crate::core::event::{Event, Summary};
 use crate::show::json;
 
 /// Runs `send`.
-pub(super) async fn run(common: Common, args: SendArgs) -> Result<Exit, Stop> {
-    let who = setup::who(&common, None)?;
+pub(super) async fn run(
+    common: Common,
+    address: Option<String>,
+    args: SendArgs,
+) -> Result<Exit, Stop> {
+    let who = setup::who(&common, address)?;
     let to: Vec<_> = args.to.iter().map(String::as_str).collect();
     let audience =
         command::audience(&to).map_err(|error| Stop::new(Exit::Usage, format!("--to: {error}")))?;
     let text = text(&args)?;
+    if args.timeout.is_zero() {
+        return Err(Stop::new(
+            Exit::TimeOut,
+            "no time to wait was given; nothing was sent",
+        ));
+    }
     let work = async {
-        if let Some(done) = through_running(&who, &args, &text).await {
-            return done;
-        }
-        let mut config = setup::config(&who, &common)?;
-        config.give_up_after = Some(args.timeout);
+        // Nobody else connects with this profile until our link is closed: who comes second waits,
+        // or finds a client that runs by then.
+        let _held = loop {
+            let held = setup::hold(&who);
+            if let Some(done) = through_running(&who, &args, &text).await {
+                return done;
+            }
+            match held {
+                Hold::Busy => sleep(LOOK_AGAIN).await,
+                held => break held,
+            }
+        };
+        let config = setup::config(&who, &common)?;
         let client = Client::connect(config).await.map_err(not_connected)?;
         directly(client, audience, text, args.json).await
     };

@@ -1,13 +1,31 @@
 //! Who, where and how: from arguments, the environment, and the person in front.
 
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::time::Duration;
 
 use lamparina_protocol::Nick;
+use tokio::time::{Instant, sleep};
 
 use super::args::{Common, DEFAULT_SERVER};
 use super::exit::{Exit, Stop};
 use crate::client::ClientConfig;
-use crate::profile::{Paths, Profile, ProfileName};
+use crate::profile::{Paths, Profile, ProfileLock, ProfileName};
+
+/// How often a profile is looked at that another process holds.
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// How long a conversation lets a `send` finish before it takes over.
+const OTHERS_FINISH_WITHIN: Duration = Duration::from_secs(5);
+
+/// Whether the profile is ours to connect with.
+#[derive(Debug)]
+pub(super) enum Hold {
+    /// It is, until this is dropped.
+    Ours(#[expect(dead_code, reason = "it is held while it lives")] ProfileLock),
+    /// Another process connects with it.
+    Busy,
+    /// The disk does not let us know, which shall stop nobody.
+    Unknown,
+}
 
 /// Who and where.
 #[derive(Debug)]
@@ -36,6 +54,30 @@ pub(super) fn who(common: &Common, address: Option<String>) -> Result<Who, Stop>
         paths,
         profile,
     })
+}
+
+/// Takes the profile for a connection of its own, where nobody else has it.
+pub(super) fn hold(who: &Who) -> Hold {
+    let path = who.paths.lock(&who.profile);
+    match ProfileLock::try_take(&path) {
+        Ok(Some(lock)) => Hold::Ours(lock),
+        Ok(None) => Hold::Busy,
+        Err(error) => {
+            tracing::debug!(path = %path.display(), %error, "the profile cannot be locked");
+            Hold::Unknown
+        }
+    }
+}
+
+/// Takes the profile for a conversation, which lets a `send` finish first.
+pub(super) async fn hold_soon(who: &Who) -> Hold {
+    let until = Instant::now() + OTHERS_FINISH_WITHIN;
+    loop {
+        match hold(who) {
+            Hold::Busy if Instant::now() < until => sleep(LOOK_AGAIN).await,
+            held => return held,
+        }
+    }
 }
 
 /// Opens the profile, and puts everything together.

@@ -6,11 +6,11 @@ use tokio::time::timeout;
 
 use super::args::{Common, TailArgs};
 use super::exit::{self, Exit, Stop};
-use super::local::{self, Answers, OTHER_SERVER, Request, Task};
-use super::output::{Output, OutputGone};
+use super::local::{self, Answers, Desk, OTHER_SERVER, Request, Task};
+use super::output::{Output, OutputGone, Written};
 use super::send::not_connected;
 use super::setup::{self, Who};
-use crate::client::Client;
+use crate::client::{CLOSE_WITHIN, Client};
 use crate::core::event::Event;
 use crate::show::{json, plain};
 
@@ -23,8 +23,12 @@ struct Printer {
 }
 
 /// Runs `tail`.
-pub(super) async fn run(common: Common, args: TailArgs) -> Result<Exit, Stop> {
-    let who = setup::who(&common, None)?;
+pub(super) async fn run(
+    common: Common,
+    address: Option<String>,
+    args: TailArgs,
+) -> Result<Exit, Stop> {
+    let who = setup::who(&common, address)?;
     let mut printer = Printer {
         left: args.count,
         json: args.json,
@@ -43,10 +47,8 @@ pub(super) async fn run(common: Common, args: TailArgs) -> Result<Exit, Stop> {
         }
     };
     match printer.output.finish() {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Stop::new(Exit::Failed, format!("stdout: {error}")))
-        }
-        _ => followed,
+        Written::Failed(error) => Err(Stop::new(Exit::Failed, format!("stdout: {error}"))),
+        Written::All | Written::Unread => followed,
     }
 }
 
@@ -77,7 +79,7 @@ async fn follow(who: &Who, common: &Common, printer: &mut Printer) -> Result<Exi
     {
         return done;
     }
-    directly(setup::config(who, common)?, printer).await
+    directly(who, common, printer).await
 }
 
 /// `None` where the running client talks elsewhere.
@@ -114,23 +116,39 @@ async fn through_running(
     }
 }
 
-async fn directly(
-    config: crate::client::ClientConfig,
-    printer: &mut Printer,
-) -> Result<Exit, Stop> {
+async fn directly(who: &Who, common: &Common, printer: &mut Printer) -> Result<Exit, Stop> {
+    let held = setup::hold_soon(who).await;
+    let config = setup::config(who, common)?;
+    // A `send` of the same profile goes through us, or it would take us over.
+    let mut desk = Desk::open(config.profile.socket(), who.server.clone());
     let mut client = Client::connect(config).await.map_err(not_connected)?;
-    while let Some(event) = client.next_event().await {
+    drop(held);
+    let mut done = false;
+    loop {
+        let event = tokio::select! {
+            event = client.next_event() => event,
+            asked = desk.asked(), if !done && client.has_room() => {
+                desk.serve(&mut client, asked).await;
+                continue;
+            }
+        };
+        let Some(event) = event else {
+            return Err(Stop::new(Exit::Failed, "the conversation is over"));
+        };
+        desk.tell(&event);
         match &event {
-            Event::Message(_) => {
+            Event::Message(_) if !done => {
                 let line = match (printer.json, plain::event(&event, &printer.style)) {
                     (false, Some(plain::Line::Data(line))) => line,
                     _ => json::event(&event),
                 };
                 if printer.message(line).await {
-                    client.close().await;
-                    return Ok(Exit::Done);
+                    // What others sent through us is settled first.
+                    client.finish(Some(CLOSE_WITHIN)).await;
+                    done = true;
                 }
             }
+            Event::Closed { .. } if done => return Ok(Exit::Done),
             Event::Closed { ending, summary } => {
                 let words = ending
                     .error()
@@ -140,7 +158,6 @@ async fn directly(
             _ => {}
         }
     }
-    Err(Stop::new(Exit::Failed, "the conversation is over"))
 }
 
 impl Printer {

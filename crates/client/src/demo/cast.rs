@@ -13,8 +13,8 @@ use super::Plan;
 use super::script::{Line, PEOPLE, nick};
 use super::table::Seen;
 use super::view::Views;
-use crate::client::{Client, ClientConfig};
-use crate::core::event::Event;
+use crate::client::{Client, ClientConfig, ClientError};
+use crate::core::event::{Ending, Event};
 use crate::profile::Profile;
 
 /// Events of all people that wait to be looked at.
@@ -36,8 +36,8 @@ pub(super) struct Cast {
 }
 
 impl Cast {
-    /// Connects all of them.
-    pub(super) async fn enter(plan: &Plan, addr: SocketAddr) -> io::Result<Self> {
+    /// Connects all of them; `None` where somebody is not in when the time is over.
+    pub(super) async fn enter(plan: &Plan, addr: SocketAddr) -> io::Result<Option<Self>> {
         let (events_out, events) = mpsc::channel(EVENTS_WAITING_MAX);
         // All at once: on a bad channel a handshake may take a second or two.
         let mut entering = JoinSet::new();
@@ -48,7 +48,11 @@ impl Cast {
         let mut seats = BTreeMap::new();
         while let Some(entered) = entering.join_next().await {
             let (person, client) = entered.map_err(io::Error::other)?;
-            seats.insert(person, client.map_err(io::Error::other)?);
+            match client {
+                Ok(client) => seats.insert(person, client),
+                Err(ClientError::NotConnected(Ending::GaveUp { .. })) => return Ok(None),
+                Err(error) => return Err(io::Error::other(error)),
+            };
         }
         let mut cues = Vec::new();
         for (person, client) in seats {
@@ -56,7 +60,7 @@ impl Cast {
             tokio::spawn(act(person, client, taken, events_out.clone()));
             cues.push(cue);
         }
-        Ok(Self { cues, events })
+        Ok(Some(Self { cues, events }))
     }
 
     /// Has `script` said and notes what everybody sees; whether all of it arrived in time.

@@ -117,7 +117,10 @@ async fn play(
         "channel of each person, both ways: {}",
         plan.channel.clone().with_seed(plan.seed)
     )?;
-    let mut cast = Cast::enter(plan, stage.addr()).await?;
+    let Some(mut cast) = Cast::enter(plan, stage.addr()).await? else {
+        let nobody = "not everybody could connect over this channel; nothing was said".to_owned();
+        return Ok((Verdict::TimeOver, vec![String::new(), nobody]));
+    };
     writeln!(
         out,
         "{} are here; {} messages follow\n",

@@ -73,6 +73,8 @@ pub(crate) struct Driver {
     session_used: Box<dyn FnMut(u64) + Send>,
     dialing: Option<(Dialing, Hello)>,
     connection: Option<Connection>,
+    /// Links made so far.
+    links: u64,
     /// A message that the link did not take; it goes before all others.
     held: Option<Outgoing>,
     backlog: VecDeque<Event>,
@@ -97,6 +99,7 @@ impl Driver {
             session_used,
             dialing: None,
             connection: None,
+            links: 0,
             held: None,
             backlog: VecDeque::new(),
             link_events: Vec::new(),
@@ -189,7 +192,9 @@ impl Driver {
         });
         match opened {
             Ok(mut connection) => {
+                self.links += 1;
                 if let Some(settings) = &self.plan.impair {
+                    let settings = of_link(settings, self.links);
                     connection.impair(
                         settings.for_direction(Direction::Up),
                         settings.for_direction(Direction::Down),
@@ -365,6 +370,15 @@ impl Driver {
     }
 }
 
+/// The bad channel of the `link`th link, counted from one. The first has the seed as given; each
+/// later one has fates of its own, or a seed that loses a handshake would lose it every time.
+fn of_link(settings: &Settings, link: u64) -> Settings {
+    /// Odd, so that no two links share a seed.
+    const STRIDE: u64 = 0x9e37_79b9_7f4a_7c15;
+    let apart = link.saturating_sub(1).wrapping_mul(STRIDE);
+    settings.clone().with_seed(settings.seed() ^ apart)
+}
+
 /// What the wall clock shows.
 pub(crate) fn wall_clock() -> UnixMicros {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -412,5 +426,22 @@ async fn sleep_until(wake: Option<tokio::time::Instant>) {
     match wake {
         Some(wake) => tokio::time::sleep_until(wake).await,
         None => pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_link_has_fates_of_its_own_and_the_first_the_seed_as_given() {
+        let given: Settings = "loss=50%,seed=7".parse().unwrap();
+        assert_eq!(of_link(&given, 1), given);
+        let seeds: std::collections::BTreeSet<_> =
+            (1..=100).map(|link| of_link(&given, link).seed()).collect();
+        assert_eq!(seeds.len(), 100);
+        assert_eq!(of_link(&given, 2), of_link(&given, 2));
+        let unseeded = of_link(&given, 9).with_seed(given.seed());
+        assert_eq!(unseeded, given, "nothing but the seed differs");
     }
 }

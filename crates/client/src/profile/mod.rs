@@ -4,6 +4,7 @@
 
 mod files;
 mod identity;
+mod lock;
 mod name;
 mod numbers;
 mod paths;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use lamparina_protocol::{AuthorKey, Epoch, Nick, UnixMicros};
 
 pub use identity::{IDENTITY_BYTES_MAX, Identity};
+pub use lock::ProfileLock;
 pub use name::{PROFILE_BYTES_MAX, ProfileName, ProfileNameError};
 pub use numbers::Numbers;
 pub use paths::Paths;

@@ -65,6 +65,12 @@ impl Paths {
         profiles.join(name.as_str()).join("numbers")
     }
 
+    /// What a process locks that connects as a profile.
+    pub fn lock(&self, name: &ProfileName) -> PathBuf {
+        let profiles = self.state.join("profiles");
+        profiles.join(name.as_str()).join("lock")
+    }
+
     /// Where the running client of a profile listens.
     pub fn socket(&self, name: &ProfileName) -> Option<PathBuf> {
         let base = self.runtime.as_ref().unwrap_or(&self.state);

@@ -5,6 +5,7 @@
 //! by every event from now on.
 
 mod call;
+mod desk;
 mod listen;
 
 use std::time::Duration;
@@ -12,7 +13,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub(super) use call::{Answers, call};
-pub(super) use listen::{Asked, Local};
+pub(super) use desk::{Desk, code};
+pub(super) use listen::Asked;
+use listen::Local;
 
 use lamparina_protocol::message::TEXT_BYTES_MAX;
 
