@@ -94,6 +94,7 @@ impl Session {
     fn send_own(&mut self, outbox: &mut impl Outbox) -> Result<(), SendError> {
         while let Some(first) = self.own.front() {
             outbox.send(first.kind, &first.body, first.tail)?;
+            self.own_bytes -= first.body.bytes().len();
             self.own.pop_front();
             if self.own.is_empty() {
                 self.own = std::collections::VecDeque::new();
