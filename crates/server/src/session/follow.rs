@@ -166,9 +166,9 @@ impl Session {
 
     fn claim_refused(&mut self, now: Instant, words: &Words, out: &mut Output) {
         let code = match words.code {
-            RefusalCode::TakenOver => CloseCode::TakenOver,
+            // A newer outbox is the trace of a newer session.
+            RefusalCode::TakenOver | RefusalCode::StaleEpoch => CloseCode::TakenOver,
             RefusalCode::Limit => CloseCode::Limit,
-            RefusalCode::StaleEpoch => CloseCode::BadMessage,
             _ => CloseCode::Nick,
         };
         self.abort(now, code, &words.text, out);

@@ -292,6 +292,22 @@ fn a_taken_over_session_hears_everything_before() {
 }
 
 #[test]
+fn a_claim_with_an_outbox_of_the_past_is_told_of_the_newer_session() {
+    let mut case = states().swap_remove(1).1;
+    let mut newer = enter("ana");
+    if let Action::Enter { epoch, .. } = &mut newer {
+        epoch.0 += 1;
+    }
+    let mut asked = vec![ask(1, newer), ask(1, Action::Exit)];
+    case.hub.apply(&mut asked, &mut ());
+    let claim = received(FrameType::SetNick, &SetNick { nick: nick("ana") });
+    let (_, acts) = case.run(NOW, claim);
+    let shown = show_act(&acts[0]);
+    assert!(shown.starts_with("abort TakenOver"), "{shown}");
+    assert!(shown.contains("start again"), "{shown}");
+}
+
+#[test]
 fn a_reading_client_may_err_many_times_at_once() {
     let mut case = states().swap_remove(3).1;
     let mut out = Output::default();
