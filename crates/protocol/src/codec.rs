@@ -6,6 +6,7 @@
 //! without a change to the bytes, which `docs/protocol.md` gives in full.
 
 use bincode::config::{BigEndian, Configuration, Limit, Varint};
+use bincode::error::DecodeError;
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -70,9 +71,56 @@ pub fn encode_into<T: Serialize>(message: &T, out: &mut Vec<u8>) -> Result<usize
 /// more than [`MESSAGE_BYTES_MAX`]) is allocated.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     let (message, used) = bincode::serde::decode_from_slice(bytes, config())
-        .map_err(|error| CodecError::Malformed(error.to_string()))?;
+        .map_err(|error| CodecError::Malformed(words(error)))?;
     match bytes.len() - used {
         0 => Ok(message),
         left => Err(CodecError::Trailing(left)),
+    }
+}
+
+/// What is wrong, for people: nothing of how `bincode` says it.
+fn words(error: DecodeError) -> String {
+    let words = match error {
+        // serde says so of a variant's number.
+        DecodeError::OtherString(text) if text.starts_with("invalid value: integer") => UNKNOWN,
+        // A value of ours, in its own words.
+        DecodeError::OtherString(text) => return text,
+        DecodeError::UnexpectedEnd { .. } => "it ends too early",
+        DecodeError::Utf8 { .. } | DecodeError::InvalidCharEncoding(_) => {
+            "a text in it is not UTF-8"
+        }
+        DecodeError::LimitExceeded | DecodeError::OutsideUsizeRange(_) => {
+            "a length in it is beyond the limit"
+        }
+        DecodeError::UnexpectedVariant { .. }
+        | DecodeError::InvalidBooleanValue(_)
+        | DecodeError::InvalidIntegerType { .. } => UNKNOWN,
+        _ => "it is ill-formed",
+    };
+    words.to_owned()
+}
+
+const UNKNOWN: &str = "it holds a kind or a value that is unknown";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{SetNick, ToServer};
+
+    #[test]
+    fn what_is_wrong_is_said_in_plain_words() {
+        let data = |bytes: &[u8]| decode::<ToServer>(bytes).unwrap_err().to_string();
+        let nick = |bytes: &[u8]| decode::<SetNick>(bytes).unwrap_err().to_string();
+        let is = |why: &str| format!("the message cannot be read: {why}");
+        assert_eq!(data(&[]), is("it ends too early"));
+        assert_eq!(data(&[77]), is(UNKNOWN));
+        assert_eq!(data(&[3, 255]), is(UNKNOWN));
+        assert_eq!(nick(&[9, b'a']), is("it ends too early"));
+        assert_eq!(nick(&[1, 0xff]), is("a text in it is not UTF-8"));
+        let long = [252, 0x7f, 0xff, 0xff, 0xff];
+        assert_eq!(nick(&long), is("a length in it is beyond the limit"));
+        let blank = crate::Nick::try_from("a b").unwrap_err().to_string();
+        assert_eq!(nick(&[3, b'a', b' ', b'b']), is(&blank));
+        assert_eq!(nick(&[1, b'a', 0]), "1 bytes stand after the message's end");
     }
 }

@@ -23,7 +23,7 @@
 //! | the tail | [`tail::TAIL_BYTES`], [`tail::TAIL_ITEMS`] | the oldest batch falls off |
 //! | a client that reads slowly | its window, and as much again behind it | it follows the tail at its pace |
 //! | a client that falls off the tail | | `too-slow`; it resumes with a gap |
-//! | answers of a session itself | [`session::OWN_WAITING_MAX`] | `too-slow` |
+//! | answers of a session itself | [`session::OWN_WAITING_MAX`], [`session::OWN_WAITING_BYTES_MAX`] | `too-slow` |
 //! | connections | [`limits::CONNECTIONS_MAX`], [`limits::CONNECTIONS_PER_ADDRESS_MAX`] | refused in words |
 //! | comings, goings and new names told to all | [`hub::PRESENCE_TOLD_MAX`] present members | only LIST_REQUEST says |
 //! | comings and goings told to a room | [`hub::ROOM_TOLD_MAX`] members | only the one who comes or goes is told |

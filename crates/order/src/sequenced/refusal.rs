@@ -27,11 +27,11 @@ pub(super) enum Refusal {
     )]
     NewerActive,
     #[error(
-        "this outbox (epoch {epoch}) is older than the newest one of this profile (epoch {newest}): \
-         begin a new one, with a greater epoch"
+        "another session of this profile is newer: its outbox has epoch {newest}, this one {epoch}; \
+         go on there, or start again here"
     )]
     StaleEpoch { epoch: Epoch, newest: Epoch },
-    #[error("{0} belongs to somebody else: choose another name, with /nick NAME or --name NAME")]
+    #[error("{0} belongs to somebody else: choose another name")]
     NickTaken(Nick),
     #[error("you are already called {0}")]
     SameNick(Nick),

@@ -21,7 +21,12 @@ Examples:
   lamparina-server --lab                      let clients try /channel loss=20%,delay=80ms
 
 It prints one line `listening on ADDR` for each address once it accepts. SIGTERM or Ctrl-C ends it
-with a goodbye to every client, a second one at once; SIGHUP opens the log file again.";
+with a goodbye to every client, a second one at once; SIGHUP opens the log file again.
+
+Exit codes:
+  0  done: asked to end, and ended
+  1  failed, or asked to end at once; stderr says why
+  2  not started: an option or an argument is wrong";
 
 /// Chat in which every message has one place in an order that everybody can check.
 #[derive(Debug, Parser)]
@@ -33,7 +38,8 @@ struct Options {
         value_name = "HOST:PORT",
         default_value = "127.0.0.1:5000",
         env = "LAMPARINA_LISTEN",
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_parser = host_and_port
     )]
     listen: Vec<String>,
     /// Folder for what the server keeps, made where it is missing. Nothing is kept there yet: the
@@ -75,6 +81,28 @@ struct Options {
     /// Threads that serve clients; by default one for each processor
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
+}
+
+/// Whether a text is a host and a port; whether the host exists is found out later.
+fn host_and_port(text: &str) -> Result<String, String> {
+    let well_formed = text.rsplit_once(':').is_some_and(|(host, port)| {
+        let bare = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'));
+        let is_host = match bare {
+            Some(v6) => v6.parse::<std::net::Ipv6Addr>().is_ok(),
+            None => !host.is_empty() && !host.contains(':'),
+        };
+        is_host && port.parse::<u16>().is_ok()
+    });
+    if well_formed {
+        Ok(text.to_owned())
+    } else {
+        Err(
+            "give HOST:PORT, as in 127.0.0.1:5000 or [::1]:5000; port 0 takes a free one"
+                .to_owned(),
+        )
+    }
 }
 
 fn main() -> ExitCode {

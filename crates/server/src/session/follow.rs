@@ -94,6 +94,7 @@ impl Session {
     fn send_own(&mut self, outbox: &mut impl Outbox) -> Result<(), SendError> {
         while let Some(first) = self.own.front() {
             outbox.send(first.kind, &first.body, first.tail)?;
+            self.own_bytes -= first.body.bytes().len();
             self.own.pop_front();
             if self.own.is_empty() {
                 self.own = std::collections::VecDeque::new();
@@ -165,9 +166,9 @@ impl Session {
 
     fn claim_refused(&mut self, now: Instant, words: &Words, out: &mut Output) {
         let code = match words.code {
-            RefusalCode::TakenOver => CloseCode::TakenOver,
+            // A newer outbox is the trace of a newer session.
+            RefusalCode::TakenOver | RefusalCode::StaleEpoch => CloseCode::TakenOver,
             RefusalCode::Limit => CloseCode::Limit,
-            RefusalCode::StaleEpoch => CloseCode::BadMessage,
             _ => CloseCode::Nick,
         };
         self.abort(now, code, &words.text, out);

@@ -21,7 +21,10 @@ pub const NAME_WITHIN: Duration = Duration::from_secs(10);
 /// Time for an orderly end, until it becomes an abrupt one.
 pub const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 /// Answers of the session itself that may wait for a peer that does not read. With more it ends.
-pub const OWN_WAITING_MAX: usize = 64;
+/// As many may come of what is read at once from a client that does read.
+pub const OWN_WAITING_MAX: usize = 1_024;
+/// Bytes of those answers.
+pub const OWN_WAITING_BYTES_MAX: usize = 256 * 1024;
 
 /// What a session is told at its beginning.
 #[derive(Clone, Copy, Debug)]
@@ -100,6 +103,8 @@ pub struct Session {
     deadline: Option<Instant>,
     /// Answers of the session itself; at most [`OWN_WAITING_MAX`].
     pub(super) own: VecDeque<Outgoing>,
+    /// Bytes of these; at most [`OWN_WAITING_BYTES_MAX`].
+    pub(super) own_bytes: usize,
     /// The bad channel in force.
     pub(super) channel: Option<Box<str>>,
 }
@@ -115,6 +120,7 @@ impl Session {
             draining: false,
             deadline: None,
             own: VecDeque::new(),
+            own_bytes: 0,
             channel: None,
         }
     }
@@ -259,7 +265,7 @@ impl Session {
             return;
         };
         self.deadline = None;
-        self.own = VecDeque::new();
+        (self.own, self.own_bytes) = (VecDeque::new(), 0);
         match (nick, why) {
             (Some(nick), _) => out
                 .acts
@@ -299,10 +305,12 @@ impl Session {
 
     /// Queues an answer of the session itself.
     pub(super) fn answer(&mut self, now: Instant, kind: FrameType, body: Bytes, out: &mut Output) {
-        if self.own.len() >= OWN_WAITING_MAX {
+        let bytes = self.own_bytes + body.len();
+        if self.own.len() >= OWN_WAITING_MAX || bytes > OWN_WAITING_BYTES_MAX {
             let text = "answers are not read: read what comes before asking more";
             return self.abort(now, CloseCode::TooSlow, text, out);
         }
+        self.own_bytes = bytes;
         self.own.push_back(Outgoing::own(kind, body));
     }
 

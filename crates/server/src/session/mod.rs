@@ -18,7 +18,8 @@ mod resume;
 
 pub use follow::{Followed, Outbox};
 pub use machine::{
-    CLOSE_WITHIN, Input, NAME_WITHIN, OWN_WAITING_MAX, Place, Session, SessionConfig,
+    CLOSE_WITHIN, Input, NAME_WITHIN, OWN_WAITING_BYTES_MAX, OWN_WAITING_MAX, Place, Session,
+    SessionConfig,
 };
 pub use output::{Act, Logged, Output};
 pub use resume::{Resume, resume};

@@ -143,8 +143,8 @@ fn an_older_outbox_is_refused_and_a_newer_begins_at_one() {
     );
     apply(&mut order, entry(ANA, 11, enter("ana", 5)));
     assert_eq!(order.settled_of(MemberId(0)), Some((Epoch(5), Pseq(0))));
-    let text = "this outbox (epoch 4) is older than the newest one of this profile (epoch 5): \
-                begin a new one, with a greater epoch";
+    let text = "another session of this profile is newer: its outbox has epoch 5, this one 4; \
+                go on there, or start again here";
     let stale = |message| refused(Some(0), message, RefusalCode::StaleEpoch, text);
     check(&mut order, entry(ANA, 12, enter("ann", 4)), stale(None));
     // Refused, it changed nothing: neither the session nor the nick.
@@ -175,9 +175,7 @@ fn renamed(member: u32, from: &str, to: &str) -> Effect {
 fn a_nick_is_its_first_claimers_for_ever() {
     let mut order = three();
     let taken = |member, name: &str| {
-        let text = format!(
-            "{name} belongs to somebody else: choose another name, with /nick NAME or --name NAME"
-        );
+        let text = format!("{name} belongs to somebody else: choose another name");
         refused(member, None, RefusalCode::NickTaken, &text)
     };
     check(

@@ -292,6 +292,51 @@ fn a_taken_over_session_hears_everything_before() {
 }
 
 #[test]
+fn a_claim_with_an_outbox_of_the_past_is_told_of_the_newer_session() {
+    let mut case = states().swap_remove(1).1;
+    let mut newer = enter("ana");
+    if let Action::Enter { epoch, .. } = &mut newer {
+        epoch.0 += 1;
+    }
+    let mut asked = vec![ask(1, newer), ask(1, Action::Exit)];
+    case.hub.apply(&mut asked, &mut ());
+    let claim = received(FrameType::SetNick, &SetNick { nick: nick("ana") });
+    let (_, acts) = case.run(NOW, claim);
+    let shown = show_act(&acts[0]);
+    assert!(shown.starts_with("abort TakenOver"), "{shown}");
+    assert!(shown.contains("start again"), "{shown}");
+}
+
+#[test]
+fn a_reading_client_may_err_many_times_at_once() {
+    let mut case = states().swap_remove(3).1;
+    let mut out = Output::default();
+    for _ in 0..crate::session::OWN_WAITING_MAX {
+        let wrong = received(FrameType::SetNick, &"a b");
+        case.session.handle(NOW, wrong, &mut out);
+    }
+    case.run(NOW, Input::Tick);
+    assert_eq!(show_state(&case.session), "live");
+    assert_eq!(case.taker.lines.len(), crate::session::OWN_WAITING_MAX);
+    assert_eq!(case.session.own_bytes, 0);
+}
+
+#[test]
+fn answers_that_wait_are_bounded_by_bytes_too() {
+    let mut case = states().swap_remove(3).1;
+    let mut out = Output::default();
+    let half = || Bytes::from(vec![0; crate::session::OWN_WAITING_BYTES_MAX / 2]);
+    for _ in 0..2 {
+        case.session.answer(NOW, FrameType::Data, half(), &mut out);
+    }
+    assert!(out.acts.is_empty());
+    let more = Bytes::from_static(&[0]);
+    case.session.answer(NOW, FrameType::Data, more, &mut out);
+    let shown = show_act(&out.acts[0]);
+    assert!(shown.starts_with("abort TooSlow"), "{shown}");
+}
+
+#[test]
 fn answers_that_are_not_read_end_the_session() {
     let mut case = states().swap_remove(3).1;
     case.taker.room = 0;
