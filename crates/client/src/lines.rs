@@ -1,6 +1,8 @@
 //! Bytes into lines, with bounded memory: a line that is too long or no text is told as such, its
 //! rest skipped, and the lines behind it are whole. Pure.
 
+use lamparina_protocol::message::TEXT_BYTES_MAX;
+
 use crate::command::{CommandError, LINE_BYTES_MAX};
 
 /// Cuts bytes at line feeds.
@@ -10,7 +12,12 @@ pub struct LineCutter {
     begun: Vec<u8>,
     /// The present line is over the limit and has been told.
     skipping: bool,
+    /// The first line is over; only that one may begin with a byte order mark.
+    past_first: bool,
 }
+
+/// What some editors put before a text in UTF-8, and nobody typed.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// A line, or why it is none.
 pub type Line = Result<String, CommandError>;
@@ -42,7 +49,8 @@ impl LineCutter {
             self.begun = Vec::new();
             self.skipping = true;
             let text = format!(
-                "a line is longer than {LINE_BYTES_MAX} bytes; nothing of it was sent, split it"
+                "a line is longer than a message can be, {TEXT_BYTES_MAX} bytes of text; nothing of \
+                 it was sent, split it"
             );
             out.push(Err(CommandError::new("too-long", text)));
             return;
@@ -51,6 +59,10 @@ impl LineCutter {
     }
 
     fn end(&mut self, out: &mut Vec<Line>) {
+        let first = !std::mem::replace(&mut self.past_first, true);
+        if first && self.begun.starts_with(BYTE_ORDER_MARK) {
+            self.begun.drain(..BYTE_ORDER_MARK.len());
+        }
         if std::mem::take(&mut self.skipping) {
             return;
         }
@@ -88,6 +100,23 @@ mod tests {
         }
         assert_eq!(cut(b"", 1), [""; 0]);
         assert_eq!(cut(b"x\n", 1), ["x"]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_text_at_the_very_beginning_only() {
+        for step in [1, 2, 100] {
+            let lines = cut("\u{feff}MSG:a:b\n\u{feff}x".as_bytes(), step);
+            assert_eq!(lines, ["MSG:a:b", "\u{feff}x"]);
+        }
+        assert_eq!(cut("\u{feff}".as_bytes(), 1), [""]);
+    }
+
+    #[test]
+    fn a_line_too_long_is_told_with_the_limit_of_a_text() {
+        let (mut cutter, mut out) = (LineCutter::default(), Vec::new());
+        cutter.push(&vec![b'x'; LINE_BYTES_MAX + 1], &mut out);
+        let text = out.pop().unwrap().unwrap_err().text;
+        assert!(text.contains("262144 bytes of text"), "{text}");
     }
 
     #[test]

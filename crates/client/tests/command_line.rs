@@ -1,7 +1,7 @@
 //! The program as scripts see it: what it takes for its server, and how it ends.
 
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -172,4 +172,32 @@ fn a_send_goes_through_the_tail_of_the_profile_and_leaves_it_running() {
     let shown = String::from_utf8_lossy(&stdout);
     assert_eq!(status.code(), Some(0), "{shown}");
     assert!(shown.contains("by bob"), "{shown}");
+}
+
+#[test]
+fn everybody_is_written_in_capitals() {
+    let home = Home::new("all");
+    let addr = nobody().to_string();
+    let send = [&addr, "send", "--to", "all", "x"];
+    let (code, said) = ended(client(&home.0).args(send));
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("--to ALL"), "{said}");
+}
+
+#[test]
+fn a_system_that_ends_it_lets_it_settle_what_it_has() {
+    let home = Home::new("term");
+    let mut ana = client(&home.0);
+    ana.arg(server().to_string()).arg("--json");
+    ana.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut ana = ana.stderr(Stdio::piped()).spawn().unwrap();
+    ana.stdin.as_mut().unwrap().write_all(b"1\n").unwrap();
+    let mut lines = BufReader::new(ana.stdout.take().unwrap()).lines();
+    let committed = |line: &String| line.contains("\"type\":\"committed\"");
+    lines.by_ref().map(Result::unwrap).find(committed).unwrap();
+    let pid = ana.id().to_string();
+    assert!(Command::new("kill").arg(&pid).status().unwrap().success());
+    let last = lines.map(Result::unwrap).last().unwrap();
+    assert!(last.contains("\"type\":\"closed\""), "{last}");
+    assert_eq!(ana.wait().unwrap().code(), Some(0));
 }

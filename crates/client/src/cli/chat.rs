@@ -11,6 +11,7 @@ use super::args::{ChatArgs, Common};
 use super::countdown::{REWRITE_EVERY, Talk};
 use super::exit::{self, Exit, Stop};
 use super::input;
+use super::interrupt::Interrupts;
 use super::local::{Asked, Desk, code};
 use super::logging::Levels;
 use super::output::{Output, OutputGone, Written};
@@ -37,6 +38,7 @@ struct Chat {
     /// The profile, until the first connection is made or not: from then on the desk is open.
     held: Option<Hold>,
     levels: Levels,
+    interrupts: Interrupts,
     /// Lines answered by an error.
     errors: u64,
     /// The server has let us in; lines are taken from then on.
@@ -91,6 +93,7 @@ pub(super) async fn run(
         desk: Desk::open(socket, who.server),
         held: Some(held),
         levels,
+        interrupts: Interrupts::listen(),
         errors: 0,
         begun: args.retry,
         ended: false,
@@ -164,7 +167,7 @@ impl Chat {
             event = self.client.next_event() => Turn::Event(event),
             line = next_line(&mut self.lines), if takes => Turn::Line(line),
             asked = self.desk.asked(), if takes => Turn::Asked(asked),
-            _ = tokio::signal::ctrl_c() => Turn::Interrupted,
+            () = self.interrupts.next() => Turn::Interrupted,
             () = sleep(REWRITE_EVERY), if counting => Turn::Rewrite,
             () = self.output.gone(), if !self.unheard => Turn::OutputGone,
         }

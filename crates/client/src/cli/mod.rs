@@ -6,6 +6,7 @@
 //! | `args` | the command line |
 //! | `setup` | who, where and how, from arguments, environment and the person |
 //! | `input`, `output` | lines in, lines out, without holding up anything |
+//! | `interrupt` | the wish to end |
 //! | `chat` | the conversation |
 //! | `send`, `tail` | for scripts |
 //! | `demo` | a whole chat that proves its order |
@@ -17,6 +18,7 @@ mod countdown;
 mod demo;
 mod exit;
 mod input;
+mod interrupt;
 mod local;
 mod logging;
 mod output;

@@ -12,7 +12,7 @@ use super::exit::{self, Exit, Stop};
 use super::local::{self, OTHER_SERVER, Request, Task};
 use super::setup::{self, Hold, LOOK_AGAIN, Who};
 use crate::client::{Client, ClientError};
-use crate::command;
+use crate::command::{self, CommandError};
 use crate::core::event::{Event, Summary};
 use crate::show::json;
 
@@ -25,7 +25,7 @@ pub(super) async fn run(
     let who = setup::who(&common, address)?;
     let to: Vec<_> = args.to.iter().map(String::as_str).collect();
     let audience =
-        command::audience(&to).map_err(|error| Stop::new(Exit::Usage, format!("--to: {error}")))?;
+        command::audience(&to).map_err(|error| Stop::new(Exit::Usage, to_words(&to, &error)))?;
     let text = text(&args)?;
     if args.timeout.is_zero() {
         return Err(Stop::new(
@@ -59,6 +59,15 @@ pub(super) async fn run(
                 args.timeout.as_secs_f32()
             ),
         )),
+    }
+}
+
+/// Why these are no recipients, in the words of this command line.
+fn to_words(to: &[&str], error: &CommandError) -> String {
+    let all = |one: &&str| *one != "ALL" && one.trim_matches(' ').eq_ignore_ascii_case("ALL");
+    match to.iter().find(|one| all(one)) {
+        Some(one) => format!("--to: {one:?} is no name; everybody is --to ALL, in capitals"),
+        None => format!("--to: {error}"),
     }
 }
 

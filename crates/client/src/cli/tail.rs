@@ -6,6 +6,7 @@ use tokio::time::timeout;
 
 use super::args::{Common, TailArgs};
 use super::exit::{self, Exit, Stop};
+use super::interrupt::Interrupts;
 use super::local::{self, Answers, Desk, OTHER_SERVER, Request, Task};
 use super::output::{Output, OutputGone, Written};
 use super::send::not_connected;
@@ -38,12 +39,13 @@ pub(super) async fn run(
         },
         output: Output::start(),
     };
+    let mut interrupts = Interrupts::listen();
     let followed = {
         let work = follow(&who, &common, &mut printer);
         tokio::select! {
             done = within(args.timeout, work) => done,
             // Interrupting is the way to end it.
-            _ = tokio::signal::ctrl_c() => Ok(Exit::Done),
+            () = interrupts.next() => Ok(Exit::Done),
         }
     };
     match printer.output.finish() {

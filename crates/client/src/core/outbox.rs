@@ -112,6 +112,13 @@ impl Outbox {
         self.items.push_back(Item::Ask(ask));
     }
 
+    /// Takes another request, ahead of everything; once, however often it is taken. Nothing may be
+    /// on its way.
+    pub fn ask_first(&mut self, ask: Ask) {
+        self.forget(|other| *other == ask);
+        self.items.push_front(Item::Ask(ask));
+    }
+
     /// The next thing to send, which is on its way from now on.
     pub fn next_out(&mut self) -> Option<&Item> {
         let item = self.items.get(self.under_way)?;

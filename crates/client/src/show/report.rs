@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use lamparina_protocol::link::{LinkStats, Terms};
+use lamparina_protocol::link::{LinkStats, Repair, Terms};
 
 use super::clean;
 use crate::net::NetStatus;
@@ -52,14 +52,22 @@ pub fn link(status: &NetStatus) -> String {
 
 fn window(stats: &LinkStats, terms: &Terms) -> String {
     format!(
-        "\nwindow: {} of {} frames, {} of {} bytes; {} bytes a frame; {:?}",
+        "\nwindow: {} of {} frames, {} of {} bytes; {} bytes a frame; {}",
         stats.in_flight_frames,
         terms.window_frames,
         stats.in_flight_bytes,
         terms.window_bytes,
         terms.fragment_bytes,
-        terms.repair,
+        repair(terms.repair),
     )
+}
+
+/// How a window is repaired, as `--repair` and the books call it.
+const fn repair(repair: Repair) -> &'static str {
+    match repair {
+        Repair::SelectiveRepeat => "selective repeat",
+        Repair::GoBackN => "go-back-n",
+    }
 }
 
 /// `/rtt`.
@@ -135,4 +143,15 @@ pub fn queue(status: &NetStatus) -> String {
         let _ = write!(out, "\nand {more} more");
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repairs_have_names() {
+        assert_eq!(repair(Repair::SelectiveRepeat), "selective repeat");
+        assert_eq!(repair(Repair::GoBackN), "go-back-n");
+    }
 }

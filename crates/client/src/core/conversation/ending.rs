@@ -63,6 +63,10 @@ impl Conversation {
     fn begin_again(&mut self, now: Instant, welcome: Welcome, out: &mut Vec<Output>) {
         self.consumed.forget();
         self.renew_epoch(now);
+        // The new order knows nothing of the rooms; what is said there goes behind the way in.
+        for room in self.rooms.iter().rev() {
+            self.outbox.ask_first(Ask::Join(room.clone()));
+        }
         self.clock = self.outbox.set_clocks(welcome.clock, true);
         out.push(Output::Event(Event::NewLog {
             log: welcome.log,
@@ -109,6 +113,8 @@ impl Conversation {
     pub(super) fn nick_refused(&mut self, now: Instant, text: String, out: &mut Vec<Output>) {
         if self.entering_as == self.nick {
             let code = "nick-taken".to_owned();
+            // Nobody is left to type the order's first advice.
+            let text = text.replace("/nick NAME or --name", "--name");
             return self.over(Ending::Refused { code, text }, out);
         }
         let wanted = self.entering_as.clone();
@@ -139,7 +145,10 @@ impl Conversation {
         self.present.clear();
         self.away_since.get_or_insert(now);
         if !self.config.reconnect {
-            let text = format!("{reason}; it was asked not to connect again");
+            // The server's advice is for those who come back.
+            let what = reason.split_once(": connect again");
+            let what = what.map_or(reason.as_str(), |(what, _)| what);
+            let text = format!("{what}; this client was asked not to connect again");
             return self.over(Ending::GaveUp { text }, out);
         }
         let retry = self.backoff.next_wait();

@@ -23,7 +23,7 @@ use lamparina_protocol::control::{Hello, Welcome};
 use lamparina_protocol::frame::FrameType;
 use lamparina_protocol::link::CloseReason;
 use lamparina_protocol::{
-    AuthorKey, Epoch, Instant, Lamport, LogId, MemberId, Nick, SessionNumber, UnixMicros,
+    AuthorKey, Epoch, Instant, Lamport, LogId, MemberId, Nick, RoomName, SessionNumber, UnixMicros,
 };
 
 use super::backoff::Backoff;
@@ -48,6 +48,8 @@ pub const FAULTS_MAX: u32 = 3;
 pub const FIRST_ATTEMPTS_MAX: u32 = 4;
 /// Names kept of those present, at most; more are counted by the server only.
 pub const PRESENT_MAX: usize = 10_000;
+/// Rooms joined again when the server begins a new log, at most; no order has us in more.
+pub const ROOMS_KEPT_MAX: usize = 256;
 
 /// Who talks, where, and how persistently.
 #[derive(Clone, Debug)]
@@ -194,6 +196,8 @@ pub struct Conversation {
     attempts: u32,
     faults: u32,
     present: BTreeMap<MemberId, Nick>,
+    /// The rooms that the order has us in, at most [`ROOMS_KEPT_MAX`].
+    rooms: Vec<RoomName>,
     summary: Summary,
     shown: u64,
     shown_before: u64,
@@ -222,6 +226,7 @@ impl Conversation {
             attempts: 0,
             faults: 0,
             present: BTreeMap::new(),
+            rooms: Vec::new(),
             summary: Summary::default(),
             shown: 0,
             shown_before: 0,

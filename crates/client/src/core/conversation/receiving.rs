@@ -7,7 +7,7 @@ use lamparina_protocol::message::{ChannelSettings, Delivery, RefusalCode, ToClie
 use lamparina_protocol::{Instant, Lamport, MemberId, Nick, Pseq, RoomName};
 use serde::de::DeserializeOwned;
 
-use super::{Conversation, Output, PRESENT_MAX, Phase};
+use super::{Conversation, Output, PRESENT_MAX, Phase, ROOMS_KEPT_MAX};
 use crate::core::cursor::Judged;
 use crate::core::event::{Commit, Ending, Event, MessageName};
 use crate::core::outbox::Ask;
@@ -102,6 +102,9 @@ impl Conversation {
             ToClient::Renamed { from, to, after } => self.renamed(from, to, after, out),
             ToClient::RoomJoined { nick, room, after } => {
                 let own = self.own_room(&nick, &room, &Ask::Join(room.clone()));
+                if own {
+                    self.keep_room(&room, true);
+                }
                 out.push(Output::Event(Event::RoomJoined {
                     nick,
                     room,
@@ -111,6 +114,9 @@ impl Conversation {
             }
             ToClient::RoomLeft { nick, room, after } => {
                 let own = self.own_room(&nick, &room, &Ask::Leave(room.clone()));
+                if own {
+                    self.keep_room(&room, false);
+                }
                 out.push(Output::Event(Event::RoomLeft {
                     nick,
                     room,
@@ -305,6 +311,14 @@ impl Conversation {
             });
         }
         own
+    }
+
+    /// Notes where we are, for a log that does not know it.
+    fn keep_room(&mut self, room: &RoomName, inside: bool) {
+        self.rooms.retain(|kept| kept.key() != room.key());
+        if inside && self.rooms.len() < ROOMS_KEPT_MAX {
+            self.rooms.push(room.clone());
+        }
     }
 
     /// A request other than a message was not done; answers come in the order of requests.

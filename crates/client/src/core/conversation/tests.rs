@@ -312,6 +312,69 @@ fn a_new_log_is_told_and_takes_what_is_unsettled_under_a_new_epoch() {
 }
 
 #[test]
+fn a_new_log_is_asked_for_the_rooms_that_one_was_in() {
+    let mut script = Script::live();
+    for (name, stays) in [("lab", true), ("hall", false), ("yard", true)] {
+        let room = RoomName::try_from(name).unwrap();
+        let (nick, after) = (nick("ana"), Lamport::new(5));
+        script.server(&ToClient::RoomJoined {
+            nick: nick.clone(),
+            room: room.clone(),
+            after,
+        });
+        if !stays {
+            script.server(&ToClient::RoomLeft { nick, room, after });
+        }
+    }
+    script.say("a");
+    script.eof();
+    script.tick(250);
+    script.enter(OTHER_LOG, 2, 0, 0);
+    script.wrote.clear();
+    // Another new log before the answers: nothing is asked twice.
+    script.eof();
+    script.tick(1_000);
+    script.enter(LogId([3; 16]), 2, 0, 0);
+    script.wrote.clear();
+    script.enter(LogId([3; 16]), 2, 0, 0);
+    let sent: Vec<_> = script.wrote.lines().collect();
+    let sent: Vec<_> = sent.iter().filter(|line| line.starts_with('<')).collect();
+    let join = |room: &str| format!("< Join {{ room: RoomName({room:?})");
+    let heads = [
+        "< nick ana".to_owned(),
+        join("lab"),
+        join("yard"),
+        "< say a".to_owned(),
+    ];
+    assert_eq!(sent.len(), heads.len(), "{}", script.wrote);
+    for (line, head) in sent.iter().zip(heads) {
+        assert!(line.starts_with(&head), "{}", script.wrote);
+    }
+}
+
+#[test]
+fn the_last_words_give_no_advice_that_nobody_can_follow() {
+    let mut script = Script::with(|config| config.reconnect = false);
+    script.enter(LOG, 5, 0, 0);
+    let text = "the server is closing: connect again in a while".to_owned();
+    let code = CloseCode::ShuttingDown as u16;
+    script.input("closed", Input::Closed(CloseReason::ByPeer { code, text }));
+    assert!(!script.wrote.contains("in a while"), "{}", script.wrote);
+    let last = "the server is closing; this client was asked not to connect again";
+    assert!(script.wrote.contains(last), "{}", script.wrote);
+
+    let mut script = Script::new();
+    script.input("start", Input::Start);
+    let (log, clock) = (LOG, Lamport::ZERO);
+    script.input("opened", Input::Opened(Welcome { log, clock }));
+    let text = "ana is taken: choose another name, with /nick NAME or --name NAME".to_owned();
+    let code = CloseCode::Nick as u16;
+    script.input("closed", Input::Closed(CloseReason::ByPeer { code, text }));
+    let last = "choose another name, with --name NAME}";
+    assert!(script.wrote.contains(last), "{}", script.wrote);
+}
+
+#[test]
 fn refusals_settle_and_the_rest_goes_on() {
     let mut script = Script::live();
     script.say("a");
