@@ -40,6 +40,8 @@ pub(super) fn start(level: LogArg) -> Levels {
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(false)
+        // Who closed stderr does not want to know; to say so there would be a panic.
+        .log_internal_errors(false)
         .with_filter(dynamic_filter_fn(move |about, _| {
             *about.level() <= filter.filter()
         }));

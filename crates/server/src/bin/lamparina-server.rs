@@ -114,7 +114,8 @@ fn main() -> ExitCode {
     match start(options, talk) {
         Ok(code) => code,
         Err(why) => {
-            eprintln!("lamparina-server: {why}");
+            // Where stderr is gone, the exit code still says it.
+            let _ = writeln!(std::io::stderr(), "lamparina-server: {why}");
             ExitCode::FAILURE
         }
     }
@@ -126,6 +127,9 @@ fn start(options: Options, talk: Result<LevelFilter, String>) -> Result<ExitCode
         .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
         .with_target(false)
         .with_max_level(talk?)
+        // Who closed stderr (a terminal that is gone) does not want to know; to say so there would
+        // be a panic, and end the server without its goodbye.
+        .log_internal_errors(false)
         .init();
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let Some(threads) = options.threads {
