@@ -138,7 +138,7 @@ mod tests {
         assert_eq!(mode(path.parent().unwrap()), 0o700);
         let names: Vec<_> = fs::read_dir(path.parent().unwrap()).unwrap().collect();
         assert_eq!(names.len(), 1, "nothing is left beside the key");
-        let other = scratch("other");
+        let other = scratch("another");
         assert_ne!(Identity::open(&other).unwrap().author(), first);
     }
 
@@ -163,7 +163,7 @@ mod tests {
         let hex = "0f".repeat(32);
         check_damaged("empty", b"", "first line");
         check_damaged("binary", &[0xff, 0xfe], "first line");
-        check_damaged("other", b"lamparina-identity 2\nx\n", "first line");
+        check_damaged("newer", b"lamparina-identity 2\nx\n", "first line");
         check_damaged(
             "cut",
             format!("{FIRST_LINE}\n{hex}").as_bytes(),
