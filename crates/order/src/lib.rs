@@ -6,6 +6,7 @@
 //! | [`entry`] | what asks for a place in the order |
 //! | [`effect`] | what an entry did: a stamp or a refusal, who receives it, membership changes |
 //! | [`sequenced`] | the machine between them |
+//! | [`record`] | what a journal keeps of it |
 //! | [`verify`] | the check that what recipients saw is one order, without trusting the machine |
 //!
 //! # Known limitations
@@ -15,9 +16,11 @@
 
 pub mod effect;
 pub mod entry;
+pub mod record;
 pub mod sequenced;
 pub mod verify;
 
 pub use effect::{Effect, Recipients};
 pub use entry::{Action, Entry};
+pub use record::{LogIndex, Record, Recorded, RecordedMessage, RoomId, To};
 pub use sequenced::Sequenced;

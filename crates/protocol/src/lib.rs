@@ -27,7 +27,7 @@ pub mod time;
 mod window;
 
 pub use audience::Audience;
-pub use identity::{AuthorKey, Epoch, LogId, MemberId, Pseq, SessionNumber};
+pub use identity::{AuthorKey, Epoch, LogId, MemberId, Pseq, SessionNumber, Term};
 pub use lamport::{Lamport, Prev};
 pub use nick::{Nick, RoomName};
 pub use time::{Instant, UnixMicros};

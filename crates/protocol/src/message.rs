@@ -64,7 +64,44 @@ pub enum ToServer {
         /// How many since the last `Consumed`.
         count: u64,
     },
+    /// What was said before, as far as one may see it: answered by [`ToClient::History`].
+    History {
+        /// Messages before this stamp; 0 for the newest.
+        before: Lamport,
+        /// How many, at most; 1 to [`HISTORY_MESSAGES_MAX`].
+        count: u32,
+    },
+    /// Messages that hold all these words, as far as one may see them: answered by [`ToClient::Found`].
+    Find {
+        /// 1 to [`WORDS_BYTES_MAX`] bytes.
+        words: String,
+        /// Messages before this stamp; 0 for the newest.
+        before: Lamport,
+        /// How many, at most; 1 to [`HISTORY_MESSAGES_MAX`].
+        count: u32,
+    },
+    /// What is known of a message's way to its recipients: answered by [`ToClient::Trace`].
+    Trace {
+        /// A message that one wrote, or was delivered.
+        stamp: Lamport,
+    },
+    /// Why one message stands before another: answered by [`ToClient::Why`].
+    Why {
+        /// One of them.
+        a: Lamport,
+        /// The other.
+        b: Lamport,
+    },
 }
+
+/// Messages that one answer to [`ToServer::History`] or [`ToServer::Find`] may hold.
+pub const HISTORY_MESSAGES_MAX: u32 = 1_000;
+/// Bytes of the words of [`ToServer::Find`], at most.
+pub const WORDS_BYTES_MAX: usize = 1_024;
+/// Recipients that one [`ToClient::Trace`] names, at most.
+pub const MARKS_MAX: usize = 3_000;
+/// Messages in the chain of one [`ToClient::Why`], at most.
+pub const CHAIN_MAX: usize = 1_000;
 
 /// A message at its place, as one recipient gets it.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
@@ -128,6 +165,10 @@ pub enum RefusalCode {
     Malformed,
     /// The server is closing.
     ShuttingDown,
+    /// The server's disk is full: nothing was kept, and nothing is settled by this.
+    StorageFull,
+    /// There is no such message, or one may not see it.
+    NotFound,
 }
 
 impl RefusalCode {
@@ -149,6 +190,8 @@ impl RefusalCode {
             Self::NotAllowed => "not-allowed",
             Self::Malformed => "malformed",
             Self::ShuttingDown => "shutting-down",
+            Self::StorageFull => "storage-full",
+            Self::NotFound => "not-found",
         }
     }
 }
@@ -192,6 +235,12 @@ pub enum ToClient {
         resumed: Lamport,
         /// Some messages between the cursor given and `resumed` are no longer kept here.
         gap: bool,
+        /// The last stamp addressed to this member: deliveries up to it were missed, later ones
+        /// are new.
+        newest: Lamport,
+        /// The cursor given was beyond this log, which has lost its end since: what one was
+        /// delivered after `resumed` is no longer in it, and those stamps may name others now.
+        rewound: bool,
     },
     /// Somebody became present.
     Joined {
@@ -245,6 +294,131 @@ pub enum ToClient {
         /// Why, and what to do.
         text: String,
     },
+    /// The end of an answer to [`ToServer::History`], or of what a newcomer is shown unasked: the
+    /// messages came before it, ascending, each with `history`.
+    History {
+        /// How many they were.
+        count: u32,
+        /// There are earlier ones: ask again for those before the first of these.
+        more: bool,
+    },
+    /// The answer to [`ToServer::Find`].
+    Found {
+        /// Newest first.
+        hits: Vec<Hit>,
+        /// There are earlier ones: ask again for those before the last of these.
+        more: bool,
+        /// Everything up to this stamp has been looked through.
+        upto: Lamport,
+    },
+    /// The answer to [`ToServer::Trace`].
+    Trace(Box<Trace>),
+    /// The answer to [`ToServer::Why`].
+    Why {
+        /// The earlier of the two.
+        earlier: Lamport,
+        /// The later one.
+        later: Lamport,
+        /// Why they stand in this order.
+        reason: WhyOrdered,
+        /// For [`WhyOrdered::Seen`]: the messages from the earlier to the later one, both
+        /// included; each was written by, or delivered to, the next one's author before it wrote.
+        chain: Vec<ChainLink>,
+    },
+    /// A recipient's client has handed over a message of one's own.
+    Receipt {
+        /// The message.
+        stamp: Lamport,
+        /// Who.
+        by: Nick,
+        /// The number behind the nick.
+        member: MemberId,
+        /// How many of its recipients have by now.
+        delivered: u32,
+        /// How many recipients it has.
+        of: u32,
+    },
+}
+
+/// A message found.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Hit {
+    /// Its place in the order.
+    pub stamp: Lamport,
+    /// Who wrote it, by the nick held at its place.
+    pub from: Nick,
+    /// When its author wrote it, for people.
+    pub sent_at: UnixMicros,
+    /// For whom.
+    pub audience: Audience,
+    /// The text.
+    pub text: String,
+}
+
+/// What is known of a message's way.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Trace {
+    /// The message.
+    pub stamp: Lamport,
+    /// Who wrote it.
+    pub from: Nick,
+    /// Its name: the author's epoch.
+    pub epoch: Epoch,
+    /// Its name: place in that epoch.
+    pub pseq: Pseq,
+    /// For whom.
+    pub audience: Audience,
+    /// When its author wrote it, by the author's clock.
+    pub sent_at: UnixMicros,
+    /// When it was ordered and stored, by the server's clock.
+    pub stored_at: UnixMicros,
+    /// Its entry in the journal.
+    pub entry: u64,
+    /// The journal's chain up to that entry (BLAKE3).
+    pub chain: [u8; 32],
+    /// How many recipients it has.
+    pub of: u32,
+    /// How many of them have been delivered it.
+    pub delivered: u32,
+    /// The recipients by number; at most [`MARKS_MAX`].
+    pub marks: Vec<Mark>,
+}
+
+/// What is known of one recipient. It has been delivered the message where `consumed` is not
+/// before its stamp: its client said that it handed over everything up to there.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Mark {
+    /// The number behind the nick.
+    pub member: MemberId,
+    /// The nick held now.
+    pub nick: Nick,
+    /// The last stamp that its client handed over; 0 for none.
+    pub consumed: Lamport,
+    /// When it said so, by the server's clock; 0 for never.
+    pub at: UnixMicros,
+}
+
+/// Why two messages stand in their order.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub enum WhyOrdered {
+    /// One author wrote both, in this order.
+    SameAuthor,
+    /// The later one's author had seen the earlier one, or what its author had written after it,
+    /// through the messages of the chain.
+    Seen,
+    /// Neither had been seen by the other's author: they were placed as they arrived.
+    Concurrent,
+}
+
+/// One message of a chain of causes.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct ChainLink {
+    /// Its place in the order.
+    pub stamp: Lamport,
+    /// Who wrote it.
+    pub from: Nick,
+    /// The stamp up to which its author had been delivered.
+    pub seen: Lamport,
 }
 
 /// One line of LIST_RESPONSE.

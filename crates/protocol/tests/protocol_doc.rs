@@ -19,7 +19,7 @@ use lamparina_protocol::link::{Event, Input, Link, LinkConfig, Outgoing, Output}
 use lamparina_protocol::message::{Delivery, SetNick, Submit, ToClient, ToServer};
 use lamparina_protocol::{
     Audience, AuthorKey, Epoch, Instant, Lamport, LogId, MemberId, Nick, Prev, Pseq, SessionNumber,
-    UnixMicros, codec,
+    Term, UnixMicros, codec,
 };
 
 const DOC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/protocol.md");
@@ -44,6 +44,7 @@ impl Talk {
             epoch: Epoch(1_700_000_000_000_000),
             session: SessionNumber(1_700_000_000_000_001),
             log: LogId::default(),
+            term: Term(0),
             cursor: Lamport::ZERO,
         };
         Self {

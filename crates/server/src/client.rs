@@ -155,6 +155,7 @@ impl Client {
                 Act::Welcome => {
                     let welcome = Welcome {
                         log: self.shared.log_id,
+                        term: self.shared.term,
                         clock: self.shared.order_clock(),
                     };
                     let welcome = welcome.to_bytes();

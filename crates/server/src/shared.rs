@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use lamparina_protocol::{Lamport, LogId};
+use lamparina_protocol::{Lamport, LogId, Term};
 use lamparina_transport::Clock;
 
 use crate::config::ServerConfig;
@@ -17,6 +17,7 @@ use crate::tail::Tail;
 pub(crate) struct Shared {
     pub(crate) config: ServerConfig,
     pub(crate) log_id: LogId,
+    pub(crate) term: Term,
     pub(crate) clock: Clock,
     pub(crate) limits: Limits,
     pub(crate) tail: Tail,
@@ -32,6 +33,7 @@ impl Shared {
     pub(crate) fn new(config: ServerConfig, log_id: LogId) -> Self {
         Self {
             log_id,
+            term: Term(1),
             clock: Clock::start(),
             limits: Limits::new(config.connections_max, config.connections_per_address_max),
             tail: Tail::new(config.tail_bytes, config.tail_items),

@@ -6,8 +6,8 @@ use lamparina_protocol::frame::{FrameType, SharedBody};
 use lamparina_protocol::link::SendError;
 use lamparina_protocol::message::{ChannelSettings, Submit, ToClient, UserList};
 use lamparina_protocol::{
-    Audience, AuthorKey, Epoch, Lamport, LogId, Nick, Pseq, RoomName, SessionNumber, UnixMicros,
-    codec,
+    Audience, AuthorKey, Epoch, Lamport, LogId, Nick, Pseq, RoomName, SessionNumber, Term,
+    UnixMicros, codec,
 };
 
 use crate::hub::{Ask, Asked, Batch, ConnectionId, Item, What};
@@ -29,6 +29,7 @@ pub(crate) fn hello(author: u8, session: u64) -> Hello {
         epoch: Epoch(1),
         session: SessionNumber(session),
         log: LogId::default(),
+        term: Term(0),
         cursor: Lamport::ZERO,
     }
 }
@@ -102,6 +103,7 @@ pub(crate) fn line(kind: FrameType, body: &[u8]) -> String {
             gap,
             ..
         } => format!("entered {nick}, settled {settled}, resumed {resumed}, gap {gap}"),
+        other => format!("{other:?}"),
     }
 }
 

@@ -12,7 +12,7 @@ use lamparina_protocol::frame::{
     Decoded, Frame, FrameDecoder, FrameType, HEADER_BYTES, Header, Seq, checksum,
 };
 use lamparina_protocol::message::{MESSAGE_BYTES_MAX, SetNick};
-use lamparina_protocol::{AuthorKey, Epoch, Lamport, LogId, Nick, SessionNumber, codec};
+use lamparina_protocol::{AuthorKey, Epoch, Lamport, LogId, Nick, SessionNumber, Term, codec};
 
 use super::PATIENCE;
 
@@ -165,6 +165,7 @@ pub fn new_hello() -> Hello {
         epoch: Epoch(1),
         session: SessionNumber(1),
         log: LogId::default(),
+        term: Term(0),
         cursor: Lamport::ZERO,
     }
 }

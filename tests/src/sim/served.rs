@@ -116,7 +116,12 @@ impl Served {
         match act {
             Act::Welcome => {
                 let log = self.log;
-                let welcome = Welcome { log, clock }.to_bytes();
+                let welcome = Welcome {
+                    log,
+                    term: lamparina_protocol::Term(1),
+                    clock,
+                }
+                .to_bytes();
                 self.link(now, LinkInput::Accept { welcome });
             }
             Act::Link(input) => self.link(now, input),

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use lamparina_protocol::control::Hello;
 use lamparina_protocol::frame::HEADER_BYTES;
 use lamparina_protocol::link::{Event, Input, Link, LinkConfig, Output, Terms};
-use lamparina_protocol::{AuthorKey, Epoch, Instant, Lamport, LogId, Nick, SessionNumber};
+use lamparina_protocol::{AuthorKey, Epoch, Instant, Lamport, LogId, Nick, SessionNumber, Term};
 use socket2::{Domain, Socket, Type};
 
 use super::until;
@@ -133,6 +133,7 @@ fn hello(index: usize) -> Bytes {
         epoch: Epoch(EPOCH),
         session: SessionNumber(1),
         log: LogId::default(),
+        term: Term(0),
         cursor: Lamport::ZERO,
     };
     hello.to_bytes()

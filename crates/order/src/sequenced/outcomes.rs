@@ -132,7 +132,7 @@ impl Block {
 }
 
 /// Codes by their number.
-const CODES: [RefusalCode; 15] = [
+const CODES: [RefusalCode; 17] = [
     RefusalCode::NickTaken,
     RefusalCode::NickInvalid,
     RefusalCode::UnknownUser,
@@ -148,6 +148,8 @@ const CODES: [RefusalCode; 15] = [
     RefusalCode::NotAllowed,
     RefusalCode::Malformed,
     RefusalCode::ShuttingDown,
+    RefusalCode::StorageFull,
+    RefusalCode::NotFound,
 ];
 
 // Each code stands at its own number.

@@ -15,7 +15,7 @@ pub use terms::{
 
 use bytes::Bytes;
 
-use crate::identity::{AuthorKey, Epoch, LogId, SessionNumber};
+use crate::identity::{AuthorKey, Epoch, LogId, SessionNumber, Term};
 use crate::lamport::Lamport;
 
 /// Codes of DISCONNECT.
@@ -134,6 +134,8 @@ pub struct Hello {
     pub session: SessionNumber,
     /// The log that `cursor` belongs to; all zero for none.
     pub log: LogId,
+    /// The log's term when it was there last; 0 for never.
+    pub term: Term,
     /// The last stamp it was delivered there.
     pub cursor: Lamport,
 }
@@ -143,23 +145,26 @@ pub struct Hello {
 pub struct Welcome {
     /// The log that this server orders.
     pub log: LogId,
+    /// Its term: grows with each start of the server.
+    pub term: Term,
     /// The order's clock.
     pub clock: Lamport,
 }
 
 /// Bytes of an encoded [`Hello`].
-pub const HELLO_BYTES: usize = 32 + 8 + 8 + 16 + 8;
+pub const HELLO_BYTES: usize = 32 + 8 + 8 + 16 + 4 + 8;
 /// Bytes of an encoded [`Welcome`].
-pub const WELCOME_BYTES: usize = 16 + 8;
+pub const WELCOME_BYTES: usize = 16 + 4 + 8;
 
 impl Hello {
-    /// Author, epoch, session, log, cursor; numbers big-endian.
+    /// Author, epoch, session, log, term, cursor; numbers big-endian.
     pub fn to_bytes(&self) -> Bytes {
         let mut out = Vec::with_capacity(HELLO_BYTES);
         out.extend_from_slice(&self.author.0);
         out.extend_from_slice(&self.epoch.0.to_be_bytes());
         out.extend_from_slice(&self.session.0.to_be_bytes());
         out.extend_from_slice(&self.log.0);
+        out.extend_from_slice(&self.term.0.to_be_bytes());
         out.extend_from_slice(&self.cursor.get().to_be_bytes());
         out.into()
     }
@@ -170,22 +175,25 @@ impl Hello {
         let (epoch, rest) = rest.split_first_chunk::<8>()?;
         let (session, rest) = rest.split_first_chunk::<8>()?;
         let (log, rest) = rest.split_first_chunk::<16>()?;
+        let (term, rest) = rest.split_first_chunk::<4>()?;
         let cursor: &[u8; 8] = rest.try_into().ok()?;
         Some(Self {
             author: AuthorKey(*author),
             epoch: Epoch(u64::from_be_bytes(*epoch)),
             session: SessionNumber(u64::from_be_bytes(*session)),
             log: LogId(*log),
+            term: Term(u32::from_be_bytes(*term)),
             cursor: Lamport::new(u64::from_be_bytes(*cursor)),
         })
     }
 }
 
 impl Welcome {
-    /// Log, clock; numbers big-endian.
+    /// Log, term, clock; numbers big-endian.
     pub fn to_bytes(&self) -> Bytes {
         let mut out = Vec::with_capacity(WELCOME_BYTES);
         out.extend_from_slice(&self.log.0);
+        out.extend_from_slice(&self.term.0.to_be_bytes());
         out.extend_from_slice(&self.clock.get().to_be_bytes());
         out.into()
     }
@@ -193,9 +201,11 @@ impl Welcome {
     /// Reads exactly [`WELCOME_BYTES`] bytes.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (log, rest) = bytes.split_first_chunk::<16>()?;
+        let (term, rest) = rest.split_first_chunk::<4>()?;
         let clock: &[u8; 8] = rest.try_into().ok()?;
         Some(Self {
             log: LogId(*log),
+            term: Term(u32::from_be_bytes(*term)),
             clock: Lamport::new(u64::from_be_bytes(*clock)),
         })
     }

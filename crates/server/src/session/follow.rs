@@ -207,6 +207,8 @@ impl Session {
             settled: entered.settled,
             resumed: resume.resumed,
             gap: resume.gap,
+            newest: entered.last_addressed,
+            rewound: false,
         };
         if let Ok(body) = codec::encode(&answer) {
             self.answer(now, FrameType::Data, body, out);

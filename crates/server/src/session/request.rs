@@ -94,6 +94,15 @@ impl Session {
             Ok(ToServer::Join { room }) => self.act(Action::Join { room }, out),
             Ok(ToServer::Leave { room }) => self.act(Action::Leave { room }, out),
             Ok(ToServer::Consumed { upto, count }) => self.consumed(upto, count, out),
+            Ok(
+                ToServer::History { .. }
+                | ToServer::Find { .. }
+                | ToServer::Trace { .. }
+                | ToServer::Why { .. },
+            ) => {
+                let text = "this server keeps no history yet";
+                self.refuse(now, RefusalCode::NotAllowed, text.to_owned(), out);
+            }
             Err(error) => self.unreadable(now, &error.to_string(), out),
         }
     }

@@ -12,7 +12,7 @@ use lamparina_protocol::frame::FrameType;
 use lamparina_protocol::link::{CloseReason, Event, Input, Link, LinkConfig, Outgoing};
 use lamparina_protocol::message::{SetNick, Submit, ToClient, ToServer};
 use lamparina_protocol::{
-    Audience, AuthorKey, Epoch, Lamport, LogId, Nick, Pseq, SessionNumber, UnixMicros, codec,
+    Audience, AuthorKey, Epoch, Lamport, LogId, Nick, Pseq, SessionNumber, Term, UnixMicros, codec,
 };
 use lamparina_server::{Server, ServerConfig, Summary};
 use lamparina_transport::{Clock, Connection};
@@ -63,6 +63,7 @@ pub(crate) fn hello(author: u8, session: u64) -> Hello {
         epoch: Epoch(1),
         session: SessionNumber(session),
         log: LogId::default(),
+        term: Term(0),
         cursor: Lamport::ZERO,
     }
 }

@@ -3,7 +3,7 @@
 
 use lamparina_protocol::control::{CloseCode, Hello, Welcome};
 use lamparina_protocol::link::CloseReason;
-use lamparina_protocol::{Epoch, Instant, SessionNumber};
+use lamparina_protocol::{Epoch, Instant, SessionNumber, Term};
 
 use super::{
     ANSWERS_WITHIN, Closing, Conversation, ENTER_WITHIN, FAULTS_MAX, FIRST_ATTEMPTS_MAX,
@@ -26,6 +26,7 @@ impl Conversation {
             epoch: self.outbox.epoch(),
             session: self.session,
             log: self.cursor.log(),
+            term: Term(0),
             cursor: self.cursor.shown(),
         }));
     }

@@ -81,6 +81,7 @@ impl Conversation {
                 settled,
                 resumed,
                 gap,
+                ..
             } => {
                 if !matches!(self.phase, Phase::Entering { .. }) {
                     return self.broken(now, "the server let us in twice".to_owned(), out);
@@ -125,6 +126,11 @@ impl Conversation {
                 }));
             }
             ToClient::Error { code, text } => self.not_done(now, code, text, out),
+            ToClient::History { .. }
+            | ToClient::Found { .. }
+            | ToClient::Trace(_)
+            | ToClient::Why { .. }
+            | ToClient::Receipt { .. } => {}
         }
     }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use lamparina_protocol::codec;
 use lamparina_protocol::control::CloseCode;
 use lamparina_protocol::message::{RefusalCode, SetNick, ToClient, ToServer, UserList};
-use lamparina_protocol::{Audience, LogId, Pseq, RoomName};
+use lamparina_protocol::{Audience, LogId, Pseq, RoomName, Term};
 
 use super::*;
 use crate::core::outbox::Ask;
@@ -109,7 +109,14 @@ impl Script {
         if self.machine.phase == Phase::Idle {
             self.input("start", Input::Start);
         }
-        self.input("opened", Input::Opened(Welcome { log, clock }));
+        self.input(
+            "opened",
+            Input::Opened(Welcome {
+                log,
+                term: Term(1),
+                clock,
+            }),
+        );
         self.server(&ToClient::Entered {
             nick: nick("ana"),
             member: MemberId(3),
@@ -117,6 +124,8 @@ impl Script {
             settled: Pseq(settled),
             resumed: Lamport::new(resumed),
             gap: false,
+            newest: Lamport::ZERO,
+            rewound: false,
         });
     }
 
@@ -366,7 +375,14 @@ fn the_last_words_give_no_advice_that_nobody_can_follow() {
     let mut script = Script::new();
     script.input("start", Input::Start);
     let (log, clock) = (LOG, Lamport::ZERO);
-    script.input("opened", Input::Opened(Welcome { log, clock }));
+    script.input(
+        "opened",
+        Input::Opened(Welcome {
+            log,
+            term: Term(1),
+            clock,
+        }),
+    );
     let text = "ana is taken: choose another name, with /nick NAME or --name NAME".to_owned();
     let code = CloseCode::Nick as u16;
     script.input("closed", Input::Closed(CloseReason::ByPeer { code, text }));
@@ -511,6 +527,7 @@ fn a_name_that_cannot_be_had() {
         "opened",
         Input::Opened(Welcome {
             log: LOG,
+            term: Term(1),
             clock: Lamport::ZERO,
         }),
     );
@@ -536,6 +553,7 @@ fn a_rename_that_was_cut_off_enters_with_the_new_name_or_the_old() {
         "opened",
         Input::Opened(Welcome {
             log: LOG,
+            term: Term(1),
             clock: Lamport::ZERO,
         }),
     );

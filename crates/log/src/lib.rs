@@ -1,0 +1,1 @@
+//! Reads the order on disk, and never writes.

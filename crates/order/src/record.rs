@@ -1,0 +1,145 @@
+//! What a journal keeps of each entry that changed what lasts: enough to reach the same state
+//! again, and to judge it anew. Sessions and presence do not last: a server that starts again
+//! begins with nobody present.
+
+use std::sync::Arc;
+
+use lamparina_protocol::message::RefusalCode;
+use lamparina_protocol::{
+    Audience, AuthorKey, Epoch, Lamport, MemberId, Nick, Pseq, RoomName, Term, UnixMicros,
+};
+
+/// A place in the journal, counted from 1 without a hole. 0 is "before every entry".
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct LogIndex(pub u64);
+
+impl std::fmt::Display for LogIndex {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A room, never the same number twice in one log.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct RoomId(pub u64);
+
+/// One entry of the journal.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Record {
+    /// Its place.
+    pub index: LogIndex,
+    /// When it was ordered, by the server's clock, for people.
+    pub at: UnixMicros,
+    /// A message's own stamp; of anything else the stamp it follows. Never decreases.
+    pub stamp: Lamport,
+    /// What happened.
+    pub event: Recorded,
+}
+
+/// What happened.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Recorded {
+    /// A server started on this log.
+    Began {
+        /// The term that begins.
+        term: Term,
+    },
+    /// The order's clock moved without anything else (a message sent again).
+    Clock {
+        /// To this.
+        clock: Lamport,
+    },
+    /// An author's first claim, or a claim of a known one with a newer epoch or another nick.
+    Claimed {
+        /// The author's number: a new one for a first claim.
+        member: MemberId,
+        /// The author.
+        author: AuthorKey,
+        /// The epoch of its outbox.
+        epoch: Epoch,
+        /// The nick it holds from here on.
+        nick: Nick,
+    },
+    /// A member is called otherwise from here on.
+    Renamed {
+        /// Who.
+        member: MemberId,
+        /// Before.
+        from: Nick,
+        /// From now on.
+        to: Nick,
+    },
+    /// A member came into a room.
+    RoomJoined {
+        /// Who.
+        member: MemberId,
+        /// By what name.
+        nick: Nick,
+        /// Where: a new number where this made the room.
+        room: RoomId,
+        /// The room's name.
+        name: RoomName,
+    },
+    /// A member went out of a room; the last one ends it.
+    RoomLeft {
+        /// Who.
+        member: MemberId,
+        /// By what name.
+        nick: Nick,
+        /// Where.
+        room: RoomId,
+        /// The room's name.
+        name: RoomName,
+    },
+    /// A message has its place.
+    Message(RecordedMessage),
+    /// A message was settled without a place.
+    Refused {
+        /// Its author.
+        member: MemberId,
+        /// Its epoch.
+        epoch: Epoch,
+        /// Its place in the epoch.
+        pseq: Pseq,
+        /// The clock it was sent with.
+        clock: Lamport,
+        /// Why.
+        code: RefusalCode,
+    },
+}
+
+/// A message as the journal keeps it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RecordedMessage {
+    /// Its author.
+    pub member: MemberId,
+    /// The nick its author held.
+    pub from: Nick,
+    /// The author's epoch.
+    pub epoch: Epoch,
+    /// Place in that epoch.
+    pub pseq: Pseq,
+    /// The clock it was sent with.
+    pub clock: Lamport,
+    /// The stamp up to which its author had been delivered.
+    pub seen: Lamport,
+    /// When its author wrote it, for people.
+    pub sent_at: UnixMicros,
+    /// For whom, as the order understood it, by the nicks held at its place.
+    pub audience: Audience,
+    /// The same by number.
+    pub to: To,
+    /// The text.
+    pub text: String,
+}
+
+/// Whom a message reaches: never its author.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum To {
+    /// Every member there is at its place.
+    All,
+    /// These, in ascending order.
+    Members(Arc<[MemberId]>),
+    /// Who is in the room at its place.
+    Room(RoomId),
+}

@@ -1,0 +1,15 @@
+//! The order on disk. What was stored is there after any crash, in the order in which it was
+//! stored, and a change to it shows.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`traits`] | what a server needs of a store: [`Journal`] to append, [`Reader`] to read |
+//! | [`viewer`] | which messages reach a member, and which it may see |
+
+pub mod traits;
+pub mod viewer;
+
+pub use traits::{
+    AppendError, Chain, Found, Journal, Position, ReadError, Reader, Stay, TermBegan,
+};
+pub use viewer::Viewer;
