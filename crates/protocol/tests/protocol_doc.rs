@@ -77,6 +77,7 @@ impl Talk {
         if asked {
             let welcome = Welcome {
                 log: LogId([0x11; 16]),
+                term: Term(1),
                 clock: Lamport::new(6),
             };
             self.give(
@@ -210,6 +211,8 @@ fn conversation() -> String {
         settled: Pseq(0),
         resumed: Lamport::ZERO,
         gap: false,
+        newest: Lamport::ZERO,
+        rewound: false,
     });
     talk.exchange(None);
 
