@@ -70,6 +70,8 @@ fn entered(resumed: u64) -> ToClient {
         settled: Pseq(0),
         resumed: Lamport::new(resumed),
         gap: false,
+        newest: Lamport::new(resumed),
+        rewound: false,
     }
 }
 
