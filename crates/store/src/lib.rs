@@ -6,9 +6,11 @@
 //! | [`traits`] | what a server needs of a store: [`Journal`] to append, [`Reader`] to read |
 //! | [`viewer`] | which messages reach a member, and which it may see |
 
+pub mod nowhere;
 pub mod traits;
 pub mod viewer;
 
+pub use nowhere::Nowhere;
 pub use traits::{
     AppendError, Chain, Found, Journal, Position, ReadError, Reader, Stay, TermBegan,
 };

@@ -33,6 +33,7 @@ mod outcomes;
 mod refusal;
 mod rooms;
 mod say;
+mod stub;
 #[cfg(test)]
 mod tests;
 
@@ -72,6 +73,7 @@ pub struct Sequenced {
     rooms: Rooms,
     /// What was said to all.
     all: Newest,
+    undo: Option<Box<Self>>,
 }
 
 impl Sequenced {

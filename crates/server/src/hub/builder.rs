@@ -76,6 +76,31 @@ impl Builder {
             + BATCH_COST_BYTES
     }
 
+    /// How many items there are.
+    pub(super) fn items(&self) -> u32 {
+        self.items.len() as u32
+    }
+
+    /// Says again to `to` what another batch said in `items`, as far as it was for `to`.
+    pub(super) fn repeat(&mut self, to: ConnectionId, other: &Self, items: Range<u32>) {
+        for index in items {
+            if !other.connections.contains(&(to, index)) {
+                continue;
+            }
+            if let Some((what, kind, body)) = other.items.get(index as usize) {
+                let body = match body {
+                    Body::Buffered(range) => {
+                        let bytes = other.buffer.get(range.clone()).unwrap_or_default();
+                        SharedBody::new(Bytes::copy_from_slice(bytes))
+                    }
+                    Body::Shared(body) => body.clone(),
+                };
+                let index = self.push(what.clone(), *kind, Body::Shared(body));
+                self.connections.push((to, index));
+            }
+        }
+    }
+
     /// A message, without its last eight bytes.
     pub(super) fn message(&mut self, message: Delivery, recipients: &Recipients) {
         let (stamp, author) = (message.stamp, message.member);
