@@ -9,12 +9,14 @@ use lamparina_protocol::{AuthorKey, Epoch, Lamport, MemberId, Nick, SessionNumbe
 
 use super::outcomes::Outcomes;
 use super::refusal::Refusal;
-use super::rooms::RoomId;
 use super::{MEMBERS_MAX, NICKS_PER_MEMBER_MAX};
+use crate::record::RoomId;
 
 /// An author's newest session.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Session {
+    /// None since this server started.
+    Never,
     /// What it asks for takes effect.
     Open(SessionNumber),
     /// Nothing takes effect until another one enters.
@@ -92,16 +94,15 @@ impl Members {
                 Refusal::TakenOver
             }
             Session::Ended(ended) if ended == session => Refusal::SessionEnded,
-            Session::Open(_) | Session::Ended(_) => Refusal::NotEntered,
+            Session::Never | Session::Open(_) | Session::Ended(_) => Refusal::NotEntered,
         };
         Err((Some(member), refusal))
     }
 
-    /// A new member with its first nick and an open session.
+    /// A new member with its first nick.
     pub(super) fn add(
         &mut self,
         author: AuthorKey,
-        session: SessionNumber,
         nick: Nick,
         epoch: Epoch,
         since: Lamport,
@@ -121,14 +122,13 @@ impl Members {
             author,
             nick,
             former: Vec::new(),
-            session: Session::Open(session),
+            session: Session::Never,
             epoch,
             outcomes: Outcomes::default(),
             since,
             direct: Lamport::ZERO,
             rooms: BTreeMap::new(),
         });
-        self.present.insert(member);
         Ok(member)
     }
 
@@ -201,7 +201,7 @@ impl Member {
         match self.session {
             Session::Open(open) if number < open => Err(Refusal::NewerActive),
             Session::Open(open) if number > open => Ok(Some(open)),
-            Session::Open(_) | Session::Ended(_) => Ok(None),
+            Session::Never | Session::Open(_) | Session::Ended(_) => Ok(None),
         }
     }
 }

@@ -9,10 +9,7 @@ use lamparina_protocol::nick::NickKey;
 use lamparina_protocol::{MemberId, RoomName};
 
 use super::newest::Newest;
-
-/// A room, never the same number twice.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(super) struct RoomId(u64);
+use crate::record::RoomId;
 
 /// One room.
 #[derive(Clone, Debug)]

@@ -4,6 +4,7 @@ mod limits;
 mod members;
 mod messages;
 mod random;
+mod records;
 
 use lamparina_protocol::message::{RefusalCode, Submit};
 use lamparina_protocol::{Audience, UnixMicros};
