@@ -125,15 +125,15 @@ impl World {
     async fn cycle(&mut self) {
         let round = *self.talking.borrow() + 1;
         self.talking.send_replace(round);
-        self.hear_for(self.chance(20, 200)).await;
+        self.hear_for_some(20, 200).await;
         self.tally.under_load += u64::from(!self.due.is_empty());
         self.server.kill();
         self.tally.kills += 1;
         // Some find nobody for a moment.
-        self.hear_for(self.chance(0, 30)).await;
+        self.hear_for_some(0, 30).await;
         let addr = self.addr.to_string();
         (self.server, _) = start_server(&self.folder, &addr).await;
-        self.hear_for(self.chance(10, 100)).await;
+        self.hear_for_some(10, 100).await;
         self.talking.send_replace(round + 1);
         let mut settled = [false; PEOPLE.len()];
         while !settled.iter().all(|settled| *settled) || !self.is_complete() {
@@ -158,7 +158,9 @@ impl World {
         self.take(told)
     }
 
-    async fn hear_for(&mut self, time: Duration) {
+    /// Listens for a time between two numbers of milliseconds.
+    async fn hear_for_some(&mut self, from: u64, to: u64) {
+        let time = self.chance(from, to);
         let until = tokio::time::Instant::now() + time;
         while let Ok(Some(told)) = tokio::time::timeout_at(until, self.told.recv()).await {
             self.take(told);
@@ -183,7 +185,12 @@ impl World {
                 let delivered = self.check.delivered(PEOPLE[number], &seen);
                 delivered.unwrap_or_else(|violation| panic!("{violation}"));
                 let again = self.seen[number].insert(seen.stamp, seen.id.member);
-                assert!(again.is_none(), "{} saw {} twice", PEOPLE[number], seen.stamp);
+                assert!(
+                    again.is_none(),
+                    "{} saw {} twice",
+                    PEOPLE[number],
+                    seen.stamp
+                );
             }
             Told::Wrong(number, words) => panic!("{}: {words}", PEOPLE[number]),
             Told::Settled(number, round) => return Some((number, round)),
@@ -212,7 +219,10 @@ impl World {
         for (viewer, name) in PEOPLE.iter().enumerate() {
             let due: Vec<Lamport> = self.due_to(viewer).collect();
             let seen: Vec<Lamport> = self.seen[viewer].keys().copied().collect();
-            assert_eq!(seen, due, "what {name} saw is not what was committed for it");
+            assert_eq!(
+                seen, due,
+                "what {name} saw is not what was committed for it"
+            );
         }
         // All that was said up to here is checked, and would only take memory.
         self.due.clear();
@@ -255,7 +265,10 @@ impl Person {
         config.retry_first = true;
         let mut client = Client::connect(config).await.expect("the server is there");
         let room = RoomName::try_from("lab").expect("a well-formed name");
-        client.join(room).await.expect("there is room for a request");
+        client
+            .join(room)
+            .await
+            .expect("there is room for a request");
         loop {
             let round = *self.talking.borrow_and_update();
             let talks = round % 2 == 1;

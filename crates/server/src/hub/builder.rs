@@ -101,15 +101,24 @@ impl Builder {
         }
     }
 
-    /// A message, without its last eight bytes.
-    pub(super) fn message(&mut self, message: Delivery, recipients: &Recipients) {
+    /// A message, without its last eight bytes. Gives it back.
+    pub(super) fn message(
+        &mut self,
+        message: Delivery,
+        recipients: &Recipients,
+    ) -> Option<Delivery> {
         let (stamp, author) = (message.stamp, message.member);
-        let mut bytes = self.encode(&ToClient::Message(message));
+        let message = ToClient::Message(message);
+        let mut bytes = self.encode(&message);
         bytes.end = bytes.end.saturating_sub(PREV_BYTES).max(bytes.start);
         self.buffer.truncate(bytes.end);
         let what = What::Message { stamp, author };
         let index = self.push(what, FrameType::Data, Body::Buffered(bytes));
         self.address(index, recipients);
+        match message {
+            ToClient::Message(message) => Some(message),
+            _ => None,
+        }
     }
 
     /// An event for every member, except perhaps one.

@@ -1,6 +1,6 @@
 //! What each effect of the order tells to whom.
 
-use lamparina_order::{Effect, Recipients};
+use lamparina_order::{Effect, Recipients, RecordedMessage, To};
 use lamparina_protocol::message::{Delivery, Submit, ToClient};
 use lamparina_protocol::{Audience, Epoch, Lamport, MemberId, Nick, Prev, Pseq};
 
@@ -9,6 +9,42 @@ use super::builder::Builder;
 use super::{ConnectionId, Hub, PRESENCE_TOLD_MAX, ROOM_TOLD_MAX, Was};
 
 impl Hub {
+    /// A message at its place: for its recipients, its author, and the journal.
+    pub(super) fn stamped(
+        &self,
+        by: ConnectionId,
+        effect: Effect,
+        to: To,
+        batch: &mut Builder,
+    ) -> Option<RecordedMessage> {
+        let Effect::Stamped {
+            member,
+            from,
+            stamp,
+            audience,
+            recipients,
+            message,
+        } = effect
+        else {
+            return None;
+        };
+        let message = delivery(member, from, stamp, audience, message);
+        let said = batch.message(message, &recipients)?;
+        commit(by, said.epoch, said.pseq, stamp, batch);
+        Some(RecordedMessage {
+            member,
+            from: said.from,
+            epoch: said.epoch,
+            pseq: said.pseq,
+            clock: said.clock,
+            seen: said.seen,
+            sent_at: said.sent_at,
+            audience: said.audience,
+            to,
+            text: said.text,
+        })
+    }
+
     pub(super) fn effect(
         &mut self,
         by: ConnectionId,
@@ -17,19 +53,6 @@ impl Hub {
         batch: &mut Builder,
     ) {
         match effect {
-            Effect::Stamped {
-                member,
-                from,
-                stamp,
-                audience,
-                recipients,
-                message,
-            } => {
-                let (epoch, pseq) = (message.epoch, message.pseq);
-                let message = delivery(member, from, stamp, audience, message);
-                batch.message(message, &recipients);
-                commit(by, epoch, pseq, stamp, batch);
-            }
             Effect::Repeated {
                 epoch,
                 pseq,

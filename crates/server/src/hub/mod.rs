@@ -33,6 +33,7 @@ pub use receipts::{FOLLOWED_MESSAGES_MAX, FOLLOWED_RECIPIENTS_MAX};
 
 use std::sync::Arc;
 
+use lamparina_order::record::Lasting;
 use lamparina_order::{Action, Effect, Entry, LogIndex, Record, Recorded, Sequenced};
 use lamparina_protocol::message::MESSAGE_BYTES_MAX;
 use lamparina_protocol::{Epoch, Lamport, MemberId, Nick, Pseq, UnixMicros};
@@ -73,6 +74,7 @@ pub struct Hub {
     /// Every member, while they are few and none has come.
     everybody: Option<Arc<[MemberId]>>,
     roster: Roster,
+    /// Room for one.
     effects: Vec<Effect>,
     /// New names taken at an entry: they are logged once they are durable.
     renamed: Vec<(Nick, Nick)>,
@@ -203,13 +205,21 @@ impl Hub {
         entry: Entry,
         batch: &mut Builder,
     ) -> Option<Recorded> {
-        let mut effects = std::mem::take(&mut self.effects);
-        let recorded = self.order.apply_recorded(entry, &mut effects);
-        for effect in effects.drain(..) {
-            self.effect(by, was, effect, batch);
+        let lasting = self.order.apply_lasting(entry, &mut self.effects);
+        let effect = self.effects.pop()?;
+        match (effect, lasting) {
+            (effect @ Effect::Stamped { .. }, Some(Lasting::Message(to))) => {
+                self.stamped(by, effect, to, batch).map(Recorded::Message)
+            }
+            (effect, Some(Lasting::Event(event))) => {
+                self.effect(by, was, effect, batch);
+                Some(event)
+            }
+            (effect, _) => {
+                self.effect(by, was, effect, batch);
+                None
+            }
         }
-        self.effects = effects;
-        recorded
     }
 
     /// The order's clock.
