@@ -10,6 +10,7 @@
 //! | `say`, `audience` | the judgement of a message: its turn, clock, recipients, stamp |
 //! | `newest` | the last stamp addressed to each member, without touching members |
 //! | `refusal` | every reason to refuse, with its code and its words |
+//! | `undo` | how to take a batch back that could not be stored |
 //!
 //! # Sessions
 //!
@@ -20,7 +21,6 @@
 //!
 //! # Absent on purpose
 //!
-//! - Undoing a batch. `Sequenced` is `Clone`, but copying it for every batch would be too dear.
 //! - Answers to messages older than the newest [`OUTCOMES_KEPT`] of an author's newest epoch.
 //!   They are refused as settled long ago, and never judged again.
 //! - Forgetting: a member and its nicks are for ever. [`MEMBERS_MAX`] bounds them.
@@ -35,6 +35,7 @@ mod rooms;
 mod say;
 #[cfg(test)]
 mod tests;
+mod undo;
 
 use std::sync::Arc;
 
@@ -50,6 +51,7 @@ use members::{Members, Session};
 use newest::Newest;
 use refusal::Refusal;
 use rooms::Rooms;
+use undo::Undo;
 
 pub use outcomes::OUTCOMES_KEPT;
 
@@ -73,6 +75,8 @@ pub struct Sequenced {
     rooms: Rooms,
     /// What was said to all.
     all: Newest,
+    /// Not part of the state: how to take the present batch back.
+    undo: Undo,
 }
 
 /// What an entry did, and what of it lasts.
