@@ -30,7 +30,7 @@ pub(super) struct Member {
     /// The nick held.
     pub(super) nick: Nick,
     /// Nicks held before: they stay this member's, and messages to them reach it.
-    former: Vec<Nick>,
+    pub(super) former: Vec<Nick>,
     pub(super) session: Session,
     /// The newest epoch, and what is settled in it.
     pub(super) epoch: Epoch,
@@ -42,6 +42,8 @@ pub(super) struct Member {
     pub(super) direct: Lamport,
     /// Rooms it is in, with the order's clock when it came.
     pub(super) rooms: BTreeMap<RoomId, Lamport>,
+    /// The last undo scope in which it was noted.
+    pub(super) noted: u64,
 }
 
 /// All members.
@@ -128,20 +130,33 @@ impl Members {
             since,
             direct: Lamport::ZERO,
             rooms: BTreeMap::new(),
+            noted: 0,
         });
         Ok(member)
     }
 
-    /// Opens a session of a member.
-    pub(super) fn open(&mut self, member: MemberId, session: SessionNumber) {
-        self[member].session = Session::Open(session);
-        self.present.insert(member);
+    /// Opens or ends a session of a member.
+    pub(super) fn set_session(&mut self, member: MemberId, session: Session) {
+        self[member].session = session;
+        match session {
+            Session::Open(_) => self.present.insert(member),
+            Session::Never | Session::Ended(_) => self.present.remove(&member),
+        };
     }
 
-    /// Ends a member's session.
-    pub(super) fn end(&mut self, member: MemberId, session: SessionNumber) {
-        self[member].session = Session::Ended(session);
-        self.present.remove(&member);
+    /// Forgets the members of this number and later ones, who hold their first nick.
+    pub(super) fn forget_from(&mut self, members: usize) {
+        for member in self.list.drain(members..) {
+            if let Some(id) = self.by_author.remove(&member.author) {
+                self.present.remove(&id);
+            }
+            self.by_nick.remove(&member.nick.key());
+        }
+    }
+
+    /// Forgets that a nick was ever claimed.
+    pub(super) fn unclaim(&mut self, nick: &NickKey) {
+        self.by_nick.remove(nick);
     }
 
     /// Gives `member` the nick, spelt like this. Returns the one held before.

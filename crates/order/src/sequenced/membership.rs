@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use lamparina_protocol::{AuthorKey, Epoch, MemberId, Nick, RoomName, SessionNumber};
 
-use super::outcomes::Outcomes;
+use super::members::Session;
 use super::refusal::Refusal;
 use super::{Done, ROOMS_MAX, ROOMS_PER_MEMBER_MAX, Sequenced};
 use crate::effect::{Effect, Recipients};
@@ -23,7 +23,7 @@ impl Sequenced {
         let Some(member) = self.members.by_author(&author) else {
             return match self.members.add(author, nick, epoch, self.head) {
                 Ok(member) => {
-                    self.members.open(member, session);
+                    self.set_session(member, Session::Open(session));
                     let claimed = Lasting::Event(self.claimed(member));
                     (self.entered(member, None, None, true), Some(claimed))
                 }
@@ -75,12 +75,11 @@ impl Sequenced {
         let renamed_from = if found.nick == nick {
             None
         } else {
-            Some(self.members.rename(member, nick)?)
+            Some(self.rename_member(member, nick)?)
         };
-        self.members.open(member, session);
-        let found = &mut self.members[member];
-        if found.epoch < epoch {
-            (found.epoch, found.outcomes) = (epoch, Outcomes::default());
+        self.set_session(member, Session::Open(session));
+        if self.members[member].epoch < epoch {
+            self.begin_epoch(member, epoch);
         }
         Ok((renamed_from, took_over))
     }
@@ -106,9 +105,15 @@ impl Sequenced {
         }
     }
 
+    fn set_session(&mut self, member: MemberId, session: Session) {
+        // Noted first, so that it can be taken back.
+        self.member_mut(member);
+        self.members.set_session(member, session);
+    }
+
     /// The session ends; its author is a member still, also of its rooms.
     pub(super) fn exit(&mut self, member: MemberId, session: SessionNumber) -> Effect {
-        self.members.end(member, session);
+        self.set_session(member, Session::Ended(session));
         let nick = self.members[member].nick.clone();
         Effect::Exited {
             member,
@@ -123,7 +128,7 @@ impl Sequenced {
             return Err(Refusal::SameNick(nick));
         }
         let to = nick.clone();
-        let from = self.members.rename(member, nick)?;
+        let from = self.rename_member(member, nick)?;
         let lasting = Lasting::Event(Recorded::Renamed {
             member,
             from: from.clone(),
@@ -149,6 +154,8 @@ impl Sequenced {
             None if self.rooms.len() >= ROOMS_MAX => return Err(Refusal::RoomsFull),
             _ => {
                 let room = found.unwrap_or_else(|| self.rooms.make(name));
+                self.note_move(member, room, None);
+                self.room_mut(room);
                 self.members[member].rooms.insert(room, self.head);
                 (room, self.rooms.add(room, member), true)
             }
@@ -181,8 +188,13 @@ impl Sequenced {
             Some((room, since))
         });
         let (room, since) = found.ok_or_else(|| Refusal::NotInRoom(name.clone()))?;
+        self.note_move(member, room, Some(since));
+        self.room_mut(room);
         let before = self.rooms.remove(room, member);
-        let left = &mut self.members[member];
+        if !self.rooms.contains(room) {
+            self.note_ended(room, &before);
+        }
+        let left = self.member_mut(member);
         left.direct = left.direct.max(before.newest.for_member(member, since));
         let nick = left.nick.clone();
         let lasting = Lasting::Event(Recorded::RoomLeft {

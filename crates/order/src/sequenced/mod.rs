@@ -10,6 +10,7 @@
 //! | `say`, `audience` | the judgement of a message: its turn, clock, recipients, stamp |
 //! | `newest` | the last stamp addressed to each member, without touching members |
 //! | `refusal` | every reason to refuse, with its code and its words |
+//! | `undo` | how to take a batch back that could not be stored |
 //!
 //! # Sessions
 //!
@@ -20,7 +21,6 @@
 //!
 //! # Absent on purpose
 //!
-//! - Undoing a batch. `Sequenced` is `Clone`, but copying it for every batch would be too dear.
 //! - Answers to messages older than the newest [`OUTCOMES_KEPT`] of an author's newest epoch.
 //!   They are refused as settled long ago, and never judged again.
 //! - Forgetting: a member and its nicks are for ever. [`MEMBERS_MAX`] bounds them.
@@ -36,6 +36,7 @@ mod say;
 mod stub;
 #[cfg(test)]
 mod tests;
+mod undo;
 
 use std::sync::Arc;
 
@@ -51,6 +52,7 @@ use members::{Members, Session};
 use newest::Newest;
 use refusal::Refusal;
 use rooms::Rooms;
+use undo::Undo;
 
 pub use outcomes::OUTCOMES_KEPT;
 
@@ -74,7 +76,11 @@ pub struct Sequenced {
     rooms: Rooms,
     /// What was said to all.
     all: Newest,
-    undo: Option<Box<Self>>,
+<<<<<<< HEAD
+=======
+    /// Not part of the state: how to take the present batch back.
+    undo: Undo,
+>>>>>>> refs/heads/order
 }
 
 /// What an entry did, and what of it lasts.

@@ -6,7 +6,7 @@ use lamparina_protocol::{Epoch, Lamport, MemberId, Pseq};
 
 use super::audience::Resolved;
 use super::members::Member;
-use super::outcomes::{Outcome, Outcomes};
+use super::outcomes::Outcome;
 use super::refusal::Refusal;
 use super::{Done, Sequenced};
 use crate::effect::{Effect, Recipients};
@@ -123,11 +123,11 @@ impl Sequenced {
             Recipients::Members(members) => {
                 members
                     .iter()
-                    .for_each(|to| self.members[*to].direct = stamp);
+                    .for_each(|to| self.member_mut(*to).direct = stamp);
             }
             Recipients::MembersExcept { .. } => {
                 if let Some(room) = room {
-                    self.rooms[room].newest.note(member, stamp);
+                    self.room_mut(room).newest.note(member, stamp);
                 }
             }
         }
@@ -145,11 +145,10 @@ impl Sequenced {
 
     /// Settles the author's next message, the first one of a newer epoch included.
     fn settle(&mut self, member: MemberId, epoch: Epoch, outcome: Outcome) {
-        let author = &mut self.members[member];
-        if author.epoch != epoch {
-            (author.epoch, author.outcomes) = (epoch, Outcomes::default());
+        if self.members[member].epoch != epoch {
+            self.begin_epoch(member, epoch);
         }
-        author.outcomes.settle(outcome);
+        self.settle_next(member, outcome);
     }
 }
 
