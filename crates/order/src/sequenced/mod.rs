@@ -76,11 +76,8 @@ pub struct Sequenced {
     rooms: Rooms,
     /// What was said to all.
     all: Newest,
-<<<<<<< HEAD
-=======
     /// Not part of the state: how to take the present batch back.
     undo: Undo,
->>>>>>> refs/heads/order
 }
 
 /// What an entry did, and what of it lasts.
