@@ -10,6 +10,7 @@
 //! | `say`, `audience` | the judgement of a message: its turn, clock, recipients, stamp |
 //! | `newest` | the last stamp addressed to each member, without touching members |
 //! | `refusal` | every reason to refuse, with its code and its words |
+//! | `replay` | the way back from a journal: everything is judged anew |
 //! | `undo` | how to take a batch back that could not be stored |
 //!
 //! # Sessions
@@ -31,6 +32,7 @@ mod membership;
 mod newest;
 mod outcomes;
 mod refusal;
+mod replay;
 mod rooms;
 mod say;
 #[cfg(test)]
@@ -54,6 +56,7 @@ use rooms::Rooms;
 use undo::Undo;
 
 pub use outcomes::OUTCOMES_KEPT;
+pub use replay::Mismatch;
 
 /// Members, at most.
 pub const MEMBERS_MAX: u32 = 100_000;

@@ -5,6 +5,7 @@ mod members;
 mod messages;
 mod random;
 mod records;
+mod replay;
 mod undo;
 
 use lamparina_protocol::message::{RefusalCode, Submit};
