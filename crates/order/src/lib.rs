@@ -23,4 +23,4 @@ pub mod verify;
 pub use effect::{Effect, Recipients};
 pub use entry::{Action, Entry};
 pub use record::{Lasting, LogIndex, Record, Recorded, RecordedMessage, RoomId, To};
-pub use sequenced::{Mismatch, Sequenced};
+pub use sequenced::{Mismatch, Sequenced, SnapshotError};

@@ -11,6 +11,7 @@
 //! | `newest` | the last stamp addressed to each member, without touching members |
 //! | `refusal` | every reason to refuse, with its code and its words |
 //! | `replay` | the way back from a journal: everything is judged anew |
+//! | `snapshot`, `source` | the state that lasts as bytes, and back |
 //! | `undo` | how to take a batch back that could not be stored |
 //!
 //! # Sessions
@@ -35,6 +36,8 @@ mod refusal;
 mod replay;
 mod rooms;
 mod say;
+mod snapshot;
+mod source;
 #[cfg(test)]
 mod tests;
 mod undo;
@@ -57,6 +60,7 @@ use undo::Undo;
 
 pub use outcomes::OUTCOMES_KEPT;
 pub use replay::Mismatch;
+pub use snapshot::{SNAPSHOT_VERSION, SnapshotError};
 
 /// Members, at most.
 pub const MEMBERS_MAX: u32 = 100_000;

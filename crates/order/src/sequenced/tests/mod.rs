@@ -6,6 +6,7 @@ mod messages;
 mod random;
 mod records;
 mod replay;
+mod snapshot;
 mod undo;
 
 use lamparina_protocol::message::{RefusalCode, Submit};

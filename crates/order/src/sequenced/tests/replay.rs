@@ -67,6 +67,7 @@ fn a_journal_leads_to_the_same_state_and_what_follows_is_the_same() {
             let mut again = replayed(&kept.journal);
             assert_eq!(again.present_len(), 0);
             kept.order.end_sessions();
+            assert_eq!(again.to_bytes(), kept.order.to_bytes());
             assert_eq!(state(&again), state(&kept.order));
             let mut dice = Dice(!seed);
             for _ in 0..100 {
