@@ -3,9 +3,12 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`index`] | what is derived from the journal: words and snapshots |
 //! | [`traits`] | what a server needs of a store: [`Journal`] to append, [`Reader`] to read |
 //! | [`viewer`] | which messages reach a member, and which it may see |
 
+pub mod backup;
+pub mod index;
 pub mod nowhere;
 pub mod traits;
 pub mod viewer;
