@@ -173,7 +173,7 @@ fn copy(source: &Connection, from: &Path, to: &Path) -> Result<Extent, BackupErr
     let folder = to
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+        .unwrap_or_else(|| Path::new("."));
     sync_folder(folder)?;
     Ok(extent)
 }

@@ -58,7 +58,10 @@ impl Behind {
         let bell = Arc::new(Bell::default());
         lock(&bell).last = last;
         let work = Work {
-            folder: journal.parent().unwrap_or(Path::new(".")).to_owned(),
+            folder: journal
+                .parent()
+                .unwrap_or_else(|| Path::new("."))
+                .to_owned(),
             journal: journal.to_owned(),
             log,
             bell: bell.clone(),
