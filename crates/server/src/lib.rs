@@ -42,6 +42,7 @@ pub mod limits;
 mod listen;
 pub mod logger;
 mod ordering;
+pub mod reading;
 pub mod sequencer;
 mod server;
 pub mod session;

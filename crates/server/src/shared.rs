@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use lamparina_protocol::{Lamport, LogId, Term};
+use lamparina_store::TermBegan;
 use lamparina_transport::Clock;
 
 use crate::config::ServerConfig;
 use crate::doorbell::Doorbells;
 use crate::hub::ConnectionId;
 use crate::limits::Limits;
+use crate::reading::Readers;
 use crate::sequencer::{Embedded, Sequencer};
 use crate::tail::Tail;
 
@@ -23,6 +25,9 @@ pub(crate) struct Shared {
     pub(crate) tail: Tail,
     pub(crate) bells: Doorbells,
     pub(crate) sequencer: Arc<dyn Sequencer>,
+    /// The way to the store, where there is one.
+    pub(crate) readers: Option<Readers>,
+    pub(crate) terms: Arc<[TermBegan]>,
     /// The order's clock after the newest batch.
     order_clock: AtomicU64,
     closing: AtomicBool,
@@ -39,6 +44,8 @@ impl Shared {
             tail: Tail::new(config.tail_bytes, config.tail_items),
             bells: Doorbells::default(),
             sequencer: Arc::new(Embedded::new()),
+            readers: None,
+            terms: Arc::default(),
             order_clock: AtomicU64::new(0),
             closing: AtomicBool::new(false),
             connections: AtomicU64::new(0),

@@ -34,6 +34,11 @@ pub enum Ask {
     List,
     /// An answer when everything asked before has been answered.
     Barrier,
+    /// Whether the connection is still the one of this member's session.
+    Confirm {
+        /// Which member.
+        member: MemberId,
+    },
 }
 
 /// What a waiting request costs beside its text.

@@ -85,7 +85,7 @@ impl Hub {
         let room = bytes.min(BATCH_OUTPUT_BYTES + MESSAGE_BYTES_MAX);
         let mut batch = Builder::new(after, 2 * asked.len(), room);
         self.roster.new_batch();
-        let (mut lists, mut barriers) = (Vec::new(), Vec::new());
+        let (mut lists, mut notes) = (Vec::new(), Vec::new());
         // Taken from the end, so that what stays need not be moved for each.
         asked.reverse();
         while batch.cost_bytes() < BATCH_OUTPUT_BYTES {
@@ -100,14 +100,20 @@ impl Hub {
                     count,
                 } => self.consumed(member, upto, count, witness),
                 Ask::List => lists.push(by),
-                Ask::Barrier => barriers.push(by),
+                Ask::Barrier => notes.push((by, None)),
+                Ask::Confirm { member } => notes.push((by, Some(member))),
             }
         }
         asked.reverse();
         lists.into_iter().for_each(|by| self.list(by, &mut batch));
-        barriers
-            .into_iter()
-            .for_each(|by| batch.note(by, Note::Barrier));
+        for (by, member) in notes {
+            let note = match member {
+                None => Note::Barrier,
+                Some(_) if self.connection_of(member) == Some(by) => Note::Confirmed,
+                Some(_) => Note::TakenOver,
+            };
+            batch.note(by, note);
+        }
         let batch = batch.finish(self.roster.bytes_made())?;
         let rings = self.rings(&batch);
         Some((batch, rings))
