@@ -2,17 +2,26 @@
 //! and answered the same ever after; an accepted one gets a stamp above every clock seen here.
 
 use lamparina_protocol::message::{Submit, TEXT_BYTES_MAX};
-use lamparina_protocol::{Epoch, Lamport, MemberId, Pseq};
+use lamparina_protocol::{Audience, Epoch, Lamport, MemberId, Pseq};
 
-use super::Sequenced;
 use super::audience::Resolved;
 use super::members::Member;
-use super::outcomes::{Outcome, Outcomes};
+use super::outcomes::Outcome;
 use super::refusal::Refusal;
+use super::{Done, Sequenced};
 use crate::effect::{Effect, Recipients};
+use crate::record::{Lasting, Recorded};
+
+/// What of a message is judged.
+pub(super) struct Asked<'a> {
+    pub(super) clock: Lamport,
+    pub(super) seen: Lamport,
+    pub(super) audience: &'a Audience,
+    pub(super) text: &'a str,
+}
 
 /// Where a message stands among those of its author.
-enum Place {
+pub(super) enum Place {
     /// Its turn, in the author's newest epoch or, with `pseq` 1, in a newer one.
     Next,
     /// Answered before.
@@ -21,34 +30,66 @@ enum Place {
     Nowhere(Refusal),
 }
 
+impl<'a> Asked<'a> {
+    fn of(message: &'a Submit) -> Self {
+        Self {
+            clock: message.clock,
+            seen: message.seen,
+            audience: &message.audience,
+            text: &message.text,
+        }
+    }
+}
+
 impl Sequenced {
     /// A message of an open session.
-    pub(super) fn say(&mut self, member: MemberId, message: Submit) -> Effect {
+    pub(super) fn say(&mut self, member: MemberId, message: Submit) -> Done {
         let head = self.head;
         self.receive(message.clock);
         let (epoch, pseq) = (message.epoch, message.pseq);
         match place(&self.members[member], epoch, pseq) {
-            Place::Settled(outcome) => Effect::Repeated {
-                member,
-                epoch,
-                pseq,
-                outcome,
-            },
-            Place::Nowhere(refusal) => refusal.effect(Some(member), Some((epoch, pseq))),
-            Place::Next => match self.judge(member, &message, head) {
+            Place::Settled(outcome) => {
+                let effect = Effect::Repeated {
+                    member,
+                    epoch,
+                    pseq,
+                    outcome,
+                };
+                (effect, self.clock_moved(head))
+            }
+            Place::Nowhere(refusal) => (
+                refusal.effect(Some(member), Some((epoch, pseq))),
+                self.clock_moved(head),
+            ),
+            Place::Next => match self.judge(member, &Asked::of(&message), head) {
                 Ok((stamp, resolved)) => self.accept(member, stamp, resolved, message),
                 Err(refusal) => {
-                    self.settle(member, epoch, Err(refusal.code()));
-                    refusal.effect(Some(member), Some((epoch, pseq)))
+                    let code = refusal.code();
+                    self.settle(member, epoch, Err(code));
+                    let lasting = Lasting::Event(Recorded::Refused {
+                        member,
+                        epoch,
+                        pseq,
+                        clock: message.clock,
+                        code,
+                    });
+                    let effect = refusal.effect(Some(member), Some((epoch, pseq)));
+                    (effect, Some(lasting))
                 }
             },
         }
     }
 
+    /// What lasts of a message that settled nothing: the clock, where it took the message's.
+    fn clock_moved(&self, before: Lamport) -> Option<Lasting> {
+        let clock = self.head;
+        (clock != before).then_some(Lasting::Event(Recorded::Clock { clock }))
+    }
+
     /// Lamport's rule for receiving: the order's clock takes the maximum, of refused and repeated
     /// messages too. Their author's clock has ticked for each, so what it sent behind them stays
     /// honest. A clock more than one ahead is no honest one and moves nothing.
-    fn receive(&mut self, clock: Lamport) {
+    pub(super) fn receive(&mut self, clock: Lamport) {
         if !is_ahead(clock, self.head) {
             self.head = self.head.max(clock);
         }
@@ -56,10 +97,10 @@ impl Sequenced {
 
     /// The stamp and the audience of a message whose turn it is. `head` is the order's clock
     /// before it took this message's.
-    fn judge(
+    pub(super) fn judge(
         &self,
         member: MemberId,
-        message: &Submit,
+        message: &Asked<'_>,
         head: Lamport,
     ) -> Result<(Lamport, Resolved), Refusal> {
         let (clock, seen) = (message.clock, message.seen);
@@ -75,7 +116,7 @@ impl Sequenced {
             bytes if bytes > TEXT_BYTES_MAX => return Err(Refusal::TextTooLong(bytes)),
             _ => {}
         }
-        let resolved = self.resolve(member, &message.audience)?;
+        let resolved = self.resolve(member, message.audience)?;
         let stamp = head.after(clock).ok_or(Refusal::EndOfTime)?;
         Ok((stamp, resolved))
     }
@@ -86,55 +127,62 @@ impl Sequenced {
         stamp: Lamport,
         resolved: Resolved,
         message: Submit,
-    ) -> Effect {
+    ) -> Done {
+        let to = resolved.to();
+        self.take_place(member, message.epoch, stamp, &resolved);
+        let from = self.members[member].nick.clone();
+        let effect = Effect::Stamped {
+            member,
+            from,
+            stamp,
+            audience: resolved.audience,
+            recipients: resolved.recipients,
+            message,
+        };
+        (effect, Some(Lasting::Message(to)))
+    }
+
+    /// Gives the author's next message its stamp, and notes it for its recipients.
+    pub(super) fn take_place(
+        &mut self,
+        member: MemberId,
+        epoch: Epoch,
+        stamp: Lamport,
+        resolved: &Resolved,
+    ) {
         self.head = stamp;
         self.last_stamp = stamp;
-        self.settle(member, message.epoch, Ok(stamp));
-        let Resolved {
-            audience,
-            recipients,
-            room,
-        } = resolved;
-        match &recipients {
+        self.settle(member, epoch, Ok(stamp));
+        match &resolved.recipients {
             Recipients::AllExcept(_) => self.all.note(member, stamp),
             Recipients::Members(members) => {
                 members
                     .iter()
-                    .for_each(|to| self.members[*to].direct = stamp);
+                    .for_each(|to| self.member_mut(*to).direct = stamp);
             }
             Recipients::MembersExcept { .. } => {
-                if let Some(room) = room {
-                    self.rooms[room].newest.note(member, stamp);
+                if let Some(room) = resolved.room {
+                    self.room_mut(room).newest.note(member, stamp);
                 }
             }
-        }
-        let from = self.members[member].nick.clone();
-        Effect::Stamped {
-            member,
-            from,
-            stamp,
-            audience,
-            recipients,
-            message,
         }
     }
 
     /// Settles the author's next message, the first one of a newer epoch included.
-    fn settle(&mut self, member: MemberId, epoch: Epoch, outcome: Outcome) {
-        let author = &mut self.members[member];
-        if author.epoch != epoch {
-            (author.epoch, author.outcomes) = (epoch, Outcomes::default());
+    pub(super) fn settle(&mut self, member: MemberId, epoch: Epoch, outcome: Outcome) {
+        if self.members[member].epoch != epoch {
+            self.begin_epoch(member, epoch);
         }
-        author.outcomes.settle(outcome);
+        self.settle_next(member, outcome);
     }
 }
 
 /// An honest clock was at most `head` when its author ticked it.
-fn is_ahead(clock: Lamport, head: Lamport) -> bool {
+pub(super) fn is_ahead(clock: Lamport, head: Lamport) -> bool {
     head.tick().is_some_and(|next| clock > next)
 }
 
-fn place(author: &Member, epoch: Epoch, pseq: Pseq) -> Place {
+pub(super) fn place(author: &Member, epoch: Epoch, pseq: Pseq) -> Place {
     if epoch < author.epoch {
         return Place::Nowhere(Refusal::StaleEpoch {
             epoch,
