@@ -8,10 +8,10 @@ use lamparina_protocol::message::{MESSAGE_BYTES_MAX, SetNick, ToServer};
 use lamparina_protocol::{Audience, Instant, Lamport, codec};
 use proptest::prelude::*;
 
-use crate::hub::{Asked, ConnectionId, Hub};
-use crate::session::{Act, Input, Output, Session, SessionConfig};
+use crate::hub::{Asked, Hub};
+use crate::session::{Act, Input, Output, Session};
 use crate::tail::Tail;
-use crate::testing::{LOG, Taker, hello, nick, room, submit};
+use crate::testing::{LOG, Taker, config, hello, nick, room, submit};
 
 const NOW: Instant = Instant::ZERO;
 const CLIENTS: usize = 4;
@@ -102,12 +102,7 @@ impl World {
             (hello.log, hello.cursor) = (LOG, Lamport::new(client.cursor));
         }
         self.connections += 1;
-        let id = ConnectionId(self.connections);
-        let config = SessionConfig {
-            id,
-            log: LOG,
-            lab: false,
-        };
+        let config = config(self.connections, false);
         client.live = Some((Session::new(config), Taker::new()));
         let terms = Terms {
             version: 1,
