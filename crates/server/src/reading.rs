@@ -40,7 +40,7 @@ pub use ask::{Asker, Page, Position, ReadAnswer, ReadAsk, Turn, Wanted};
 pub use directory::Directory;
 pub use history::{History, NEWCOMER_BYTES_MAX, NEWCOMER_MESSAGES_MAX};
 pub use trace::Tracing;
-pub use why::Asking;
+pub use why::{Asking, WHY_ROWS_MAX};
 
 /// Entries looked at in one turn.
 pub const ROWS_MAX: usize = 4_096;

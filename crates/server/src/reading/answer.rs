@@ -26,7 +26,7 @@ pub fn answer(reader: &mut dyn Reader, directory: &dyn Directory, ask: ReadAsk) 
             count,
         } => find(reader, by, &words, before, count),
         Wanted::Trace(wanted) => trace(reader, directory, by, wanted),
-        Wanted::Why(wanted) => why(reader, by, wanted),
+        Wanted::Why(wanted) => why(reader, directory, by, wanted),
     };
     turn.unwrap_or_else(|error| Turn::Done(ReadAnswer::Failed(error.to_string())))
 }

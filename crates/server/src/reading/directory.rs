@@ -12,7 +12,7 @@ pub trait Directory: Send + Sync {
     fn nick(&self, member: MemberId) -> Option<Nick>;
 
     /// How many members there were when `stamp` was given: they are those with numbers below this
-    /// one, for members are numbered as they come.
+    /// one, for members are numbered as they come. Asked often: it should cost little.
     fn members_before(&self, stamp: Lamport) -> u32;
 
     /// Who is in a room, ascending, and who was: each is looked up again by its stays, so that it

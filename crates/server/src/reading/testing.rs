@@ -11,6 +11,9 @@ use lamparina_store::{Chain, Found, Position, ReadError, Reader, Stay};
 use super::{Directory, ReadAnswer, ReadAsk, Turn, answer};
 use crate::testing::{nick, room};
 
+/// Entries given at once.
+pub(crate) const GATHERED_MAX: usize = 7;
+
 /// Entries that are durable; copies share them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Stored(pub(crate) Arc<Mutex<Vec<Record>>>);
@@ -50,7 +53,8 @@ impl Stored {
         bytes_max: usize,
     ) -> Vec<Record> {
         let (mut some, mut bytes) = (Vec::new(), 0);
-        for record in records.take(count_max) {
+        // Fewer than wanted, so that little takes several turns.
+        for record in records.take(count_max.min(GATHERED_MAX)) {
             some.push(record.clone());
             if let Recorded::Message(message) = &record.event {
                 bytes += message.text.len();

@@ -2,5 +2,6 @@
 //! around one order, against a naive count of who should have heard what.
 
 mod resume;
+mod stored;
 mod table;
 mod world;
