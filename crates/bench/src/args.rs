@@ -154,6 +154,9 @@ pub(crate) struct StartupOptions {
     /// Messages of one author that wait for their commit, at most.
     #[arg(long, default_value_t = 1_024, value_parser = clap::value_parser!(u32).range(1..=16_000))]
     pub(crate) window_each: u32,
+    /// Has the kernel forget the files before each start, as after a reboot.
+    #[arg(long)]
+    pub(crate) cold: bool,
     /// A folder on the disk to be measured [default: the folder for temporary files].
     #[arg(long, value_name = "DIR")]
     pub(crate) data_in: Option<PathBuf>,

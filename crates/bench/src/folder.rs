@@ -52,6 +52,20 @@ impl Folder {
         });
         sizes.sum()
     }
+
+    /// Has the kernel forget what it read or wrote of the files in its folder `name`.
+    pub(crate) fn forget_cached(&self, name: &str) -> io::Result<()> {
+        for file in std::fs::read_dir(self.0.join(name))? {
+            let file = file?;
+            if file.file_type()?.is_file() {
+                let file = std::fs::File::open(file.path())?;
+                // What is not on the disk yet would be kept.
+                file.sync_all()?;
+                rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Drop for Folder {
@@ -108,6 +122,8 @@ mod tests {
         std::fs::create_dir(one.path().join("data")).unwrap();
         std::fs::write(one.path().join("data/file"), [7; 123]).unwrap();
         assert_eq!((one.bytes_in("data"), one.bytes_in("none")), (123, 0));
+        one.forget_cached("data").unwrap();
+        assert!(one.forget_cached("none").is_err());
         let path = one.path().to_owned();
         drop(one);
         assert!(!path.exists() && other.path().is_dir());

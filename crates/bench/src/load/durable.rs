@@ -5,6 +5,7 @@
 //! Nothing may be lost: after the measured time sending stops, and the round counts only if every
 //! message has its commit and every connection exactly what was for it.
 
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use super::enter::{self, Enter};
@@ -87,10 +88,15 @@ impl<W: Enter> Load<W> {
         Ok(load)
     }
 
-    /// Messages settled of each connection, those before this load included.
-    pub(crate) fn settled_each(&self) -> Vec<u64> {
-        let settled = self.flock.endpoints.iter().map(|end| end.wire.settled());
-        settled.collect()
+    /// Of each author, messages settled, those before this load included, and up to how many may
+    /// be settled although this side has not heard of it.
+    pub(crate) fn promised(&self) -> Vec<RangeInclusive<u64>> {
+        let authors = self.flock.endpoints.iter().take(self.shape.authors);
+        let promised = authors.map(|end| {
+            let settled = end.wire.settled();
+            settled..=settled + end.wire.unsettled()
+        });
+        promised.collect()
     }
 
     /// Messages settled of all since this load began.
