@@ -116,7 +116,7 @@ impl Stage {
                 self.stored.push(self.order.last_stamp().get(), event);
             }
         }
-        if let Some((batch, _)) = self.hub.apply(&mut asked, &mut ()) {
+        if let Some((batch, _)) = self.hub.apply_now(&mut asked) {
             let position = self.tail.push(batch);
             self.session.touched(position);
         }
