@@ -157,7 +157,8 @@ impl Hub {
                         member: *member,
                         messages,
                     };
-                    builder.reply(connection, super::What::Reply, &receipts);
+                    // Unasked, so it answers nothing.
+                    builder.reply(connection, super::What::Event { except: None }, &receipts);
                 }
             }
         }
