@@ -38,7 +38,14 @@ impl Served {
     pub fn new(id: ConnectionId, log: LogId, config: LinkConfig, now: Instant) -> Self {
         Self {
             link: Link::respond(config, now),
-            session: Session::new(SessionConfig { id, log, lab: true }),
+            session: Session::new(SessionConfig {
+                id,
+                log,
+                lab: true,
+                term: lamparina_protocol::Term(1),
+                terms: std::sync::Arc::default(),
+                store: false,
+            }),
             log,
             out: Output::default(),
             bell: None,
