@@ -55,6 +55,17 @@ impl Stored {
         }
     }
 
+    /// The stamp that a member's first claim follows.
+    pub(crate) fn since(&self, member: MemberId) -> Lamport {
+        let is_claim = |record: &Record| match &record.event {
+            Recorded::Claimed { member: who, .. } => *who == member,
+            _ => false,
+        };
+        let records = self.records.lock().unwrap();
+        let claim = records.iter().find(|record| is_claim(record));
+        claim.map_or(Lamport::ZERO, |claim| claim.stamp)
+    }
+
     fn records(&self) -> Vec<Record> {
         self.records.lock().unwrap().clone()
     }
