@@ -38,7 +38,10 @@ impl Served {
     pub fn new(id: ConnectionId, log: LogId, config: LinkConfig, now: Instant) -> Self {
         Self {
             link: Link::respond(config, now),
-            session: Session::new(SessionConfig { id, log, lab: true }),
+            session: Session::new(SessionConfig {
+                lab: true,
+                ..SessionConfig::without_store(id, log)
+            }),
             log,
             out: Output::default(),
             bell: None,
