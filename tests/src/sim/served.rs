@@ -39,12 +39,8 @@ impl Served {
         Self {
             link: Link::respond(config, now),
             session: Session::new(SessionConfig {
-                id,
-                log,
                 lab: true,
-                term: lamparina_protocol::Term(1),
-                terms: std::sync::Arc::default(),
-                store: false,
+                ..SessionConfig::without_store(id, log)
             }),
             log,
             out: Output::default(),
