@@ -22,5 +22,5 @@ pub mod verify;
 
 pub use effect::{Effect, Recipients};
 pub use entry::{Action, Entry};
-pub use record::{LogIndex, Record, Recorded, RecordedMessage, RoomId, To};
+pub use record::{Lasting, LogIndex, Record, Recorded, RecordedMessage, RoomId, To};
 pub use sequenced::Sequenced;

@@ -9,6 +9,8 @@ use lamparina_protocol::{
     Audience, AuthorKey, Epoch, Lamport, MemberId, Nick, Pseq, RoomName, Term, UnixMicros,
 };
 
+use crate::effect::Effect;
+
 /// A place in the journal, counted from 1 without a hole. 0 is "before every entry".
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct LogIndex(pub u64);
@@ -142,4 +144,55 @@ pub enum To {
     Members(Arc<[MemberId]>),
     /// Who is in the room at its place.
     Room(RoomId),
+}
+
+/// What an entry changed that lasts.
+///
+/// A message is not copied for this: its effect has all of it but [`To`]. Whoever is done with the
+/// effect can move its parts into a [`RecordedMessage`].
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Lasting {
+    /// A message has its place: the effect is [`Effect::Stamped`].
+    Message(To),
+    /// Anything else, as the journal keeps it.
+    Event(Recorded),
+}
+
+impl Lasting {
+    /// The same as a journal keeps it; `effect` is the one that came with it, and a message's text
+    /// is copied. `None` for another effect.
+    pub fn recorded(self, effect: &Effect) -> Option<Recorded> {
+        match self {
+            Self::Event(event) => Some(event),
+            Self::Message(to) => RecordedMessage::of(effect, to).map(Recorded::Message),
+        }
+    }
+}
+
+impl RecordedMessage {
+    /// The message of an [`Effect::Stamped`], copied; `None` for any other effect.
+    pub fn of(effect: &Effect, to: To) -> Option<Self> {
+        let Effect::Stamped {
+            member,
+            from,
+            audience,
+            message,
+            ..
+        } = effect
+        else {
+            return None;
+        };
+        Some(Self {
+            member: *member,
+            from: from.clone(),
+            epoch: message.epoch,
+            pseq: message.pseq,
+            clock: message.clock,
+            seen: message.seen,
+            sent_at: message.sent_at,
+            audience: audience.clone(),
+            to,
+            text: message.text.clone(),
+        })
+    }
 }

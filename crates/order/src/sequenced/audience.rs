@@ -10,8 +10,8 @@ use lamparina_protocol::{Audience, MemberId, Nick, RoomName};
 use super::Sequenced;
 use super::members::Members;
 use super::refusal::Refusal;
-use super::rooms::RoomId;
 use crate::effect::Recipients;
+use crate::record::{RoomId, To};
 
 /// For whom a message is.
 #[derive(Debug)]
@@ -21,6 +21,19 @@ pub(super) struct Resolved {
     pub(super) recipients: Recipients,
     /// The room, where it is said in one.
     pub(super) room: Option<RoomId>,
+}
+
+impl Resolved {
+    /// The recipients as a journal keeps them.
+    pub(super) fn to(&self) -> To {
+        match (&self.recipients, self.room) {
+            (_, Some(room)) => To::Room(room),
+            (Recipients::Members(members) | Recipients::MembersExcept { members, .. }, None) => {
+                To::Members(Arc::clone(members))
+            }
+            (Recipients::AllExcept(_), None) => To::All,
+        }
+    }
 }
 
 impl Sequenced {

@@ -9,12 +9,14 @@ use lamparina_protocol::{AuthorKey, Epoch, Lamport, MemberId, Nick, SessionNumbe
 
 use super::outcomes::Outcomes;
 use super::refusal::Refusal;
-use super::rooms::RoomId;
 use super::{MEMBERS_MAX, NICKS_PER_MEMBER_MAX};
+use crate::record::RoomId;
 
 /// An author's newest session.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Session {
+    /// None since this server started.
+    Never,
     /// What it asks for takes effect.
     Open(SessionNumber),
     /// Nothing takes effect until another one enters.
@@ -28,7 +30,7 @@ pub(super) struct Member {
     /// The nick held.
     pub(super) nick: Nick,
     /// Nicks held before: they stay this member's, and messages to them reach it.
-    former: Vec<Nick>,
+    pub(super) former: Vec<Nick>,
     pub(super) session: Session,
     /// The newest epoch, and what is settled in it.
     pub(super) epoch: Epoch,
@@ -40,6 +42,8 @@ pub(super) struct Member {
     pub(super) direct: Lamport,
     /// Rooms it is in, with the order's clock when it came.
     pub(super) rooms: BTreeMap<RoomId, Lamport>,
+    /// The last undo scope in which it was noted.
+    pub(super) noted: u64,
 }
 
 /// All members.
@@ -92,16 +96,15 @@ impl Members {
                 Refusal::TakenOver
             }
             Session::Ended(ended) if ended == session => Refusal::SessionEnded,
-            Session::Open(_) | Session::Ended(_) => Refusal::NotEntered,
+            Session::Never | Session::Open(_) | Session::Ended(_) => Refusal::NotEntered,
         };
         Err((Some(member), refusal))
     }
 
-    /// A new member with its first nick and an open session.
+    /// A new member with its first nick.
     pub(super) fn add(
         &mut self,
         author: AuthorKey,
-        session: SessionNumber,
         nick: Nick,
         epoch: Epoch,
         since: Lamport,
@@ -121,27 +124,39 @@ impl Members {
             author,
             nick,
             former: Vec::new(),
-            session: Session::Open(session),
+            session: Session::Never,
             epoch,
             outcomes: Outcomes::default(),
             since,
             direct: Lamport::ZERO,
             rooms: BTreeMap::new(),
+            noted: 0,
         });
-        self.present.insert(member);
         Ok(member)
     }
 
-    /// Opens a session of a member.
-    pub(super) fn open(&mut self, member: MemberId, session: SessionNumber) {
-        self[member].session = Session::Open(session);
-        self.present.insert(member);
+    /// Opens or ends a session of a member.
+    pub(super) fn set_session(&mut self, member: MemberId, session: Session) {
+        self[member].session = session;
+        match session {
+            Session::Open(_) => self.present.insert(member),
+            Session::Never | Session::Ended(_) => self.present.remove(&member),
+        };
     }
 
-    /// Ends a member's session.
-    pub(super) fn end(&mut self, member: MemberId, session: SessionNumber) {
-        self[member].session = Session::Ended(session);
-        self.present.remove(&member);
+    /// Forgets the members of this number and later ones, who hold their first nick.
+    pub(super) fn forget_from(&mut self, members: usize) {
+        for member in self.list.drain(members..) {
+            if let Some(id) = self.by_author.remove(&member.author) {
+                self.present.remove(&id);
+            }
+            self.by_nick.remove(&member.nick.key());
+        }
+    }
+
+    /// Forgets that a nick was ever claimed.
+    pub(super) fn unclaim(&mut self, nick: &NickKey) {
+        self.by_nick.remove(nick);
     }
 
     /// Gives `member` the nick, spelt like this. Returns the one held before.
@@ -201,7 +216,7 @@ impl Member {
         match self.session {
             Session::Open(open) if number < open => Err(Refusal::NewerActive),
             Session::Open(open) if number > open => Ok(Some(open)),
-            Session::Open(_) | Session::Ended(_) => Ok(None),
+            Session::Never | Session::Open(_) | Session::Ended(_) => Ok(None),
         }
     }
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use lamparina_protocol::{AuthorKey, Epoch, MemberId, Nick, RoomName, SessionNumber};
 
-use super::outcomes::Outcomes;
+use super::members::Session;
 use super::refusal::Refusal;
-use super::{ROOMS_MAX, ROOMS_PER_MEMBER_MAX, Sequenced};
+use super::{Done, ROOMS_MAX, ROOMS_PER_MEMBER_MAX, Sequenced};
 use crate::effect::{Effect, Recipients};
+use crate::record::{Lasting, Recorded};
 
 impl Sequenced {
     /// A session begins, the author's first one or another.
@@ -18,16 +19,39 @@ impl Sequenced {
         session: SessionNumber,
         nick: Nick,
         epoch: Epoch,
-    ) -> Effect {
+    ) -> Done {
         let Some(member) = self.members.by_author(&author) else {
-            return match self.members.add(author, session, nick, epoch, self.head) {
-                Ok(member) => self.entered(member, None, None, true),
-                Err(refusal) => refusal.effect(None, None),
+            return match self.members.add(author, nick, epoch, self.head) {
+                Ok(member) => {
+                    self.set_session(member, Session::Open(session));
+                    let claimed = Lasting::Event(self.claimed(member));
+                    (self.entered(member, None, None, true), Some(claimed))
+                }
+                Err(refusal) => (refusal.effect(None, None), None),
             };
         };
+        let epoch_before = self.members[member].epoch;
         match self.enter_again(member, session, nick, epoch) {
-            Ok((renamed_from, took_over)) => self.entered(member, renamed_from, took_over, false),
-            Err(refusal) => refusal.effect(Some(member), None),
+            Ok((renamed_from, took_over)) => {
+                let lasts = renamed_from.is_some() || epoch_before != epoch;
+                let claimed = lasts.then(|| Lasting::Event(self.claimed(member)));
+                (
+                    self.entered(member, renamed_from, took_over, false),
+                    claimed,
+                )
+            }
+            Err(refusal) => (refusal.effect(Some(member), None), None),
+        }
+    }
+
+    /// What a journal keeps of a claim.
+    pub(super) fn claimed(&self, member: MemberId) -> Recorded {
+        let found = &self.members[member];
+        Recorded::Claimed {
+            member,
+            author: found.author,
+            epoch: found.epoch,
+            nick: found.nick.clone(),
         }
     }
 
@@ -51,12 +75,11 @@ impl Sequenced {
         let renamed_from = if found.nick == nick {
             None
         } else {
-            Some(self.members.rename(member, nick)?)
+            Some(self.rename_member(member, nick)?)
         };
-        self.members.open(member, session);
-        let found = &mut self.members[member];
-        if found.epoch < epoch {
-            (found.epoch, found.outcomes) = (epoch, Outcomes::default());
+        self.set_session(member, Session::Open(session));
+        if self.members[member].epoch < epoch {
+            self.begin_epoch(member, epoch);
         }
         Ok((renamed_from, took_over))
     }
@@ -82,9 +105,15 @@ impl Sequenced {
         }
     }
 
+    fn set_session(&mut self, member: MemberId, session: Session) {
+        // Noted first, so that it can be taken back.
+        self.member_mut(member);
+        self.members.set_session(member, session);
+    }
+
     /// The session ends; its author is a member still, also of its rooms.
     pub(super) fn exit(&mut self, member: MemberId, session: SessionNumber) -> Effect {
-        self.members.end(member, session);
+        self.set_session(member, Session::Ended(session));
         let nick = self.members[member].nick.clone();
         Effect::Exited {
             member,
@@ -94,61 +123,93 @@ impl Sequenced {
     }
 
     /// Another name, or the same one spelt otherwise.
-    pub(super) fn rename(&mut self, member: MemberId, nick: Nick) -> Result<Effect, Refusal> {
+    pub(super) fn rename(&mut self, member: MemberId, nick: Nick) -> Result<Done, Refusal> {
         if self.members[member].nick == nick {
             return Err(Refusal::SameNick(nick));
         }
         let to = nick.clone();
-        let from = self.members.rename(member, nick)?;
-        Ok(Effect::Renamed {
+        let from = self.rename_member(member, nick)?;
+        let lasting = Lasting::Event(Recorded::Renamed {
+            member,
+            from: from.clone(),
+            to: to.clone(),
+        });
+        let effect = Effect::Renamed {
             member,
             from,
             to,
             after: self.last_stamp,
-        })
+        };
+        Ok((effect, Some(lasting)))
     }
 
     /// Into a room. A member who is in already is told so, and nobody else is: a client that
     /// comes back may simply join again.
-    pub(super) fn join(&mut self, member: MemberId, name: RoomName) -> Result<Effect, Refusal> {
+    pub(super) fn join(&mut self, member: MemberId, name: RoomName) -> Result<Done, Refusal> {
         let found = self.rooms.by_name(&name);
         let rooms = &self.members[member].rooms;
-        let (room, members) = match found {
-            Some(room) if rooms.contains_key(&room) => (room, Arc::from([member])),
+        let (room, members, came) = match found {
+            Some(room) if rooms.contains_key(&room) => (room, Arc::from([member]), false),
             _ if rooms.len() >= ROOMS_PER_MEMBER_MAX => return Err(Refusal::TooManyRooms),
             None if self.rooms.len() >= ROOMS_MAX => return Err(Refusal::RoomsFull),
             _ => {
                 let room = found.unwrap_or_else(|| self.rooms.make(name));
+                self.note_move(member, room, None);
+                self.room_mut(room);
                 self.members[member].rooms.insert(room, self.head);
-                (room, self.rooms.add(room, member))
+                (room, self.rooms.add(room, member), true)
             }
         };
-        Ok(Effect::RoomJoined {
+        let nick = self.members[member].nick.clone();
+        let name = self.rooms[room].name.clone();
+        let lasting = came.then(|| {
+            Lasting::Event(Recorded::RoomJoined {
+                member,
+                nick: nick.clone(),
+                room,
+                name: name.clone(),
+            })
+        });
+        let effect = Effect::RoomJoined {
             member,
-            nick: self.members[member].nick.clone(),
-            room: self.rooms[room].name.clone(),
+            nick,
+            room: name,
             after: self.last_stamp,
             recipients: Recipients::Members(members),
-        })
+        };
+        Ok((effect, lasting))
     }
 
     /// Out of a room. What was said there before stays said to this member.
-    pub(super) fn leave(&mut self, member: MemberId, name: &RoomName) -> Result<Effect, Refusal> {
+    pub(super) fn leave(&mut self, member: MemberId, name: &RoomName) -> Result<Done, Refusal> {
         let found = self.rooms.by_name(name);
         let found = found.and_then(|room| {
             let since = self.members[member].rooms.remove(&room)?;
             Some((room, since))
         });
         let (room, since) = found.ok_or_else(|| Refusal::NotInRoom(name.clone()))?;
+        self.note_move(member, room, Some(since));
+        self.room_mut(room);
         let before = self.rooms.remove(room, member);
-        let left = &mut self.members[member];
+        if !self.rooms.contains(room) {
+            self.note_ended(room, &before);
+        }
+        let left = self.member_mut(member);
         left.direct = left.direct.max(before.newest.for_member(member, since));
-        Ok(Effect::RoomLeft {
+        let nick = left.nick.clone();
+        let lasting = Lasting::Event(Recorded::RoomLeft {
             member,
-            nick: left.nick.clone(),
+            nick: nick.clone(),
+            room,
+            name: before.name.clone(),
+        });
+        let effect = Effect::RoomLeft {
+            member,
+            nick,
             room: before.name,
             after: self.last_stamp,
             recipients: Recipients::Members(before.members),
-        })
+        };
+        Ok((effect, Some(lasting)))
     }
 }

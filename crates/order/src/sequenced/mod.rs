@@ -10,6 +10,7 @@
 //! | `say`, `audience` | the judgement of a message: its turn, clock, recipients, stamp |
 //! | `newest` | the last stamp addressed to each member, without touching members |
 //! | `refusal` | every reason to refuse, with its code and its words |
+//! | `undo` | how to take a batch back that could not be stored |
 //!
 //! # Sessions
 //!
@@ -20,7 +21,6 @@
 //!
 //! # Absent on purpose
 //!
-//! - Undoing a batch. `Sequenced` is `Clone`, but copying it for every batch would be too dear.
 //! - Answers to messages older than the newest [`OUTCOMES_KEPT`] of an author's newest epoch.
 //!   They are refused as settled long ago, and never judged again.
 //! - Forgetting: a member and its nicks are for ever. [`MEMBERS_MAX`] bounds them.
@@ -35,6 +35,7 @@ mod rooms;
 mod say;
 #[cfg(test)]
 mod tests;
+mod undo;
 
 use std::sync::Arc;
 
@@ -45,10 +46,12 @@ use lamparina_protocol::{
 
 use crate::effect::Effect;
 use crate::entry::{Action, Entry};
+use crate::record::{Lasting, Recorded};
 use members::{Members, Session};
 use newest::Newest;
 use refusal::Refusal;
 use rooms::Rooms;
+use undo::Undo;
 
 pub use outcomes::OUTCOMES_KEPT;
 
@@ -72,24 +75,44 @@ pub struct Sequenced {
     rooms: Rooms,
     /// What was said to all.
     all: Newest,
+    /// Not part of the state: how to take the present batch back.
+    undo: Undo,
 }
+
+/// What an entry did, and what of it lasts.
+type Done = (Effect, Option<Lasting>);
 
 impl Sequenced {
     /// Applies the next entry; pushes exactly one effect.
     pub fn apply(&mut self, entry: Entry, out: &mut Vec<Effect>) {
+        self.apply_lasting(entry, out);
+    }
+
+    /// Applies the next entry; pushes exactly one effect and returns what a journal keeps of it,
+    /// `None` where nothing changed that lasts. A message's text is copied once.
+    ///
+    /// The stamp that goes with it in the journal is then [`Self::last_stamp`].
+    pub fn apply_recorded(&mut self, entry: Entry, out: &mut Vec<Effect>) -> Option<Recorded> {
+        let lasting = self.apply_lasting(entry, out)?;
+        lasting.recorded(out.last()?)
+    }
+
+    /// The same for whoever moves a message from its effect to the journal: nothing is copied.
+    pub fn apply_lasting(&mut self, entry: Entry, out: &mut Vec<Effect>) -> Option<Lasting> {
         let Entry {
             author,
             session,
             action,
         } = entry;
-        let effect = match action {
+        let (effect, lasting) = match action {
             Action::Enter { nick, epoch } => self.enter(author, session, nick, epoch),
             action => match self.members.fence(&author, session) {
                 Ok(member) => self.act(member, session, action),
-                Err((member, refusal)) => refusal.effect(member, message_of(&action)),
+                Err((member, refusal)) => (refusal.effect(member, message_of(&action)), None),
             },
         };
         out.push(effect);
+        lasting
     }
 
     /// The order's clock: what an author's clock starts from. At least [`Self::last_stamp`], and
@@ -173,7 +196,7 @@ impl Sequenced {
     pub fn session_of(&self, member: MemberId) -> Option<SessionNumber> {
         match self.members.get(member)?.session {
             Session::Open(session) => Some(session),
-            Session::Ended(_) => None,
+            Session::Never | Session::Ended(_) => None,
         }
     }
 
@@ -199,17 +222,17 @@ impl Sequenced {
     }
 
     /// An entry of an open session.
-    fn act(&mut self, member: MemberId, session: SessionNumber, action: Action) -> Effect {
+    fn act(&mut self, member: MemberId, session: SessionNumber, action: Action) -> Done {
         let done = match action {
             Action::Say(message) => return self.say(member, message),
             // `apply` answers it before the fence: it is what opens a session.
             Action::Enter { .. } => Err(Refusal::NotEntered),
-            Action::Exit => Ok(self.exit(member, session)),
+            Action::Exit => Ok((self.exit(member, session), None)),
             Action::Rename { nick } => self.rename(member, nick),
             Action::Join { room } => self.join(member, room),
             Action::Leave { room } => self.leave(member, &room),
         };
-        done.unwrap_or_else(|refusal| refusal.effect(Some(member), None))
+        done.unwrap_or_else(|refusal| (refusal.effect(Some(member), None), None))
     }
 }
 

@@ -41,9 +41,18 @@ pub(super) struct Outcomes {
     blocks: VecDeque<Block>,
 }
 
+/// How far a table had come: enough to cut it back, together with the blocks dropped since.
+#[derive(Clone, Debug)]
+pub(super) struct Mark {
+    settled: u64,
+    newest: Lamport,
+    blocks: usize,
+    last_bytes: usize,
+}
+
 /// Up to [`BLOCK_OUTCOMES`] answers in a row.
 #[derive(Clone, Debug)]
-struct Block {
+pub(super) struct Block {
     /// The newest stamp before this block.
     before: Lamport,
     /// Distances (seven bits a byte, low ones first), or [`REFUSED`] and a code.
@@ -56,17 +65,45 @@ impl Outcomes {
         Pseq(self.settled)
     }
 
-    /// Settles the next message.
-    pub(super) fn settle(&mut self, outcome: Outcome) {
-        if self.settled.is_multiple_of(BLOCK_OUTCOMES) {
-            self.begin_block();
-        }
+    /// Settles the next message. Returns the oldest answers where these went for it.
+    pub(super) fn settle(&mut self, outcome: Outcome) -> Option<Block> {
+        let dropped = if self.settled.is_multiple_of(BLOCK_OUTCOMES) {
+            self.begin_block()
+        } else {
+            None
+        };
         // A block was begun with the first answer, so there is one.
         if let Some(block) = self.blocks.back_mut() {
             block.push(outcome, self.newest);
         }
         self.newest = outcome.unwrap_or(self.newest);
         self.settled += 1;
+        dropped
+    }
+
+    /// How far this has come.
+    pub(super) fn mark(&self) -> Mark {
+        Mark {
+            settled: self.settled,
+            newest: self.newest,
+            blocks: self.blocks.len(),
+            last_bytes: self.blocks.back().map_or(0, |block| block.bytes.len()),
+        }
+    }
+
+    /// Puts back the answers dropped last.
+    pub(super) fn put_back(&mut self, block: Block) {
+        self.blocks.push_front(block);
+        self.dropped -= 1;
+    }
+
+    /// Forgets what was settled since the mark, after everything dropped since was put back.
+    pub(super) fn cut_back(&mut self, mark: &Mark) {
+        (self.settled, self.newest) = (mark.settled, mark.newest);
+        self.blocks.truncate(mark.blocks);
+        if let Some(block) = self.blocks.back_mut() {
+            block.bytes.truncate(mark.last_bytes);
+        }
     }
 
     /// How message `pseq` was settled; `None` when it is not settled or too old.
@@ -82,15 +119,15 @@ impl Outcomes {
             .nth(usize::try_from(index % BLOCK_OUTCOMES).ok()?)
     }
 
-    fn begin_block(&mut self) {
-        if self.blocks.len() == BLOCKS_MAX {
-            self.blocks.pop_front();
-            self.dropped += 1;
-        }
+    fn begin_block(&mut self) -> Option<Block> {
+        let full = self.blocks.len() == BLOCKS_MAX;
+        let dropped = full.then(|| self.blocks.pop_front()).flatten();
+        self.dropped += u64::from(full);
         self.blocks.push_back(Block {
             before: self.newest,
             bytes: Vec::new(),
         });
+        dropped
     }
 }
 

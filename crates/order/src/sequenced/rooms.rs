@@ -9,10 +9,7 @@ use lamparina_protocol::nick::NickKey;
 use lamparina_protocol::{MemberId, RoomName};
 
 use super::newest::Newest;
-
-/// A room, never the same number twice.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(super) struct RoomId(u64);
+use crate::record::RoomId;
 
 /// One room.
 #[derive(Clone, Debug)]
@@ -22,6 +19,8 @@ pub(super) struct Room {
     /// In ascending order. Replaced, never changed: messages on their way share it.
     pub(super) members: Arc<[MemberId]>,
     pub(super) newest: Newest,
+    /// The last undo scope in which it was noted.
+    pub(super) noted: u64,
 }
 
 /// All rooms.
@@ -63,9 +62,39 @@ impl Rooms {
                 name,
                 members,
                 newest: Newest::default(),
+                noted: 0,
             },
         );
         room
+    }
+
+    /// One room, where there is one of this number.
+    pub(super) fn get_mut(&mut self, room: RoomId) -> Option<&mut Room> {
+        self.rooms.get_mut(&room)
+    }
+
+    /// Rooms ever made: the number of the next one.
+    pub(super) fn made(&self) -> u64 {
+        self.made
+    }
+
+    /// Forgets that rooms of this number and later ones were ever made.
+    pub(super) fn forget_from(&mut self, made: u64) {
+        for room in self.rooms.split_off(&RoomId(made)).into_values() {
+            self.by_name.remove(&room.name.key());
+        }
+        self.made = made;
+    }
+
+    /// Puts back a room that was no more.
+    pub(super) fn restore(&mut self, id: RoomId, room: Room) {
+        self.by_name.insert(room.name.key(), id);
+        self.rooms.insert(id, room);
+    }
+
+    /// Whether a room of this number is there.
+    pub(super) fn contains(&self, room: RoomId) -> bool {
+        self.rooms.contains_key(&room)
     }
 
     /// Adds a member who is not in; returns the members there are now.

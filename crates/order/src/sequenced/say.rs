@@ -4,12 +4,13 @@
 use lamparina_protocol::message::{Submit, TEXT_BYTES_MAX};
 use lamparina_protocol::{Epoch, Lamport, MemberId, Pseq};
 
-use super::Sequenced;
 use super::audience::Resolved;
 use super::members::Member;
-use super::outcomes::{Outcome, Outcomes};
+use super::outcomes::Outcome;
 use super::refusal::Refusal;
+use super::{Done, Sequenced};
 use crate::effect::{Effect, Recipients};
+use crate::record::{Lasting, Recorded};
 
 /// Where a message stands among those of its author.
 enum Place {
@@ -23,26 +24,47 @@ enum Place {
 
 impl Sequenced {
     /// A message of an open session.
-    pub(super) fn say(&mut self, member: MemberId, message: Submit) -> Effect {
+    pub(super) fn say(&mut self, member: MemberId, message: Submit) -> Done {
         let head = self.head;
         self.receive(message.clock);
         let (epoch, pseq) = (message.epoch, message.pseq);
         match place(&self.members[member], epoch, pseq) {
-            Place::Settled(outcome) => Effect::Repeated {
-                member,
-                epoch,
-                pseq,
-                outcome,
-            },
-            Place::Nowhere(refusal) => refusal.effect(Some(member), Some((epoch, pseq))),
+            Place::Settled(outcome) => {
+                let effect = Effect::Repeated {
+                    member,
+                    epoch,
+                    pseq,
+                    outcome,
+                };
+                (effect, self.clock_moved(head))
+            }
+            Place::Nowhere(refusal) => (
+                refusal.effect(Some(member), Some((epoch, pseq))),
+                self.clock_moved(head),
+            ),
             Place::Next => match self.judge(member, &message, head) {
                 Ok((stamp, resolved)) => self.accept(member, stamp, resolved, message),
                 Err(refusal) => {
-                    self.settle(member, epoch, Err(refusal.code()));
-                    refusal.effect(Some(member), Some((epoch, pseq)))
+                    let code = refusal.code();
+                    self.settle(member, epoch, Err(code));
+                    let lasting = Lasting::Event(Recorded::Refused {
+                        member,
+                        epoch,
+                        pseq,
+                        clock: message.clock,
+                        code,
+                    });
+                    let effect = refusal.effect(Some(member), Some((epoch, pseq)));
+                    (effect, Some(lasting))
                 }
             },
         }
+    }
+
+    /// What lasts of a message that settled nothing: the clock, where it took the message's.
+    fn clock_moved(&self, before: Lamport) -> Option<Lasting> {
+        let clock = self.head;
+        (clock != before).then_some(Lasting::Event(Recorded::Clock { clock }))
     }
 
     /// Lamport's rule for receiving: the order's clock takes the maximum, of refused and repeated
@@ -86,7 +108,8 @@ impl Sequenced {
         stamp: Lamport,
         resolved: Resolved,
         message: Submit,
-    ) -> Effect {
+    ) -> Done {
+        let to = resolved.to();
         self.head = stamp;
         self.last_stamp = stamp;
         self.settle(member, message.epoch, Ok(stamp));
@@ -100,32 +123,32 @@ impl Sequenced {
             Recipients::Members(members) => {
                 members
                     .iter()
-                    .for_each(|to| self.members[*to].direct = stamp);
+                    .for_each(|to| self.member_mut(*to).direct = stamp);
             }
             Recipients::MembersExcept { .. } => {
                 if let Some(room) = room {
-                    self.rooms[room].newest.note(member, stamp);
+                    self.room_mut(room).newest.note(member, stamp);
                 }
             }
         }
         let from = self.members[member].nick.clone();
-        Effect::Stamped {
+        let effect = Effect::Stamped {
             member,
             from,
             stamp,
             audience,
             recipients,
             message,
-        }
+        };
+        (effect, Some(Lasting::Message(to)))
     }
 
     /// Settles the author's next message, the first one of a newer epoch included.
     fn settle(&mut self, member: MemberId, epoch: Epoch, outcome: Outcome) {
-        let author = &mut self.members[member];
-        if author.epoch != epoch {
-            (author.epoch, author.outcomes) = (epoch, Outcomes::default());
+        if self.members[member].epoch != epoch {
+            self.begin_epoch(member, epoch);
         }
-        author.outcomes.settle(outcome);
+        self.settle_next(member, outcome);
     }
 }
 

@@ -4,6 +4,8 @@ mod limits;
 mod members;
 mod messages;
 mod random;
+mod records;
+mod undo;
 
 use lamparina_protocol::message::{RefusalCode, Submit};
 use lamparina_protocol::{Audience, UnixMicros};

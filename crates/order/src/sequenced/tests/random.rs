@@ -27,7 +27,7 @@ const NICKS: [&str; 12] = [
 const ROOMS: [&str; 4] = ["lab", "LAB", "tea", "run"];
 
 /// SplitMix64.
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
     fn roll(&mut self) -> u64 {
@@ -37,7 +37,7 @@ impl Dice {
         mixed ^ (mixed >> 31)
     }
 
-    fn below(&mut self, end: u64) -> u64 {
+    pub(super) fn below(&mut self, end: u64) -> u64 {
         self.roll() % end
     }
 
@@ -45,7 +45,7 @@ impl Dice {
         from[self.below(from.len() as u64) as usize]
     }
 
-    fn entry(&mut self, order: &Sequenced) -> Entry {
+    pub(super) fn entry(&mut self, order: &Sequenced) -> Entry {
         let who = self.below(6) as u8;
         let action = match self.below(24) {
             0..4 => Action::Enter {
