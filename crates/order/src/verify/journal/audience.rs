@@ -15,9 +15,7 @@ use crate::record::{RecordedMessage, To};
 pub(super) fn check(members: &Members, rooms: &Rooms, message: &RecordedMessage) -> Judged<()> {
     match (&message.audience, &message.to) {
         (Audience::All, To::All) => Ok(()),
-        (Audience::Room(name), To::Room(room)) => {
-            rooms.known(*room, name)?.holds(message.member)
-        }
+        (Audience::Room(name), To::Room(room)) => rooms.known(*room, name)?.holds(message.member),
         (Audience::Unicast(nick), To::Members(numbers)) => {
             named(members, message, std::slice::from_ref(nick), numbers)
         }

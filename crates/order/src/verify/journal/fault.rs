@@ -20,7 +20,9 @@ pub enum Fault {
     NoTerm,
     #[error("term {0} should begin here: each start of a server begins the next term")]
     Term(Term),
-    #[error("its stamp should be {expected}: the order's clock stood at {head}, the message's at {clock}, and a stamp is one above the greater")]
+    #[error(
+        "its stamp should be {expected}: the order's clock stood at {head}, the message's at {clock}, and a stamp is one above the greater"
+    )]
     Stamp {
         expected: Lamport,
         head: Lamport,
@@ -32,13 +34,21 @@ pub enum Fault {
     ClockAhead { clock: Lamport, most: Lamport },
     #[error("it moves the clock to {to}, and should move it from {head} by one")]
     ClockMove { to: Lamport, head: Lamport },
-    #[error("its author says to have been delivered stamp {seen}, and the order's clock stood at {head}: nothing beyond had been said")]
+    #[error(
+        "its author says to have been delivered stamp {seen}, and the order's clock stood at {head}: nothing beyond had been said"
+    )]
     SeenAhead { seen: Lamport, head: Lamport },
-    #[error("its place among its author's messages is {pseq}, which is settled already; {expected} should come")]
+    #[error(
+        "its place among its author's messages is {pseq}, which is settled already; {expected} should come"
+    )]
     PseqRepeated { pseq: Pseq, expected: Pseq },
-    #[error("its place among its author's messages is {pseq}, and {expected} should come: something is missing")]
+    #[error(
+        "its place among its author's messages is {pseq}, and {expected} should come: something is missing"
+    )]
     PseqGap { pseq: Pseq, expected: Pseq },
-    #[error("its epoch {epoch} is older than its author's newest, {newest}: epochs of an author only grow")]
+    #[error(
+        "its epoch {epoch} is older than its author's newest, {newest}: epochs of an author only grow"
+    )]
     EpochOrder { epoch: Epoch, newest: Epoch },
     #[error("member {0} has never claimed a nick")]
     UnknownMember(MemberId),

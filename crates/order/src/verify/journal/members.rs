@@ -45,8 +45,7 @@ impl Members {
     }
 
     pub(super) fn known(&self, member: MemberId) -> Judged<&Member> {
-        self.get(member)
-            .ok_or(Fault::UnknownMember(member).alone())
+        self.get(member).ok_or(Fault::UnknownMember(member).alone())
     }
 
     pub(super) fn known_mut(&mut self, member: MemberId) -> Judged<&mut Member> {

@@ -340,9 +340,7 @@ impl Judge {
 
     fn check_clock(&self, clock: Lamport) -> Judged<()> {
         match self.head.tick() {
-            Some(most) if clock > most => {
-                Err(Fault::ClockAhead { clock, most }.against(self.last))
-            }
+            Some(most) if clock > most => Err(Fault::ClockAhead { clock, most }.against(self.last)),
             _ => Ok(()),
         }
     }
