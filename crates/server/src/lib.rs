@@ -37,6 +37,7 @@
 mod client;
 mod config;
 mod doorbell;
+mod durable;
 pub mod hub;
 pub mod limits;
 mod listen;
@@ -51,4 +52,5 @@ pub mod tail;
 mod testing;
 
 pub use config::ServerConfig;
+pub use durable::Durable;
 pub use server::{BindError, GOODBYE_WITHIN, Server, Summary, run};

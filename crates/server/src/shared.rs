@@ -26,14 +26,15 @@ pub(crate) struct Shared {
     /// The order's clock after the newest batch.
     order_clock: AtomicU64,
     closing: AtomicBool,
+    failed: AtomicBool,
     connections: AtomicU64,
 }
 
 impl Shared {
-    pub(crate) fn new(config: ServerConfig, log_id: LogId) -> Self {
+    pub(crate) fn new(config: ServerConfig, log_id: LogId, term: Term) -> Self {
         Self {
             log_id,
-            term: Term(1),
+            term,
             clock: Clock::start(),
             limits: Limits::new(config.connections_max, config.connections_per_address_max),
             tail: Tail::new(config.tail_bytes, config.tail_items),
@@ -41,6 +42,7 @@ impl Shared {
             sequencer: Arc::new(Embedded::new()),
             order_clock: AtomicU64::new(0),
             closing: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
             connections: AtomicU64::new(0),
             config,
         }
@@ -65,6 +67,17 @@ impl Shared {
 
     pub(crate) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Acquire)
+    }
+
+    /// The disk failed: nothing is ordered any more, so nobody can be answered.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+
+    /// Tells all sessions that the disk failed.
+    pub(crate) fn fail(&self) {
+        self.failed.store(true, Ordering::Release);
+        self.close();
     }
 
     /// Tells all sessions that the server closes.

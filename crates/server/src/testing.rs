@@ -103,6 +103,12 @@ pub(crate) fn line(kind: FrameType, body: &[u8]) -> String {
             gap,
             ..
         } => format!("entered {nick}, settled {settled}, resumed {resumed}, gap {gap}"),
+        ToClient::Receipts { by, messages, .. } => {
+            let each = messages
+                .iter()
+                .map(|one| format!("{} ({} of {})", one.stamp, one.delivered, one.of));
+            format!("receipts by {by}: {}", each.collect::<Vec<_>>().join(" "))
+        }
         other => format!("{other:?}"),
     }
 }

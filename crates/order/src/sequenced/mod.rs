@@ -10,6 +10,8 @@
 //! | `say`, `audience` | the judgement of a message: its turn, clock, recipients, stamp |
 //! | `newest` | the last stamp addressed to each member, without touching members |
 //! | `refusal` | every reason to refuse, with its code and its words |
+//! | `replay` | the way back from a journal: everything is judged anew |
+//! | `snapshot`, `source` | the state that lasts as bytes, and back |
 //! | `undo` | how to take a batch back that could not be stored |
 //!
 //! # Sessions
@@ -31,8 +33,11 @@ mod membership;
 mod newest;
 mod outcomes;
 mod refusal;
+mod replay;
 mod rooms;
 mod say;
+mod snapshot;
+mod source;
 #[cfg(test)]
 mod tests;
 mod undo;
@@ -54,6 +59,8 @@ use rooms::Rooms;
 use undo::Undo;
 
 pub use outcomes::OUTCOMES_KEPT;
+pub use replay::Mismatch;
+pub use snapshot::{SNAPSHOT_VERSION, SnapshotError};
 
 /// Members, at most.
 pub const MEMBERS_MAX: u32 = 100_000;
@@ -166,6 +173,14 @@ impl Sequenced {
     /// The member who holds a nick or held it once: whom a message to it reaches.
     pub fn owner_of(&self, nick: &Nick) -> Option<MemberId> {
         self.members.by_nick(nick)
+    }
+
+    /// The order's clock when a member first claimed a nick: messages to all with later stamps are
+    /// for it.
+    pub fn since_of(&self, member: MemberId) -> Lamport {
+        self.members
+            .get(member)
+            .map_or(Lamport::ZERO, |found| found.since)
     }
 
     /// The rooms that a member is in, oldest first.

@@ -78,6 +78,16 @@ impl Rooms {
         self.made
     }
 
+    /// So many rooms were ever made.
+    pub(super) fn set_made(&mut self, made: u64) {
+        self.made = made;
+    }
+
+    /// All rooms, by number.
+    pub(super) fn by_number(&self) -> impl Iterator<Item = (RoomId, &Room)> {
+        self.rooms.iter().map(|(id, room)| (*id, room))
+    }
+
     /// Forgets that rooms of this number and later ones were ever made.
     pub(super) fn forget_from(&mut self, made: u64) {
         for room in self.rooms.split_off(&RoomId(made)).into_values() {
@@ -102,24 +112,21 @@ impl Rooms {
         let room = &mut self[room];
         let place = room.members.partition_point(|other| *other < member);
         let (before, after) = room.members.split_at(place);
-        room.members = before
-            .iter()
-            .chain([&member])
-            .chain(after)
-            .copied()
-            .collect();
+        // Whole slices: a list of thousands is copied, not walked.
+        room.members = [before, &[member], after].concat().into();
         Arc::clone(&room.members)
     }
 
     /// Removes a member; a room without members is no more. Returns the room as it was.
     pub(super) fn remove(&mut self, id: RoomId, member: MemberId) -> Room {
         let before = self[id].clone();
-        let others = before
-            .members
-            .iter()
-            .copied()
-            .filter(|other| *other != member);
-        self[id].members = others.collect();
+        let place = before.members.partition_point(|other| *other < member);
+        let (earlier, rest) = before.members.split_at(place);
+        let later = match rest.split_first() {
+            Some((first, later)) if *first == member => later,
+            _ => rest,
+        };
+        self[id].members = [earlier, later].concat().into();
         if self[id].members.is_empty() {
             self.rooms.remove(&id);
             self.by_name.remove(&before.name.key());

@@ -87,7 +87,7 @@ impl What {
                 let words = match &**note {
                     Note::ClaimRefused(words) => words.text.len(),
                     Note::Entered(_) => NICK_BYTES_MAX,
-                    Note::TakenOver | Note::Barrier => 0,
+                    Note::TakenOver | Note::Confirmed | Note::Barrier => 0,
                 };
                 size_of::<Note>() + words
             }
@@ -113,6 +113,8 @@ pub enum Note {
     ClaimRefused(Words),
     /// A newer session of its author has entered.
     TakenOver,
+    /// Its member's open session is this one.
+    Confirmed,
     /// Everything it asked before has been answered.
     Barrier,
 }

@@ -160,6 +160,7 @@ impl Session {
                     text: text.to_owned(),
                 }));
             }
+            Note::Confirmed => {}
             Note::Barrier => self.drained(now, out),
         }
     }

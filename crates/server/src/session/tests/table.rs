@@ -88,7 +88,7 @@ impl Case {
                 return (asks, out.acts);
             }
             asks.extend(out.asked.iter().map(|asked| asked.ask.clone()));
-            let said = self.hub.apply(&mut out.asked, &mut ());
+            let said = self.hub.apply_now(&mut out.asked);
             if let Some((batch, _)) = said {
                 let position = self.tail.push(batch);
                 self.session.touched(position);
@@ -262,7 +262,7 @@ fn every_state_and_every_input() {
 fn a_claim_that_the_order_refuses_ends_the_link() {
     let mut case = states().swap_remove(1).1;
     let mut taken = vec![ask(2, enter("ana"))];
-    case.hub.apply(&mut taken, &mut ());
+    case.hub.apply_now(&mut taken);
     let claim = received(FrameType::SetNick, &SetNick { nick: nick("ana") });
     let (_, acts) = case.run(NOW, claim);
     let shown: Vec<String> = acts.iter().map(show_act).collect();
@@ -279,7 +279,7 @@ fn a_taken_over_session_hears_everything_before() {
         ask_over(9, 1, 2, enter("ana")),
         ask(2, say(2, to_ana, "after")),
     ];
-    let (batch, _) = case.hub.apply(&mut asked, &mut ()).unwrap();
+    let (batch, _) = case.hub.apply_now(&mut asked).unwrap();
     let position = case.tail.push(batch);
     case.session.touched(position);
     let (_, acts) = case.run(NOW, Input::Tick);
@@ -299,7 +299,7 @@ fn a_claim_with_an_outbox_of_the_past_is_told_of_the_newer_session() {
         epoch.0 += 1;
     }
     let mut asked = vec![ask(1, newer), ask(1, Action::Exit)];
-    case.hub.apply(&mut asked, &mut ());
+    case.hub.apply_now(&mut asked);
     let claim = received(FrameType::SetNick, &SetNick { nick: nick("ana") });
     let (_, acts) = case.run(NOW, claim);
     let shown = show_act(&acts[0]);

@@ -189,7 +189,7 @@ impl World {
     }
 
     fn order(&mut self) {
-        let Some((batch, _)) = self.hub.apply(&mut self.waiting, &mut ()) else {
+        let Some((batch, _)) = self.hub.apply_now(&mut self.waiting) else {
             return;
         };
         assert!(self.waiting.is_empty(), "a few requests are one batch");
