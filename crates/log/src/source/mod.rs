@@ -19,8 +19,7 @@ pub(crate) use open::ReadOnly;
 const PAGE_ROWS: i64 = 1_024;
 /// Bytes of a page, about.
 const PAGE_BYTES: usize = 4 * 1024 * 1024;
-const COLUMNS: &str =
-    "log_index, kind, stamp, at, member, \"from\", \"to\", detail, text, chain";
+const COLUMNS: &str = "log_index, kind, stamp, at, member, \"from\", \"to\", detail, text, chain";
 
 /// A journal, to be read.
 #[derive(Debug)]
@@ -63,7 +62,10 @@ impl Source {
         };
         let database = ReadOnly::open(&file)?;
         let log = log_id(&database.connection).map_err(|why| {
-            Stop::Failed(format!("{} is no journal of a Lamparina server: {why}", file.display()))
+            Stop::Failed(format!(
+                "{} is no journal of a Lamparina server: {why}",
+                file.display()
+            ))
         })?;
         Ok(Self {
             file,
@@ -101,7 +103,9 @@ impl Source {
         before: Option<LogIndex>,
         mut each: impl FnMut(&Row) -> Result<bool, Stop>,
     ) -> Result<(), Stop> {
-        let before = before.map_or(i64::MAX, |before| i64::try_from(before.0).unwrap_or(i64::MAX));
+        let before = before.map_or(i64::MAX, |before| {
+            i64::try_from(before.0).unwrap_or(i64::MAX)
+        });
         let mut stopped = Ok(());
         let walked = self.walk(Way::Down, before, |row| match each(row) {
             Ok(true) => Ok(()),
@@ -256,6 +260,11 @@ impl Row {
         self.numbers[0]
     }
 
+    /// Whether it has a text, as only messages have.
+    pub const fn has_text(&self) -> bool {
+        self.text.is_some()
+    }
+
     /// The row in the terms of the store.
     pub fn columns(&self) -> Columns<'_> {
         let [index, kind, stamp, at] = self.numbers;
@@ -284,7 +293,8 @@ fn log_id(connection: &Connection) -> Result<LogId, String> {
     let asked = connection.query_row("SELECT log FROM meta", [], |row| row.get::<_, Vec<u8>>(0));
     let log = asked.map_err(|error| error.to_string())?;
     let log = <[u8; 16]>::try_from(log);
-    log.map(LogId).map_err(|log| format!("its log id has {} bytes", log.len()))
+    log.map(LogId)
+        .map_err(|log| format!("its log id has {} bytes", log.len()))
 }
 
 fn read(row: &SqlRow<'_>) -> Result<Row, Finding> {
@@ -324,5 +334,8 @@ fn bytes(row: &SqlRow<'_>, place: usize) -> Result<Option<Vec<u8>>, Finding> {
 
 fn strange(place: usize) -> Finding {
     let column = COLUMNS.split(", ").nth(place).unwrap_or("?");
-    Finding::new("row", format!("the column {column} of a row has a type that no journal has"))
+    Finding::new(
+        "row",
+        format!("the column {column} of a row has a type that no journal has"),
+    )
 }

@@ -63,7 +63,11 @@ impl ReadOnly {
 
 fn connect(file: &Path, alone: bool) -> rusqlite::Result<Connection> {
     let mut uri = "file:".to_owned();
-    for byte in std::path::absolute(file).unwrap_or_else(|_| file.to_owned()).as_os_str().as_encoded_bytes() {
+    for byte in std::path::absolute(file)
+        .unwrap_or_else(|_| file.to_owned())
+        .as_os_str()
+        .as_encoded_bytes()
+    {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => {
                 uri.push(char::from(*byte));
@@ -71,7 +75,11 @@ fn connect(file: &Path, alone: bool) -> rusqlite::Result<Connection> {
             _ => uri.push_str(&format!("%{byte:02x}")),
         }
     }
-    uri.push_str(if alone { "?mode=ro&vfs=unix-none" } else { "?mode=ro" });
+    uri.push_str(if alone {
+        "?mode=ro&vfs=unix-none"
+    } else {
+        "?mode=ro"
+    });
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_URI
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;

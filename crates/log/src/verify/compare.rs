@@ -36,8 +36,14 @@ pub fn compare(first: &Source, second: &Source) -> Result<Alike, Stop> {
     if first.log() != second.log() {
         let what = "these are journals of two different logs";
         let finding = Finding::new("copies-log", what)
-            .with("first", format!("{}: log {}", first.file().display(), first.log()))
-            .with("second", format!("{}: log {}", second.file().display(), second.log()));
+            .with(
+                "first",
+                format!("{}: log {}", first.file().display(), first.log()),
+            )
+            .with(
+                "second",
+                format!("{}: log {}", second.file().display(), second.log()),
+            );
         return Err(finding.into());
     }
     let (mut one, mut other) = (Rows::new(first), Rows::new(second));

@@ -22,7 +22,7 @@ const PAGE_ROWS: i64 = 256;
 
 /// The derived file, being compared.
 #[derive(Debug)]
-pub struct Index {
+pub(super) struct Index {
     file: PathBuf,
     database: ReadOnly,
     upto: u64,
@@ -59,7 +59,7 @@ impl Index {
     /// # Errors
     ///
     /// Where it cannot be read, or is another log's.
-    pub fn beside(journal: &Path, log: LogId) -> Result<Option<Self>, Stop> {
+    pub(super) fn beside(journal: &Path, log: LogId) -> Result<Option<Self>, Stop> {
         let file = journal.with_file_name(INDEX_FILE);
         if !file.exists() || journal == file {
             return Ok(None);
@@ -67,7 +67,11 @@ impl Index {
         let database = ReadOnly::open(&file)?;
         let sql = "SELECT log, log_index, chain FROM meta";
         let meta = database.connection.query_row(sql, [], |row| {
-            Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, i64>(1)?, row.get::<_, Vec<u8>>(2)?))
+            Ok((
+                row.get::<_, Vec<u8>>(0)?,
+                row.get::<_, i64>(1)?,
+                row.get::<_, Vec<u8>>(2)?,
+            ))
         });
         let failed = |error| failed(&file, &error);
         let Some((of, upto, upto_chain)) = meta.optional().map_err(failed)? else {
@@ -99,14 +103,18 @@ impl Index {
     /// # Errors
     ///
     /// What does not agree.
-    pub fn entry(&mut self, record: &Record, walk: &Walk) -> Result<(), Stop> {
+    pub(super) fn entry(&mut self, record: &Record, walk: &Walk) -> Result<(), Stop> {
         let at = record.index.0;
         if at == self.upto && self.upto_chain != walk.chain.0 {
             return Err(self.found("index-chain", "it was made from other entries", record));
         }
         if let Some((snapshot, whole)) = self.snapshots.remove(&at) {
             if snapshot.chain != walk.chain {
-                return Err(self.found("snapshot", "a snapshot was made from other entries", record));
+                return Err(self.found(
+                    "snapshot",
+                    "a snapshot was made from other entries",
+                    record,
+                ));
             }
             if !whole || snapshot.state != walk.order.to_bytes() {
                 let what = "a snapshot is not the state that the journal leads to";
@@ -122,7 +130,9 @@ impl Index {
         };
         let Some(copied) = self.next.take_if(|copied| copied.index == at as i64) else {
             let what = match &self.next {
-                Some(copied) if copied.index < at as i64 => "it has the text of an entry that is no message",
+                Some(copied) if copied.index < at as i64 => {
+                    "it has the text of an entry that is no message"
+                }
                 _ => "a message's text is missing in it",
             };
             return Err(self.found("index-text", what, record));
@@ -130,8 +140,15 @@ impl Index {
         if copied.text != message.text.as_bytes() || copied.stamp != record.stamp.get() as i64 {
             let words = String::from_utf8_lossy(&copied.text).into_owned();
             let finding = self.finding("index-text", "it has another text, or another stamp");
-            let copy = format!("stamp {}: {}", copied.stamp, lamparina_order::verify::journal::FirstWords(&words));
-            return Err(finding.with_entry("journal", record).with("copy", copy).into());
+            let copy = format!(
+                "stamp {}: {}",
+                copied.stamp,
+                lamparina_order::verify::journal::FirstWords(&words)
+            );
+            return Err(finding
+                .with_entry("journal", record)
+                .with("copy", copy)
+                .into());
         }
         self.totals.texts += 1;
         self.advance()
@@ -142,14 +159,20 @@ impl Index {
     /// # Errors
     ///
     /// What the file has beyond it, and words that are not those of its texts.
-    pub fn end(&mut self, walk: &Walk) -> Result<(), Stop> {
+    pub(super) fn end(&mut self, walk: &Walk) -> Result<(), Stop> {
         let last = walk.judge.judgement().entries;
         if let Some(copied) = &self.next {
-            let what = format!("it has a text of entry {}, and no message is there", copied.index);
+            let what = format!(
+                "it has a text of entry {}, and no message is there",
+                copied.index
+            );
             return Err(self.finding("index-text", &what).into());
         }
         if self.upto > last {
-            let what = format!("it has come to entry {}, and the journal ends at {last}", self.upto);
+            let what = format!(
+                "it has come to entry {}, and the journal ends at {last}",
+                self.upto
+            );
             return Err(self.finding("index-chain", &what).into());
         }
         if let Some((at, _)) = self.snapshots.first_key_value() {
@@ -160,7 +183,7 @@ impl Index {
     }
 
     /// What was compared.
-    pub const fn totals(&self) -> Totals {
+    pub(super) const fn totals(&self) -> Totals {
         self.totals
     }
 
@@ -169,13 +192,16 @@ impl Index {
     /// # Errors
     ///
     /// Where it was.
-    pub fn read_in_peace(&self) -> Result<(), Stop> {
+    pub(super) fn read_in_peace(&self) -> Result<(), Stop> {
         self.database.still_alone()
     }
 
     fn advance(&mut self) -> Result<(), Stop> {
         if self.page.len() == 0 {
-            self.page = self.read_page().map_err(|error| failed(&self.file, &error))?.into_iter();
+            self.page = self
+                .read_page()
+                .map_err(|error| failed(&self.file, &error))?
+                .into_iter();
         }
         self.next = self.page.next();
         if let Some(copied) = &self.next {
@@ -209,15 +235,21 @@ impl Index {
         let sql = "INSERT INTO words(words, rank) VALUES('integrity-check', 1)";
         match copy.execute(sql, []) {
             Ok(_) => Ok(()),
-            Err(rusqlite::Error::SqliteFailure(error, _)) if error.code == rusqlite::ErrorCode::DatabaseCorrupt => {
-                Err(self.finding("index-words", "the words in it are not those of the texts").into())
+            Err(rusqlite::Error::SqliteFailure(error, _))
+                if error.code == rusqlite::ErrorCode::DatabaseCorrupt =>
+            {
+                Err(self
+                    .finding("index-words", "the words in it are not those of the texts")
+                    .into())
             }
             Err(error) => Err(failed(error)),
         }
     }
 
     fn found(&self, name: &'static str, what: &str, record: &Record) -> Stop {
-        self.finding(name, what).with_entry("journal", record).into()
+        self.finding(name, what)
+            .with_entry("journal", record)
+            .into()
     }
 
     fn finding(&self, name: &'static str, what: &str) -> Finding {
@@ -227,7 +259,8 @@ impl Index {
 }
 
 /// What to do about a derived file.
-const REMEDY: &str = "the journal is not concerned: stop the server, delete that file, and the server makes it anew";
+const REMEDY: &str =
+    "the journal is not concerned: stop the server, delete that file, and the server makes it anew";
 
 fn failed(file: &Path, error: &rusqlite::Error) -> Stop {
     Stop::Failed(format!("cannot read {}: {error}; {REMEDY}", file.display()))

@@ -53,7 +53,8 @@ impl Walk {
         let holds = chain.0[..] == row.chain[..];
         let record = row.columns().decode().map_err(|error| {
             let what = format!("a row is none that a journal has: {error}");
-            self.noted(Finding::new("row", what), holds).with("here", row.words())
+            self.noted(Finding::new("row", what), holds)
+                .with("here", row.words())
         })?;
         if let Err(violation) = self.judge.admit(&record) {
             return Err(self.violated(source, *violation, holds).into());
@@ -65,7 +66,10 @@ impl Walk {
         }
         // The order's own opinion. The two have been written apart from each other.
         if let Err(mismatch) = self.order.replay(&record) {
-            let what = format!("{} should be {}, not {}", mismatch.what, mismatch.expected, mismatch.found);
+            let what = format!(
+                "{} should be {}, not {}",
+                mismatch.what, mismatch.expected, mismatch.found
+            );
             let finding = self.before(Finding::new("replay", what));
             return Err(finding.with_entry("here", &record).into());
         }

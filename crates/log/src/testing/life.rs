@@ -1,18 +1,20 @@
-//! Journals, captures and logs for tests: the life of a server, told entry by entry, and what it
-//! leaves behind.
+//! Journals for tests: the life of a server told entry by entry, and written as a store writes it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use lamparina_order::verify::journal::Judge;
 use lamparina_order::{Action, Effect, Entry, LogIndex, Record, Recorded, Sequenced};
 use lamparina_protocol::message::Submit;
 use lamparina_protocol::{
-    Audience, AuthorKey, Epoch, Lamport, MemberId, Nick, Pseq, RoomName, SessionNumber, Term,
+    Audience, AuthorKey, Epoch, Lamport, LogId, Nick, Pseq, RoomName, SessionNumber, Term,
     UnixMicros,
 };
 
-use crate::export::json;
+use lamparina_store::Chain;
+use lamparina_store::chain::Chainer;
+use lamparina_store::code::Encoder;
+use lamparina_store::index::{Behind, Search, Snapshot};
+use rusqlite::{Connection, params};
 
 /// The first of the authors.
 pub(crate) const ANA: u8 = 1;
@@ -122,50 +124,6 @@ pub(crate) fn story() -> Life {
     life
 }
 
-/// What the client of `member` prints with `--json` while all of `records` happens.
-pub(crate) fn capture(records: &[Record], member: u32, log: &str) -> Vec<String> {
-    let mut lines = vec![format!(
-        r#"{{"v":1,"type":"connected","server":"x:1","as":"x","stamp":0,"member":{member},"log":"{log}"}}"#
-    )];
-    let (mut judge, mut prev) = (Judge::default(), 0);
-    for record in records {
-        judge.admit(record).unwrap();
-        let Recorded::Message(message) = &record.event else {
-            continue;
-        };
-        let (epoch, pseq) = (message.epoch, message.pseq);
-        let stamp = record.stamp.get();
-        if message.member.0 == member {
-            lines.push(format!(
-                r#"{{"v":1,"type":"committed","epoch":{epoch},"pseq":{pseq},"stamp":{stamp}}}"#
-            ));
-        } else if judge.receives(MemberId(member), message) {
-            let mut line = serde_json::from_str::<serde_json::Value>(&json::line(record)).unwrap();
-            line["history"] = false.into();
-            line["prev"] = prev.into();
-            lines.push(line.to_string());
-            prev = stamp;
-        }
-    }
-    lines
-}
-
-/// What the server logs while all of `records` happens, without a line for its start.
-pub(crate) fn server_log(records: &[Record]) -> Vec<String> {
-    let messages = records.iter().filter_map(|record| match &record.event {
-        Recorded::Message(message) => Some((record.stamp, message)),
-        _ => None,
-    });
-    messages
-        .map(|(stamp, message)| {
-            let to = message.audience.names().join(",");
-            let (kind, from) = (message.audience.kind(), &message.from);
-            let (bytes, seen) = (message.text.len(), message.seen);
-            format!("2026-11-20T18:42:01.123456Z event=produced stamp={stamp} kind={kind} from={from} to={to} bytes={bytes} seen={seen}")
-        })
-        .collect()
-}
-
 /// A folder of this test alone, gone when it is dropped.
 pub(crate) struct Folder(pub(crate) PathBuf);
 
@@ -190,5 +148,91 @@ static FOLDERS: AtomicU32 = AtomicU32::new(0);
 impl Drop for Folder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The log that test journals are of.
+pub(crate) const LOG: LogId = LogId([0xab; 16]);
+
+/// The tables, as the store makes them.
+const TABLES: &str = r#"
+    PRAGMA journal_mode = WAL;
+    CREATE TABLE entry(log_index INTEGER PRIMARY KEY, kind INTEGER NOT NULL,
+        stamp INTEGER NOT NULL, at INTEGER NOT NULL, member INTEGER, "from" TEXT, "to" TEXT,
+        detail BLOB NOT NULL, text TEXT, chain BLOB NOT NULL) STRICT;
+    CREATE TABLE term(term INTEGER PRIMARY KEY, after INTEGER NOT NULL, at INTEGER NOT NULL) STRICT;
+    CREATE TABLE position(member INTEGER PRIMARY KEY, consumed INTEGER NOT NULL,
+        at INTEGER NOT NULL) STRICT;
+    CREATE TABLE meta(one INTEGER PRIMARY KEY CHECK(one = 1), log BLOB NOT NULL,
+        created_at INTEGER NOT NULL) STRICT;
+"#;
+
+/// Records with their chains, as the store makes them.
+pub(crate) fn chained(records: &[Record]) -> Vec<(Record, Chain)> {
+    let (mut encoder, mut chainer) = (Encoder::default(), Chainer::default());
+    let mut chain = Chain::genesis(LOG);
+    let mut chained = Vec::new();
+    for record in records {
+        chain = chainer.next(chain, &encoder.encode(record).unwrap());
+        chained.push((record.clone(), chain));
+    }
+    chained
+}
+
+/// Writes a journal with exactly these rows, and the table of terms that goes with them.
+pub(crate) fn write_journal(folder: &Path, rows: &[(Record, Chain)]) -> Connection {
+    let connection = Connection::open(folder.join("lamparina.db")).unwrap();
+    connection.execute_batch(TABLES).unwrap();
+    let sql = "INSERT INTO meta VALUES (1, ?, 1)";
+    connection.execute(sql, [&LOG.0[..]]).unwrap();
+    let mut encoder = Encoder::default();
+    let text = |bytes: Option<&[u8]>| bytes.map(|bytes| String::from_utf8(bytes.to_vec()).unwrap());
+    for (record, chain) in rows {
+        let row = encoder.encode(record).unwrap();
+        let values = params![
+            row.index,
+            row.kind,
+            row.stamp,
+            row.at,
+            row.member,
+            text(row.from),
+            text(row.to),
+            row.detail,
+            text(row.text),
+            &chain.0[..]
+        ];
+        let sql = "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        connection.execute(sql, values).unwrap();
+        if let Recorded::Began { term } = record.event {
+            let sql = "INSERT OR REPLACE INTO term VALUES (?, ?, ?)";
+            let after = record.stamp.get() as i64;
+            connection
+                .execute(sql, params![term.0, after, row.at])
+                .unwrap();
+        }
+    }
+    connection
+}
+
+/// Fills the derived file, as a server does, with a snapshot of the state after entry `snapshot`.
+pub(crate) fn write_index(folder: &Path, rows: &[(Record, Chain)], snapshot: u64) {
+    let mut order = Sequenced::default();
+    let until = rows.iter().take(snapshot as usize);
+    until.for_each(|(record, _)| order.replay(record).unwrap());
+    let last = LogIndex(rows.len() as u64);
+    let journal = folder.join("lamparina.db");
+    let behind = Behind::start(&journal, LOG, last, Box::new(|words| panic!("{words}"))).unwrap();
+    behind.keep_snapshot(Snapshot {
+        index: LogIndex(snapshot),
+        chain: rows[snapshot as usize - 1].1,
+        state: order.to_bytes(),
+    });
+    let mut search = Search::new(folder);
+    let last = rows.last().unwrap().0.stamp;
+    while !search
+        .candidates("x", LogIndex(u64::MAX), 1)
+        .is_ok_and(|found| found.upto == last)
+    {
+        std::thread::sleep(std::time::Duration::from_millis(2));
     }
 }
