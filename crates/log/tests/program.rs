@@ -259,7 +259,7 @@ fn export_writes_what_was_asked_for() {
         "",
     );
     assert!(
-        out.starts_with("* ") && out.lines().count() == 5 + 1,
+        out.starts_with("[6] Evi: ") && out.lines().count() == 4 + 1,
         "{out}"
     );
     check(

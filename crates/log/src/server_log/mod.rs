@@ -102,12 +102,12 @@ impl ServerLog {
         Ok(opened)
     }
 
-    /// The next entry; `judge` has just judged it.
+    /// The next entry.
     ///
     /// # Errors
     ///
     /// What does not agree.
-    pub fn entry(&mut self, record: &Record, _judge: &Judge) -> Result<(), Stop> {
+    pub fn entry(&mut self, record: &Record) -> Result<(), Stop> {
         let Recorded::Message(message) = &record.event else {
             return Ok(());
         };

@@ -22,7 +22,7 @@ fn judge(records: &[Record], files: &[Vec<String>]) -> Result<Totals, String> {
     let mut judge = Judge::default();
     for record in records {
         judge.admit(record).unwrap();
-        log.entry(record, &judge).map_err(name)?;
+        log.entry(record).map_err(name)?;
     }
     log.end(&judge, records.last()).map_err(name)?;
     Ok(log.totals())

@@ -188,7 +188,8 @@ impl Source {
         asked.optional().map_err(|error| self.failed(&error))
     }
 
-    fn last(&self) -> Result<i64, Stop> {
+    /// The number of the last row; 0 for none.
+    pub(crate) fn last(&self) -> Result<i64, Stop> {
         let sql = "SELECT coalesce(max(log_index), 0) FROM entry";
         let asked = self.connection().query_row(sql, [], |row| row.get(0));
         asked.map_err(|error| self.failed(&error))

@@ -10,7 +10,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::finding::Stop;
 
@@ -35,17 +35,17 @@ impl ReadOnly {
         std::fs::metadata(file)
             .map_err(|error| Stop::Failed(format!("cannot read {}: {error}", file.display())))?;
         let shared = beside(file, "-shm").exists();
-        if shared && let Ok(connection) = connect(file, false) {
-            return Ok(Self {
-                connection,
-                file: file.to_owned(),
-                alone: false,
-            });
-        }
+        let connection = match shared {
+            true => match connect(file, false) {
+                // Nobody who may write has it open, and we may not.
+                Err(error) if is_locked_away(&error) => connect(file, true),
+                tried => tried,
+            },
+            false => connect(file, true),
+        };
         Ok(Self {
-            connection: connect(file, true).map_err(failed)?,
+            connection: connection.map_err(failed)?,
             file: file.to_owned(),
-            // In a folder that cannot be written the other file may be an old one.
             alone: !shared,
         })
     }
@@ -92,6 +92,14 @@ fn connect(file: &Path, alone: bool) -> rusqlite::Result<Connection> {
     // The first question shows whether it is a database that can be read.
     connection.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(()))?;
     Ok(connection)
+}
+
+/// What is shared between processes would have to be written first.
+fn is_locked_away(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen)
+    )
 }
 
 /// The file that SQLite keeps beside `file`.

@@ -185,6 +185,7 @@ pub(crate) fn write_journal(folder: &Path, rows: &[(Record, Chain)]) -> Connecti
     connection.execute_batch(TABLES).unwrap();
     let sql = "INSERT INTO meta VALUES (1, ?, 1)";
     connection.execute(sql, [&LOG.0[..]]).unwrap();
+    connection.execute_batch("BEGIN").unwrap();
     let mut encoder = Encoder::default();
     let text = |bytes: Option<&[u8]>| bytes.map(|bytes| String::from_utf8(bytes.to_vec()).unwrap());
     for (record, chain) in rows {
@@ -211,6 +212,7 @@ pub(crate) fn write_journal(folder: &Path, rows: &[(Record, Chain)]) -> Connecti
                 .unwrap();
         }
     }
+    connection.execute_batch("COMMIT").unwrap();
     connection
 }
 

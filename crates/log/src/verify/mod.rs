@@ -45,6 +45,13 @@ pub struct Against<'a> {
 ///
 /// The first violation; or why something could not be read.
 pub fn verify(source: &Source, against: Against<'_>) -> Result<Proof, Stop> {
+    let judged = judge(source, against);
+    // What was read while a server opened the file may be mixed: neither good nor bad.
+    source.read_in_peace()?;
+    judged
+}
+
+fn judge(source: &Source, against: Against<'_>) -> Result<Proof, Stop> {
     let log = source.log();
     let mut tables = Tables::read(source)?;
     let mut index = Index::beside(source.file(), log)?;
@@ -63,7 +70,7 @@ pub fn verify(source: &Source, against: Against<'_>) -> Result<Proof, Stop> {
             index.entry(record, walk)?;
         }
         if let Some(server) = &mut server {
-            server.entry(record, &walk.judge)?;
+            server.entry(record)?;
         }
         if let Some(seen) = &mut seen {
             seen.entry(record, &walk.judge)?;
@@ -81,7 +88,6 @@ pub fn verify(source: &Source, against: Against<'_>) -> Result<Proof, Stop> {
     if let Some(seen) = &mut seen {
         seen.end(walk.last.as_ref())?;
     }
-    source.read_in_peace()?;
     Ok(Proof {
         file: source.file().to_owned(),
         log,

@@ -12,6 +12,8 @@ use crate::source::Source;
 /// The tables, read before the walk: what they say, the journal had then.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tables {
+    /// The last entry when they were read: what came later is not in them.
+    last: i64,
     /// By term: the stamp that it begins after.
     terms: BTreeMap<i64, i64>,
     /// Member and what its clients handed over.
@@ -32,6 +34,7 @@ impl Tables {
         };
         let failed = |error| source.failed(&error);
         Ok(Self {
+            last: source.last()?,
             terms: pairs("SELECT term, after FROM term")
                 .map_err(failed)?
                 .into_iter()
@@ -54,8 +57,7 @@ impl Tables {
         if after.is_some_and(|after| after == record.stamp.get() as i64) {
             return Ok(());
         }
-        // One that began while this was being read is not in it yet, and then none of them is.
-        if after.is_none() && self.terms.is_empty() {
+        if after.is_none() && record.index.0 as i64 > self.last {
             return Ok(());
         }
         let what = match after {

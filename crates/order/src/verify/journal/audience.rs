@@ -39,7 +39,7 @@ fn named(
     for nick in nicks {
         let (owner, _) = members
             .owner(nick)
-            .ok_or(Fault::UnknownNick(nick.clone()).alone())?;
+            .ok_or_else(|| Fault::UnknownNick(nick.clone()).alone())?;
         let found = members.known(owner)?;
         if found.nick != *nick {
             let (nick, held) = (nick.clone(), found.nick.clone());

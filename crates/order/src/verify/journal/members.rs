@@ -45,13 +45,14 @@ impl Members {
     }
 
     pub(super) fn known(&self, member: MemberId) -> Judged<&Member> {
-        self.get(member).ok_or(Fault::UnknownMember(member).alone())
+        self.get(member)
+            .ok_or_else(|| Fault::UnknownMember(member).alone())
     }
 
     pub(super) fn known_mut(&mut self, member: MemberId) -> Judged<&mut Member> {
         self.list
             .get_mut(member.0 as usize)
-            .ok_or(Fault::UnknownMember(member).alone())
+            .ok_or_else(|| Fault::UnknownMember(member).alone())
     }
 
     /// Whose nick this is or was, and since which entry.

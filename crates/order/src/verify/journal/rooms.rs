@@ -39,7 +39,7 @@ impl Rooms {
     pub(super) fn known(&self, recorded: RoomId, name: &RoomName) -> Judged<&Room> {
         let id = self.by_name.get(&name.key()).copied();
         let found = id.and_then(|id| Some((id, self.rooms.get(&id)?)));
-        let (id, room) = found.ok_or(Fault::UnknownRoom(name.clone()).alone())?;
+        let (id, room) = found.ok_or_else(|| Fault::UnknownRoom(name.clone()).alone())?;
         if id != recorded {
             let (name, expected) = (name.clone(), id);
             let fault = Fault::RoomNumber {
