@@ -51,7 +51,7 @@ use lamparina_protocol::{
 
 use crate::effect::Effect;
 use crate::entry::{Action, Entry};
-use crate::record::{Lasting, Recorded};
+use crate::record::{Lasting, Recorded, RoomId};
 use members::{Members, Session};
 use newest::Newest;
 use refusal::Refusal;
@@ -198,6 +198,11 @@ impl Sequenced {
         self.rooms
             .iter()
             .map(|room| (&room.name, room.members.len()))
+    }
+
+    /// All rooms by number, each with its members in ascending order.
+    pub fn rooms_by_id(&self) -> impl Iterator<Item = (RoomId, &Arc<[MemberId]>)> {
+        self.rooms.by_id().map(|(id, room)| (id, &room.members))
     }
 
     /// A room's members, in ascending order.

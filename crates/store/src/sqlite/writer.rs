@@ -17,6 +17,7 @@ use super::row::Text;
 use super::schema::{self, Meta};
 use crate::chain::Chainer;
 use crate::code::Encoder;
+use crate::index::{Behind, Snapshot};
 use crate::traits::{AppendError, Chain, Journal, Position, TermBegan};
 
 /// How long a batch waits for another program that writes in the file.
@@ -53,6 +54,7 @@ pub struct SqliteJournal {
     failed: Option<String>,
     encoder: Encoder,
     chainer: Chainer,
+    behind: Option<Behind>,
     // In this order: the thread ends, the connection closes, then another server may come.
     checkpointer: Checkpointer,
     connection: Connection,
@@ -111,10 +113,16 @@ impl SqliteJournal {
             failed: None,
             encoder: Encoder::default(),
             chainer: Chainer::default(),
+            behind: None,
             checkpointer,
             connection,
             _lock: lock,
         })
+    }
+
+    /// Fills the derived file behind every batch from now on.
+    pub(crate) fn follow(&mut self, behind: Behind) {
+        self.behind = Some(behind);
     }
 
     /// Where the journal ends.
@@ -149,6 +157,9 @@ impl SqliteJournal {
             Ok((tip, bytes)) => {
                 self.tip = tip;
                 self.checkpointer.written(bytes, &self.connection);
+                if let Some(behind) = &self.behind {
+                    behind.appended(tip.index);
+                }
                 Ok(())
             }
             Err(fault) => Err(self.undo(fault)),
@@ -213,7 +224,18 @@ impl Journal for SqliteJournal {
         self.transact(records, positions, None)
     }
 
-    fn keep_snapshot(&mut self, _at: LogIndex, _state: Vec<u8>) {}
+    fn keep_snapshot(&mut self, at: LogIndex, state: Vec<u8>) {
+        // Of the entry that was stored last: no other chain is at hand.
+        if let Some(behind) = &self.behind
+            && at == self.tip.index
+        {
+            behind.keep_snapshot(Snapshot {
+                index: at,
+                chain: self.tip.chain,
+                state,
+            });
+        }
+    }
 }
 
 /// Why a batch was not written.
