@@ -8,10 +8,12 @@
 //! | [`sequenced`] | the machine between them |
 //! | [`record`] | what a journal keeps of it |
 //! | [`verify`] | the check that what recipients saw is one order, without trusting the machine |
+//! | [`why`] | cause or arrival: why one message stands before another |
 //!
 //! # Known limitations
 //!
-//! State is in memory: whoever keeps the entries can make it again by applying them.
+//! State is in memory: whoever keeps the records can make it again by replaying them, from a
+//! snapshot or from the first.
 //! [`sequenced`] lists its bounds and what is absent on purpose.
 
 pub mod effect;
@@ -19,8 +21,9 @@ pub mod entry;
 pub mod record;
 pub mod sequenced;
 pub mod verify;
+pub mod why;
 
 pub use effect::{Effect, Recipients};
 pub use entry::{Action, Entry};
 pub use record::{Lasting, LogIndex, Record, Recorded, RecordedMessage, RoomId, To};
-pub use sequenced::Sequenced;
+pub use sequenced::{Mismatch, Sequenced, SnapshotError};

@@ -120,19 +120,27 @@ impl Members {
         let member = MemberId(number);
         self.by_nick.insert(key, member);
         self.by_author.insert(author, member);
-        self.list.push(Member {
-            author,
-            nick,
-            former: Vec::new(),
-            session: Session::Never,
-            epoch,
-            outcomes: Outcomes::default(),
-            since,
-            direct: Lamport::ZERO,
-            rooms: BTreeMap::new(),
-            noted: 0,
-        });
+        self.list
+            .push(Member::new(author, nick, Vec::new(), epoch, since));
         Ok(member)
+    }
+
+    /// All, by number.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Member> {
+        self.list.iter()
+    }
+
+    /// The next member as it was, without a session. Returns whether its key and its nicks were
+    /// free, as they must be.
+    pub(super) fn restore(&mut self, member: Member) -> bool {
+        // `MEMBERS_MAX` fits.
+        let id = MemberId(self.list.len() as u32);
+        let mut free = self.by_author.insert(member.author, id).is_none();
+        for nick in member.former.iter().chain([&member.nick]) {
+            free &= self.by_nick.insert(nick.key(), id).is_none();
+        }
+        self.list.push(member);
+        free
     }
 
     /// Opens or ends a session of a member.
@@ -195,6 +203,28 @@ impl IndexMut<MemberId> for Members {
 }
 
 impl Member {
+    /// A member that never entered, and said and was told nothing.
+    pub(super) fn new(
+        author: AuthorKey,
+        nick: Nick,
+        former: Vec<Nick>,
+        epoch: Epoch,
+        since: Lamport,
+    ) -> Self {
+        Self {
+            author,
+            nick,
+            former,
+            session: Session::Never,
+            epoch,
+            outcomes: Outcomes::default(),
+            since,
+            direct: Lamport::ZERO,
+            rooms: BTreeMap::new(),
+            noted: 0,
+        }
+    }
+
     fn take_nick(&mut self, nick: Nick, key: &NickKey) -> Nick {
         let before = std::mem::replace(&mut self.nick, nick);
         if before.key() != *key {

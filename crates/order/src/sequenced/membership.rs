@@ -105,7 +105,8 @@ impl Sequenced {
         }
     }
 
-    fn set_session(&mut self, member: MemberId, session: Session) {
+    /// Opens or ends a session.
+    pub(super) fn set_session(&mut self, member: MemberId, session: Session) {
         // Noted first, so that it can be taken back.
         self.member_mut(member);
         self.members.set_session(member, session);

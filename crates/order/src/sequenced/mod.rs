@@ -10,6 +10,8 @@
 //! | `say`, `audience` | the judgement of a message: its turn, clock, recipients, stamp |
 //! | `newest` | the last stamp addressed to each member, without touching members |
 //! | `refusal` | every reason to refuse, with its code and its words |
+//! | `replay` | the way back from a journal: everything is judged anew |
+//! | `snapshot`, `source` | the state that lasts as bytes, and back |
 //! | `undo` | how to take a batch back that could not be stored |
 //!
 //! # Sessions
@@ -31,8 +33,11 @@ mod membership;
 mod newest;
 mod outcomes;
 mod refusal;
+mod replay;
 mod rooms;
 mod say;
+mod snapshot;
+mod source;
 mod stub;
 #[cfg(test)]
 mod tests;
@@ -55,6 +60,8 @@ use rooms::Rooms;
 use undo::Undo;
 
 pub use outcomes::OUTCOMES_KEPT;
+pub use replay::Mismatch;
+pub use snapshot::{SNAPSHOT_VERSION, SnapshotError};
 
 /// Members, at most.
 pub const MEMBERS_MAX: u32 = 100_000;

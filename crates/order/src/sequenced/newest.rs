@@ -14,6 +14,29 @@ pub(super) struct Newest {
 }
 
 impl Newest {
+    /// The newest message: whose, and its stamp.
+    pub(super) const fn last(&self) -> Option<(MemberId, Lamport)> {
+        self.last
+    }
+
+    /// Who said the newest.
+    pub(super) fn author(&self) -> Option<MemberId> {
+        self.last.map(|(author, _)| author)
+    }
+
+    /// The newest stamp by another author than the newest one's.
+    pub(super) const fn by_another(&self) -> Lamport {
+        self.by_another
+    }
+
+    /// As it was.
+    pub(super) const fn restore(author: MemberId, stamp: Lamport, by_another: Lamport) -> Self {
+        Self {
+            last: Some((author, stamp)),
+            by_another,
+        }
+    }
+
     /// Notes a message by `author`, later than all before.
     pub(super) fn note(&mut self, author: MemberId, stamp: Lamport) {
         if let Some((other, before)) = self.last

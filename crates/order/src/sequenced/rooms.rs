@@ -78,6 +78,16 @@ impl Rooms {
         self.made
     }
 
+    /// So many rooms were ever made.
+    pub(super) fn set_made(&mut self, made: u64) {
+        self.made = made;
+    }
+
+    /// All rooms, by number.
+    pub(super) fn by_number(&self) -> impl Iterator<Item = (RoomId, &Room)> {
+        self.rooms.iter().map(|(id, room)| (*id, room))
+    }
+
     /// Forgets that rooms of this number and later ones were ever made.
     pub(super) fn forget_from(&mut self, made: u64) {
         for room in self.rooms.split_off(&RoomId(made)).into_values() {

@@ -2,7 +2,7 @@
 //! and answered the same ever after; an accepted one gets a stamp above every clock seen here.
 
 use lamparina_protocol::message::{Submit, TEXT_BYTES_MAX};
-use lamparina_protocol::{Epoch, Lamport, MemberId, Pseq};
+use lamparina_protocol::{Audience, Epoch, Lamport, MemberId, Pseq};
 
 use super::audience::Resolved;
 use super::members::Member;
@@ -12,14 +12,33 @@ use super::{Done, Sequenced};
 use crate::effect::{Effect, Recipients};
 use crate::record::{Lasting, Recorded};
 
+/// What of a message is judged.
+pub(super) struct Asked<'a> {
+    pub(super) clock: Lamport,
+    pub(super) seen: Lamport,
+    pub(super) audience: &'a Audience,
+    pub(super) text: &'a str,
+}
+
 /// Where a message stands among those of its author.
-enum Place {
+pub(super) enum Place {
     /// Its turn, in the author's newest epoch or, with `pseq` 1, in a newer one.
     Next,
     /// Answered before.
     Settled(Outcome),
     /// Neither: not judged, and not settled by this.
     Nowhere(Refusal),
+}
+
+impl<'a> Asked<'a> {
+    fn of(message: &'a Submit) -> Self {
+        Self {
+            clock: message.clock,
+            seen: message.seen,
+            audience: &message.audience,
+            text: &message.text,
+        }
+    }
 }
 
 impl Sequenced {
@@ -42,7 +61,7 @@ impl Sequenced {
                 refusal.effect(Some(member), Some((epoch, pseq))),
                 self.clock_moved(head),
             ),
-            Place::Next => match self.judge(member, &message, head) {
+            Place::Next => match self.judge(member, &Asked::of(&message), head) {
                 Ok((stamp, resolved)) => self.accept(member, stamp, resolved, message),
                 Err(refusal) => {
                     let code = refusal.code();
@@ -70,7 +89,7 @@ impl Sequenced {
     /// Lamport's rule for receiving: the order's clock takes the maximum, of refused and repeated
     /// messages too. Their author's clock has ticked for each, so what it sent behind them stays
     /// honest. A clock more than one ahead is no honest one and moves nothing.
-    fn receive(&mut self, clock: Lamport) {
+    pub(super) fn receive(&mut self, clock: Lamport) {
         if !is_ahead(clock, self.head) {
             self.head = self.head.max(clock);
         }
@@ -78,10 +97,10 @@ impl Sequenced {
 
     /// The stamp and the audience of a message whose turn it is. `head` is the order's clock
     /// before it took this message's.
-    fn judge(
+    pub(super) fn judge(
         &self,
         member: MemberId,
-        message: &Submit,
+        message: &Asked<'_>,
         head: Lamport,
     ) -> Result<(Lamport, Resolved), Refusal> {
         let (clock, seen) = (message.clock, message.seen);
@@ -97,7 +116,7 @@ impl Sequenced {
             bytes if bytes > TEXT_BYTES_MAX => return Err(Refusal::TextTooLong(bytes)),
             _ => {}
         }
-        let resolved = self.resolve(member, &message.audience)?;
+        let resolved = self.resolve(member, message.audience)?;
         let stamp = head.after(clock).ok_or(Refusal::EndOfTime)?;
         Ok((stamp, resolved))
     }
@@ -110,15 +129,31 @@ impl Sequenced {
         message: Submit,
     ) -> Done {
         let to = resolved.to();
+        self.take_place(member, message.epoch, stamp, &resolved);
+        let from = self.members[member].nick.clone();
+        let effect = Effect::Stamped {
+            member,
+            from,
+            stamp,
+            audience: resolved.audience,
+            recipients: resolved.recipients,
+            message,
+        };
+        (effect, Some(Lasting::Message(to)))
+    }
+
+    /// Gives the author's next message its stamp, and notes it for its recipients.
+    pub(super) fn take_place(
+        &mut self,
+        member: MemberId,
+        epoch: Epoch,
+        stamp: Lamport,
+        resolved: &Resolved,
+    ) {
         self.head = stamp;
         self.last_stamp = stamp;
-        self.settle(member, message.epoch, Ok(stamp));
-        let Resolved {
-            audience,
-            recipients,
-            room,
-        } = resolved;
-        match &recipients {
+        self.settle(member, epoch, Ok(stamp));
+        match &resolved.recipients {
             Recipients::AllExcept(_) => self.all.note(member, stamp),
             Recipients::Members(members) => {
                 members
@@ -126,25 +161,15 @@ impl Sequenced {
                     .for_each(|to| self.member_mut(*to).direct = stamp);
             }
             Recipients::MembersExcept { .. } => {
-                if let Some(room) = room {
+                if let Some(room) = resolved.room {
                     self.room_mut(room).newest.note(member, stamp);
                 }
             }
         }
-        let from = self.members[member].nick.clone();
-        let effect = Effect::Stamped {
-            member,
-            from,
-            stamp,
-            audience,
-            recipients,
-            message,
-        };
-        (effect, Some(Lasting::Message(to)))
     }
 
     /// Settles the author's next message, the first one of a newer epoch included.
-    fn settle(&mut self, member: MemberId, epoch: Epoch, outcome: Outcome) {
+    pub(super) fn settle(&mut self, member: MemberId, epoch: Epoch, outcome: Outcome) {
         if self.members[member].epoch != epoch {
             self.begin_epoch(member, epoch);
         }
@@ -153,11 +178,11 @@ impl Sequenced {
 }
 
 /// An honest clock was at most `head` when its author ticked it.
-fn is_ahead(clock: Lamport, head: Lamport) -> bool {
+pub(super) fn is_ahead(clock: Lamport, head: Lamport) -> bool {
     head.tick().is_some_and(|next| clock > next)
 }
 
-fn place(author: &Member, epoch: Epoch, pseq: Pseq) -> Place {
+pub(super) fn place(author: &Member, epoch: Epoch, pseq: Pseq) -> Place {
     if epoch < author.epoch {
         return Place::Nowhere(Refusal::StaleEpoch {
             epoch,

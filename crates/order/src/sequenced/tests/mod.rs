@@ -5,6 +5,8 @@ mod members;
 mod messages;
 mod random;
 mod records;
+mod replay;
+mod snapshot;
 mod undo;
 
 use lamparina_protocol::message::{RefusalCode, Submit};

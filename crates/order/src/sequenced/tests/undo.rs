@@ -7,7 +7,7 @@ const SEEDS: u64 = 300;
 const SCOPES: usize = 24;
 
 /// Everything but what is kept to take a batch back.
-fn state(order: &Sequenced) -> String {
+pub(super) fn state(order: &Sequenced) -> String {
     let mut order = order.clone();
     order.undo = Undo::default();
     for number in 0..order.members.len() {

@@ -4,6 +4,8 @@
 //! An answer takes one to three bytes as a rule: an author's stamps only grow, so the distance
 //! to the one before is enough. Silent authors cost nothing but the empty table.
 
+mod coded;
+
 use std::collections::VecDeque;
 
 use lamparina_protocol::message::RefusalCode;
