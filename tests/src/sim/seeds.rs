@@ -6,6 +6,8 @@
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
+use super::world::POINTS;
+
 /// A run is repeated for every so many seeds, to see the same bytes.
 const TWICE_EVERY: u64 = 8;
 
@@ -46,6 +48,10 @@ pub struct Figures {
     pub connections: u64,
     /// Gaps that were told.
     pub gaps: u64,
+    /// Power cuts, by [`Point`](super::world::Point).
+    pub cuts: [u64; POINTS],
+    /// Times when a disk was full.
+    pub fulls: u64,
     /// Seconds of virtual time.
     pub seconds: u64,
 }
@@ -58,12 +64,12 @@ fn number(name: &str) -> Option<u64> {
     )
 }
 
-/// Runs `count` seeds: those from `part * count` on, so that the parts of a test run different ones.
+/// Runs `count` seeds, and gives what they did: those from `part * count` on, so that the parts of a test run different ones.
 ///
 /// # Panics
 ///
 /// With the seed's own panic, after its number and last steps were printed.
-pub fn run<R: Run>(test: impl Display, part: u64, count: u64) {
+pub fn run<R: Run>(test: impl Display, part: u64, count: u64) -> Figures {
     let (first, count) = match number("LAMPARINA_SEED") {
         Some(only) => (only, 1),
         None => {
@@ -80,6 +86,7 @@ pub fn run<R: Run>(test: impl Display, part: u64, count: u64) {
         }
     }
     println!("{test}: {sum:?}");
+    sum
 }
 
 fn one<R: Run>(test: &impl Display, seed: u64, sum: &mut Figures) -> u64 {
