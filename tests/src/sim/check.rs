@@ -91,6 +91,8 @@ pub struct Check {
     pub bytes: u64,
     /// Refusals checked.
     pub refusals: u64,
+    /// Those for want of room among them.
+    pub turned_away: u64,
     /// Gaps told.
     pub gaps: u64,
 }
@@ -312,6 +314,7 @@ impl Check {
             });
         }
         self.refusals += 1;
+        self.turned_away += u64::from(code == RefusalCode::StorageFull.name());
         self.settle(name, code.to_owned())
     }
 
@@ -396,6 +399,7 @@ impl Check {
         let people = self.viewers.len();
         let (delivered, bytes) = (self.delivered, self.bytes);
         let (gaps, refusals) = (self.gaps, self.refusals);
+        let turned_away = self.turned_away;
         *self = Self {
             said: std::mem::take(&mut self.said),
             names: std::mem::take(&mut self.names),
@@ -403,6 +407,7 @@ impl Check {
             bytes,
             gaps,
             refusals,
+            turned_away,
             ..Self::new(people)
         };
         for said in self.said.values_mut() {

@@ -42,6 +42,8 @@ pub struct Figures {
     pub bytes: u64,
     /// Messages refused, in words.
     pub refused: u64,
+    /// Messages for which there was no room on the disk, in words.
+    pub turned_away: u64,
     /// Clients that began, for the first time or after a crash.
     pub lives: u64,
     /// Connections made.

@@ -469,6 +469,7 @@ impl Run for World {
         sum.connections += self.connections;
         sum.gaps += self.check.gaps;
         sum.refused += self.check.refusals;
+        sum.turned_away += self.check.turned_away;
         sum.lives += self.lives;
         sum.bytes += self.check.bytes;
         if let Some(power) = &self.power {

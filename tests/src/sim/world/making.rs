@@ -24,6 +24,9 @@ use super::{Due, Person, Power, Stage, UNIX_AT_ZERO, World};
 /// Items that a tail holds in worlds where it is short.
 const SHORT_TAIL: std::ops::Range<u64> = 10..400;
 
+/// The longest texts where the journal is read again and again.
+const LARGE_HERE: usize = 4_000;
+
 /// The world of `seed`.
 pub(super) fn world(seed: u64) -> World {
     let mut dice = Dice::new(seed, 1);
@@ -92,6 +95,7 @@ pub(super) fn cutting(seed: u64, wrong: Wrong) -> World {
     let started = world.server.start(&mut world.check, Fate::Stored);
     started.expect("this disk does not fail");
     for person in &mut world.people {
+        person.large = person.large.min(LARGE_HERE);
         if dice.percent(75) {
             person.weather = weather::mild(&mut dice);
         }
