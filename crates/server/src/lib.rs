@@ -36,6 +36,7 @@
 
 mod client;
 mod config;
+mod directory;
 mod doorbell;
 mod durable;
 pub mod hub;
@@ -43,6 +44,7 @@ pub mod limits;
 mod listen;
 pub mod logger;
 mod ordering;
+pub mod reading;
 pub mod sequencer;
 mod server;
 pub mod session;

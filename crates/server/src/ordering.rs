@@ -117,6 +117,7 @@ impl<'a> Orderer<'a> {
             let (from, to) = (from.as_str(), to.as_str());
             self.shared.config.log.event(LogEvent::Renamed { from, to });
         }
+        self.shared.members.note(&applied.records);
         let told = self.hub.keep(applied);
         self.shared.set_order_clock(self.hub.clock());
         if let Some(told) = told {

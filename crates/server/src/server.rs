@@ -13,12 +13,14 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::config::ServerConfig;
+use crate::directory::Members;
 use crate::durable::Durable;
 use crate::hub::Hub;
 use crate::listen;
 use crate::logger::LogEvent;
 use crate::ordering::Orderer;
-use crate::shared::Shared;
+use crate::reading::{Directory, Readers};
+use crate::shared::{Log, Shared};
 
 /// Time for clients to hear goodbye when the server closes; then their connections are cut.
 pub const GOODBYE_WITHIN: Duration = Duration::from_secs(5);
@@ -99,7 +101,9 @@ impl Server {
             Some(durable) => durable,
             None => Durable::nowhere()?,
         };
-        let shared = Arc::new(Shared::new(self.config, durable.log, durable.term));
+        let mut durable = durable;
+        let log = start_reading(&mut durable)?;
+        let shared = Arc::new(Shared::new(self.config, log));
         let (ordering, mut ended) = start_ordering(&shared, durable)?;
         let (closing, closed) = watch::channel(false);
         let mut accepting = JoinSet::new();
@@ -194,6 +198,25 @@ fn log_started(shared: &Shared, listener: &TcpListener) {
     }
 }
 
+/// Starts the threads that read what is stored.
+fn start_reading(durable: &mut Durable) -> io::Result<Log> {
+    let members = Arc::new(Members::of(&durable.state));
+    let directory: Arc<dyn Directory> = members.clone();
+    let readers = std::mem::take(&mut durable.readers);
+    let readers = match readers.is_empty() {
+        true => None,
+        // They end by themselves when nobody can ask any more.
+        false => Some(Readers::start(readers, &directory)?.0),
+    };
+    Ok(Log {
+        id: durable.log,
+        term: durable.term,
+        terms: std::mem::take(&mut durable.terms).into(),
+        members,
+        readers,
+    })
+}
+
 /// Starts the thread that orders; the second value says when it has ended.
 fn start_ordering(
     shared: &Arc<Shared>,
@@ -204,7 +227,8 @@ fn start_ordering(
     let runtime = Handle::current();
     let thread = std::thread::Builder::new().name("ordering".to_owned());
     let thread = thread.spawn(move || {
-        let hub = Hub::resume(durable.state, durable.last_index, durable.positions);
+        let mut hub = Hub::resume(durable.state, durable.last_index, durable.positions);
+        hub.follow_recent(&durable.recent);
         let ordered = Orderer::new(&shared, hub, durable.journal).run(&runtime);
         if ordered.is_err() {
             shared.fail();

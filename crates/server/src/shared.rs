@@ -4,14 +4,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use lamparina_protocol::{Lamport, LogId, Term};
+use lamparina_store::TermBegan;
 use lamparina_transport::Clock;
 
 use crate::config::ServerConfig;
+use crate::directory::Members;
 use crate::doorbell::Doorbells;
 use crate::hub::ConnectionId;
 use crate::limits::Limits;
+use crate::reading::Readers;
 use crate::sequencer::{Embedded, Sequencer};
 use crate::tail::Tail;
+
+/// The log that is ordered.
+pub(crate) struct Log {
+    pub(crate) id: LogId,
+    pub(crate) term: Term,
+    pub(crate) terms: Arc<[TermBegan]>,
+    pub(crate) members: Arc<Members>,
+    pub(crate) readers: Option<Readers>,
+}
 
 /// What all tasks of one server hold in common.
 pub(crate) struct Shared {
@@ -23,6 +35,10 @@ pub(crate) struct Shared {
     pub(crate) tail: Tail,
     pub(crate) bells: Doorbells,
     pub(crate) sequencer: Arc<dyn Sequencer>,
+    /// The way to the store, where there is one.
+    pub(crate) readers: Option<Readers>,
+    pub(crate) terms: Arc<[TermBegan]>,
+    pub(crate) members: Arc<Members>,
     /// The order's clock after the newest batch.
     order_clock: AtomicU64,
     closing: AtomicBool,
@@ -31,15 +47,18 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(config: ServerConfig, log_id: LogId, term: Term) -> Self {
+    pub(crate) fn new(config: ServerConfig, log: Log) -> Self {
         Self {
-            log_id,
-            term,
+            log_id: log.id,
+            term: log.term,
             clock: Clock::start(),
             limits: Limits::new(config.connections_max, config.connections_per_address_max),
             tail: Tail::new(config.tail_bytes, config.tail_items),
             bells: Doorbells::default(),
             sequencer: Arc::new(Embedded::new()),
+            readers: log.readers,
+            terms: log.terms,
+            members: log.members,
             order_clock: AtomicU64::new(0),
             closing: AtomicBool::new(false),
             failed: AtomicBool::new(false),

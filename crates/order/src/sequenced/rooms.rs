@@ -45,6 +45,11 @@ impl Rooms {
             .filter_map(|room| self.rooms.get(room))
     }
 
+    /// All rooms, by number.
+    pub(super) fn by_id(&self) -> impl Iterator<Item = (RoomId, &Room)> {
+        self.rooms.iter().map(|(id, room)| (*id, room))
+    }
+
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.rooms.len()
@@ -112,24 +117,21 @@ impl Rooms {
         let room = &mut self[room];
         let place = room.members.partition_point(|other| *other < member);
         let (before, after) = room.members.split_at(place);
-        room.members = before
-            .iter()
-            .chain([&member])
-            .chain(after)
-            .copied()
-            .collect();
+        // Whole slices: a list of thousands is copied, not walked.
+        room.members = [before, &[member], after].concat().into();
         Arc::clone(&room.members)
     }
 
     /// Removes a member; a room without members is no more. Returns the room as it was.
     pub(super) fn remove(&mut self, id: RoomId, member: MemberId) -> Room {
         let before = self[id].clone();
-        let others = before
-            .members
-            .iter()
-            .copied()
-            .filter(|other| *other != member);
-        self[id].members = others.collect();
+        let place = before.members.partition_point(|other| *other < member);
+        let (earlier, rest) = before.members.split_at(place);
+        let later = match rest.split_first() {
+            Some((first, later)) if *first == member => later,
+            _ => rest,
+        };
+        self[id].members = [earlier, later].concat().into();
         if self[id].members.is_empty() {
             self.rooms.remove(&id);
             self.by_name.remove(&before.name.key());

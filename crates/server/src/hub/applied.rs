@@ -157,7 +157,8 @@ impl Hub {
                         member: *member,
                         messages,
                     };
-                    builder.reply(connection, super::What::Reply, &receipts);
+                    // Unasked, so it answers nothing.
+                    builder.reply(connection, super::What::Event { except: None }, &receipts);
                 }
             }
         }
@@ -194,6 +195,18 @@ impl Hub {
         let batch = builder.finish(self.roster.bytes_made())?;
         let rings = self.rings(&batch);
         Some((batch, rings))
+    }
+
+    /// Follows the newest messages of an order that goes on, as far as nobody has them yet.
+    pub fn follow_recent(&mut self, recent: &[Record]) {
+        for record in recent {
+            self.follow(record);
+        }
+        // Who had them before is counted, and nobody is told again.
+        for member in (0..self.order.members_len() as u32).map(MemberId) {
+            let consumed = self.positions.of(member);
+            self.receipts.consumed(member, Lamport::ZERO, consumed);
+        }
     }
 
     /// A message to few is followed on its way.

@@ -143,15 +143,15 @@ impl Builder {
         }
     }
 
-    /// An event for some.
-    pub(super) fn tell(&mut self, event: &ToClient, recipients: &Recipients) {
-        let index = self.data(What::Event { except: None }, event);
+    /// What `by` asked for, for some.
+    pub(super) fn tell_done(&mut self, event: &ToClient, by: MemberId, recipients: &Recipients) {
+        let index = self.data(What::Done { by }, event);
         self.address(index, recipients);
     }
 
-    /// An event for one member.
+    /// What `member` asked for, for that one alone.
     pub(super) fn tell_member(&mut self, event: &ToClient, member: MemberId) {
-        let index = self.data(What::Event { except: None }, event);
+        let index = self.data(What::Done { by: member }, event);
         self.members.push((member, index));
     }
 

@@ -193,7 +193,7 @@ fn tell_room(event: &ToClient, member: MemberId, recipients: &Recipients, batch:
         Recipients::Members(members) if members.len() > ROOM_TOLD_MAX => {
             batch.tell_member(event, member);
         }
-        _ => batch.tell(event, recipients),
+        _ => batch.tell_done(event, member, recipients),
     }
 }
 

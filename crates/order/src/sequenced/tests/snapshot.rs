@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::random::Dice;
 use super::replay::random;
 use super::undo::state;
 use super::*;
@@ -94,8 +95,14 @@ fn these_are_the_bytes() {
 /// Bytes may be refused, or be the one form of what they say; anything else is a fault.
 fn harmless(bytes: &[u8]) -> bool {
     match Sequenced::from_bytes(bytes) {
-        Ok(order) => {
+        Ok(mut order) => {
             assert_eq!(order.to_bytes(), bytes);
+            // What was accepted can be gone on with.
+            let mut dice = Dice(bytes.len() as u64);
+            for _ in 0..12 {
+                let entry = dice.entry(&order);
+                apply(&mut order, entry);
+            }
             true
         }
         Err(error) => {

@@ -1,0 +1,96 @@
+//! Why a store cannot be opened, and what to do about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use lamparina_order::LogIndex;
+use rusqlite::ErrorCode;
+
+use crate::traits::ReadError;
+
+/// A store that cannot be opened. It is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A server has it.
+    #[error(
+        "another server uses the store in {0}: stop that one, or give this one another folder with --data"
+    )]
+    Locked(PathBuf),
+    /// There is none.
+    #[error("there is no store at {0}: give the folder of a server, or its file lamparina.db")]
+    Missing(PathBuf),
+    /// A folder or file that cannot be used.
+    #[error(
+        "cannot use {0} ({1}): make it readable and writable for this user, or give another place"
+    )]
+    Permission(PathBuf, String),
+    /// Anything else of the file system.
+    #[error("cannot use {0} ({1}): check the disk and the path")]
+    Io(PathBuf, String),
+    /// No SQLite database.
+    #[error(
+        "{0} is not a database ({1}): move it away to begin anew, or put a backup in its place with restore"
+    )]
+    NotADatabase(PathBuf, String),
+    /// A database, and of another program.
+    #[error(
+        "{0} is a database of another program (application id {1:#010x}): move it away, or give another folder with --data"
+    )]
+    Foreign(PathBuf, i32),
+    /// Of a newer version.
+    #[error(
+        "{path} has version {found} of the journal's tables, and this program knows versions up to {known}: use a newer one"
+    )]
+    Newer {
+        /// Which file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The newest one known here.
+        known: i64,
+    },
+    /// No room to begin with.
+    #[error("no room for {0} ({1}): make room on that disk and start again")]
+    Full(PathBuf, String),
+    /// What it holds is not what was written.
+    #[error(
+        "entry {0} of the journal is damaged ({1}): run lamparina-log verify, or restore a backup"
+    )]
+    Damaged(LogIndex, String),
+}
+
+impl OpenError {
+    pub(crate) fn io(path: &Path, error: &io::Error) -> Self {
+        let (path, words) = (path.to_owned(), error.to_string());
+        match error.kind() {
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                Self::Permission(path, words)
+            }
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full(path, words),
+            io::ErrorKind::NotFound => Self::Missing(path),
+            _ => Self::Io(path, words),
+        }
+    }
+
+    pub(crate) fn sqlite(path: &Path, error: &rusqlite::Error) -> Self {
+        let (path, words) = (path.to_owned(), error.to_string());
+        match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+                Self::NotADatabase(path, words)
+            }
+            Some(ErrorCode::PermissionDenied | ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {
+                Self::Permission(path, words)
+            }
+            Some(ErrorCode::DiskFull) => Self::Full(path, words),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked(path),
+            _ => Self::Io(path, words),
+        }
+    }
+
+    pub(crate) fn reading(path: &Path, error: ReadError) -> Self {
+        match error {
+            ReadError::Failed(words) => Self::Io(path.to_owned(), words),
+            ReadError::Damaged(index, words) => Self::Damaged(index, words),
+        }
+    }
+}

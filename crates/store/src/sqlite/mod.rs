@@ -1,0 +1,35 @@
+//! The journal as a SQLite database, `lamparina.db` in the data folder. A batch is one
+//! transaction, synced before it counts as stored.
+//!
+//! | file | keeps |
+//! |---|---|
+//! | `files` | the folder and the file, for their owner only |
+//! | `lock` | one server for each store |
+//! | `schema` | tables, their version, and how older ones become today's |
+//! | `error` | why a store cannot be opened, and what to do |
+//! | `writer` | all of a batch or nothing, and nothing any more after a failure |
+//! | `checkpoint` | the write-ahead log into the database, beside the writer |
+//! | `row` | rows of the table as columns |
+//! | `reader`, `search` | what is durable, beside the writer |
+//! | `read_only` | a store for reading, whatever became of its server |
+//! | `open` | a store for a server: locked, replayed, in a new term |
+
+mod checkpoint;
+mod error;
+mod files;
+mod lock;
+mod open;
+mod reader;
+mod row;
+mod schema;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::OpenError;
+pub use files::{DATABASE, INDEX, LOCK};
+pub use lock::Lock;
+pub use open::{Opened, RECENT_MAX, open};
+pub use reader::SqliteReader;
+pub use writer::{SqliteJournal, Tip};

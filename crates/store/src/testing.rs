@@ -1,0 +1,134 @@
+//! Records for this crate's tests.
+
+use std::sync::Arc;
+
+use lamparina_order::{LogIndex, Record, Recorded, RecordedMessage, RoomId, To};
+use lamparina_protocol::message::RefusalCode;
+use lamparina_protocol::{
+    Audience, AuthorKey, Epoch, Lamport, MemberId, Nick, Pseq, RoomName, Term, UnixMicros,
+};
+use proptest::prelude::*;
+
+pub(crate) fn record(index: u64, stamp: u64, event: Recorded) -> Record {
+    Record {
+        index: LogIndex(index),
+        at: UnixMicros(1_000_000 + index),
+        stamp: Lamport::new(stamp),
+        event,
+    }
+}
+
+/// A message to all.
+pub(crate) fn message(member: u32, pseq: u64, stamp: u64, text: &str) -> RecordedMessage {
+    RecordedMessage {
+        member: MemberId(member),
+        from: format!("m{member}").try_into().unwrap(),
+        epoch: Epoch(1),
+        pseq: Pseq(pseq),
+        clock: Lamport::new(stamp.saturating_sub(1)),
+        seen: Lamport::new(stamp.saturating_sub(2)),
+        sent_at: UnixMicros(9),
+        audience: Audience::All,
+        to: To::All,
+        text: text.to_owned(),
+    }
+}
+
+fn nick() -> impl Strategy<Value = Nick> {
+    prop_oneof![Just("ana"), Just("bob"), Just("zoë"), Just("علی")]
+        .prop_map(|name| name.try_into().unwrap())
+}
+
+fn room() -> impl Strategy<Value = RoomName> {
+    prop_oneof![Just("lab"), Just("küche")].prop_map(|name| name.try_into().unwrap())
+}
+
+fn addressed() -> impl Strategy<Value = (Audience, To)> {
+    let members = || {
+        proptest::collection::btree_set(any::<u32>(), 0..5).prop_map(|members| {
+            To::Members(members.into_iter().map(MemberId).collect::<Arc<[_]>>())
+        })
+    };
+    prop_oneof![
+        Just((Audience::All, To::All)),
+        (room(), any::<u64>())
+            .prop_map(|(name, room)| (Audience::Room(name), To::Room(RoomId(room)))),
+        (nick(), members()).prop_map(|(nick, to)| (Audience::Unicast(nick), to)),
+        (proptest::collection::vec(nick(), 1..5), members())
+            .prop_map(|(nicks, to)| (Audience::Multicast(nicks), to)),
+    ]
+}
+
+fn any_message() -> impl Strategy<Value = RecordedMessage> {
+    let numbers = any::<(u32, u64, u64, u64, u64, u64)>();
+    (numbers, nick(), addressed(), ".{0,40}").prop_map(|(n, from, (audience, to), text)| {
+        RecordedMessage {
+            member: MemberId(n.0),
+            from,
+            epoch: Epoch(n.1),
+            pseq: Pseq(n.2),
+            clock: Lamport::new(n.3),
+            seen: Lamport::new(n.4),
+            sent_at: UnixMicros(n.5),
+            audience,
+            to,
+            text,
+        }
+    })
+}
+
+fn any_event() -> impl Strategy<Value = Recorded> {
+    let numbers = any::<(u32, u64, u64, u64)>();
+    let others = (numbers, nick(), nick(), room(), any::<[u8; 32]>(), 0..7);
+    let others = others.prop_map(|(n, nick, to, name, key, which)| {
+        let (member, room) = (MemberId(n.0), RoomId(n.1));
+        match which {
+            0 => Recorded::Began { term: Term(n.0) },
+            1 => Recorded::Clock {
+                clock: Lamport::new(n.1),
+            },
+            2 => Recorded::Claimed {
+                member,
+                author: AuthorKey(key),
+                epoch: Epoch(n.1),
+                nick,
+            },
+            3 => Recorded::Renamed {
+                member,
+                from: nick,
+                to,
+            },
+            4 => Recorded::RoomJoined {
+                member,
+                nick,
+                room,
+                name,
+            },
+            5 => Recorded::RoomLeft {
+                member,
+                nick,
+                room,
+                name,
+            },
+            _ => Recorded::Refused {
+                member,
+                epoch: Epoch(n.1),
+                pseq: Pseq(n.2),
+                clock: Lamport::new(n.3),
+                code: RefusalCode::Gap,
+            },
+        }
+    });
+    prop_oneof![any_message().prop_map(Recorded::Message), others]
+}
+
+/// Any record that a journal can hold.
+pub(crate) fn any_record() -> impl Strategy<Value = Record> {
+    let numbers = (0..1_u64 << 62, 0..1_u64 << 62, 0..1_u64 << 62);
+    (numbers, any_event()).prop_map(|((index, at, stamp), event)| Record {
+        index: LogIndex(index),
+        at: UnixMicros(at),
+        stamp: Lamport::new(stamp),
+        event,
+    })
+}
