@@ -6,7 +6,8 @@ use lamparina_protocol::control::Welcome;
 use lamparina_protocol::frame::{FrameType, SharedBody};
 use lamparina_protocol::link::{CloseReason, Event, Input as LinkInput, Link, LinkConfig, Output};
 use lamparina_protocol::link::{LinkStats, SendError, Terms};
-use lamparina_protocol::{Instant, Lamport, LogId};
+use lamparina_protocol::message::ToClient;
+use lamparina_protocol::{Instant, Lamport, LogId, Term, codec};
 use lamparina_server::hub::{Asked, ConnectionId};
 use lamparina_server::session::{self, Act, Outbox, Session, SessionConfig};
 use lamparina_server::tail::Tail;
@@ -17,7 +18,10 @@ pub struct Served {
     link: Link,
     session: Session,
     log: LogId,
+    term: Term,
     out: Output,
+    /// What it told since the last step.
+    told: Vec<ToClient>,
     /// The first batch that reaches it since it last looked.
     bell: Option<u64>,
     /// How the link ended.
@@ -31,11 +35,18 @@ pub struct Done {
     pub wire: Vec<Bytes>,
     /// Requests for the order.
     pub asked: Vec<Asked>,
+    /// What was given to the link.
+    pub told: Vec<ToClient>,
 }
 
 impl Served {
     /// A session whose client has not spoken.
-    pub fn new(id: ConnectionId, log: LogId, config: LinkConfig, now: Instant) -> Self {
+    pub fn new(
+        id: ConnectionId,
+        (log, term): (LogId, Term),
+        config: LinkConfig,
+        now: Instant,
+    ) -> Self {
         Self {
             link: Link::respond(config, now),
             session: Session::new(SessionConfig {
@@ -43,7 +54,9 @@ impl Served {
                 ..SessionConfig::without_store(id, log)
             }),
             log,
+            term,
             out: Output::default(),
+            told: Vec::new(),
             bell: None,
             closed: None,
         }
@@ -99,6 +112,7 @@ impl Served {
             }
             let mut outbox = ToLink {
                 link: &mut self.link,
+                told: &mut self.told,
                 now,
             };
             self.session.follow(now, tail, &mut outbox, &mut out);
@@ -112,19 +126,15 @@ impl Served {
         }
         self.link.flush(now, &mut self.out);
         done.wire = std::mem::take(&mut self.out.wire);
+        done.told = std::mem::take(&mut self.told);
         done
     }
 
     fn act(&mut self, now: Instant, act: Act, clock: Lamport) {
         match act {
             Act::Welcome => {
-                let log = self.log;
-                let welcome = Welcome {
-                    log,
-                    term: lamparina_protocol::Term(1),
-                    clock,
-                }
-                .to_bytes();
+                let (log, term) = (self.log, self.term);
+                let welcome = Welcome { log, term, clock }.to_bytes();
                 self.link(now, LinkInput::Accept { welcome });
             }
             Act::Link(input) => self.link(now, input),
@@ -157,6 +167,7 @@ impl Served {
 
 struct ToLink<'a> {
     link: &'a mut Link,
+    told: &'a mut Vec<ToClient>,
     now: Instant,
 }
 
@@ -171,6 +182,12 @@ impl Outbox for ToLink<'_> {
         body: &SharedBody,
         tail: Option<[u8; 8]>,
     ) -> Result<(), SendError> {
-        self.link.send_shared(self.now, kind, body, tail)
+        self.link.send_shared(self.now, kind, body, tail)?;
+        if kind == FrameType::Data {
+            let bytes = [body.bytes(), tail.as_ref().map_or(&[][..], |tail| tail)].concat();
+            let told = codec::decode(&bytes);
+            self.told.push(told.expect("a server says what can be read"));
+        }
+        Ok(())
     }
 }

@@ -4,6 +4,7 @@
 mod ending;
 mod making;
 mod misfortune;
+mod power;
 mod telling;
 
 use std::collections::BTreeMap;
@@ -26,9 +27,12 @@ use super::dice::Dice;
 use super::people::{self, Deed};
 use super::seeds::{Figures, Run};
 use super::served::{Done, Served};
-use super::server::Server;
+use super::server::{Server, Wrong};
 use super::trace::Trace;
 use super::wire::Wire;
+
+pub use power::{POINTS, Point};
+use power::Power;
 
 /// More than any run takes.
 const STEPS_MAX: u64 = 2_000_000;
@@ -41,6 +45,16 @@ const CONTROL_BYTES_MAX: u32 = 64 * 1024;
 enum Due {
     /// The server orders.
     Order,
+    /// What it applied is stored.
+    Stored,
+    /// A point for the next power cut is chosen, or waited for no longer.
+    Power,
+    /// The power goes.
+    Cut,
+    /// And is back.
+    Start,
+    /// There is room on the disk again.
+    Room,
     /// A session's timers and bell.
     Served(u64),
     /// What comes out of a wire.
@@ -85,6 +99,8 @@ struct Person {
     /// None while it is dead.
     client: Option<Client>,
     epoch: Epoch,
+    /// Its messages have had other names in this life.
+    renewed: bool,
     nick: Nick,
     weather: Settings,
     /// What the connection asked for says first.
@@ -113,6 +129,10 @@ pub struct World {
     connections: u64,
     /// The server is closing, before another one takes its place.
     dying: bool,
+    /// The power is gone.
+    off: bool,
+    /// Power cuts, in a world that has them.
+    power: Option<Power>,
     /// Logs that there were.
     logs: u8,
     tail_items: usize,
@@ -127,13 +147,12 @@ pub struct World {
 impl World {
     fn step(&mut self, due: Due) {
         match due {
-            Due::Order => {
-                let rung = self.server.order(&mut self.served, &mut self.check);
-                for id in rung {
-                    let at = self.soon(2_000);
-                    self.agenda.no_later(Due::Served(id), at);
-                }
-            }
+            Due::Order => self.order(),
+            Due::Stored => self.stored(),
+            Due::Power => self.power(),
+            Due::Cut => self.cut_before_append(),
+            Due::Start => self.start(),
+            Due::Room => self.server.disk.set_full(false),
             Due::Served(id) => self.give_served(id, LinkInput::Tick),
             Due::Up(id) => self.take_up(id),
             Due::Down(id) => self.take_down(id),
@@ -147,7 +166,9 @@ impl World {
             Due::Rebirth(who) => self.rebirth(who),
             Due::Calm => self.calm(),
         }
-        if let Some(at) = self.server.due(self.now, self.dice.within(0..1_500)) {
+        if !self.off
+            && let Some(at) = self.server.due(self.now, self.dice.within(0..1_500))
+        {
             self.agenda.no_later(Due::Order, at);
         }
     }
@@ -159,6 +180,9 @@ impl World {
     // The server's side of a connection.
 
     fn give_served(&mut self, id: u64, input: LinkInput) {
+        if self.served.contains_key(&id) && self.goes_while_resuming() {
+            return self.power_cut(Point::Resuming);
+        }
         let clock = self.server.clock();
         let Some(served) = self.served.get_mut(&id) else {
             return;
@@ -168,6 +192,8 @@ impl World {
     }
 
     fn served_did(&mut self, id: u64, done: Done) {
+        self.check_told(id, &done.told);
+        let cut = self.goes_between_reads(!done.told.is_empty());
         self.server.ask(done.asked);
         let Some(served) = self.served.get(&id) else {
             return;
@@ -181,12 +207,19 @@ impl World {
             served.deadline().map(|at| at.max(self.now)),
         );
         if let Some(wires) = self.wires.get_mut(&id) {
-            for piece in done.wire {
+            let pieces = match cut {
+                true => self.dice.index(done.wire.len() + 1),
+                false => done.wire.len(),
+            };
+            for piece in done.wire.into_iter().take(pieces) {
                 wires.down.send(self.now, piece, &mut self.trace);
             }
-            if over {
+            if over && !cut {
                 wires.down.close();
             }
+        }
+        if cut {
+            return self.power_cut(Point::BetweenReads);
         }
         if over {
             let served = self.served.remove(&id);
@@ -273,7 +306,7 @@ impl World {
 
     fn dial(&mut self, who: Who) {
         let refused = match self.stage {
-            Stage::Storm | Stage::Calm { .. } if self.dying => true,
+            Stage::Storm | Stage::Calm { .. } if self.dying || self.off => true,
             Stage::Storm => self.dice.percent(10),
             Stage::Calm { .. } => false,
             Stage::Leaving { .. } => true,
@@ -298,7 +331,12 @@ impl World {
         };
         self.served.insert(
             id,
-            Served::new(ConnectionId(id), self.server.log, server, self.now),
+            Served::new(
+                ConnectionId(id),
+                (self.server.log, self.server.term),
+                server,
+                self.now,
+            ),
         );
         let weather = &self.people[who].weather;
         let [up, down] = making::wires(weather, id);
@@ -368,6 +406,38 @@ fn check_measures((terms, stats): (Terms, LinkStats)) {
     assert!(stats.in_flight_bytes <= bytes, "{stats:?}");
 }
 
+/// The world of a seed whose server loses power again and again.
+pub struct Cutting(World);
+
+impl Cutting {
+    /// The same with a broken server.
+    pub fn broken(seed: u64, wrong: Wrong) -> Self {
+        Self(making::cutting(seed, wrong))
+    }
+}
+
+impl Run for Cutting {
+    fn new(seed: u64) -> Self {
+        Self::broken(seed, Wrong::Nothing)
+    }
+
+    fn run(&mut self) {
+        self.0.run();
+    }
+
+    fn digest(&self) -> u64 {
+        self.0.digest()
+    }
+
+    fn count(&self, sum: &mut Figures) {
+        self.0.count(sum);
+    }
+
+    fn last_steps(&self) -> String {
+        self.0.last_steps()
+    }
+}
+
 impl Run for World {
     fn new(seed: u64) -> Self {
         making::world(seed)
@@ -399,8 +469,15 @@ impl Run for World {
         sum.connections += self.connections;
         sum.gaps += self.check.gaps;
         sum.refused += self.check.refusals;
+        sum.turned_away += self.check.turned_away;
         sum.lives += self.lives;
         sum.bytes += self.check.bytes;
+        if let Some(power) = &self.power {
+            for (sum, cuts) in sum.cuts.iter_mut().zip(power.cuts) {
+                *sum += cuts;
+            }
+            sum.fulls += power.fulls;
+        }
         sum.seconds += self.now.as_micros() / 1_000_000;
     }
 
