@@ -22,7 +22,7 @@ use crate::traits::{AppendError, Chain, Journal, Position, TermBegan};
 /// How long a batch waits for another program that writes in the file.
 pub(crate) const BUSY_WAIT: Duration = Duration::from_secs(5);
 /// Bytes of a page, for new files.
-pub(crate) const PAGE_BYTES: u64 = 4096;
+pub(crate) const PAGE_BYTES: u64 = 8192;
 /// Bytes of pages that a connection keeps in memory.
 const CACHE_KIB: i64 = 8 << 10;
 /// Bytes of a row beside its text and detail, roughly: for what the log holds.
