@@ -1,5 +1,7 @@
 //! The command line.
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand};
 
 use crate::mark::MARK_BYTES;
@@ -12,6 +14,10 @@ Examples:
   lamparina-bench pingpong --json
   lamparina-bench idle --connections 15000
   lamparina-bench all
+  lamparina-bench durable
+  lamparina-bench durable --sparse --data-in /srv
+  lamparina-bench durable --fanout 100
+  lamparina-bench startup --messages 10000000
 
 What the figures mean:
   deliveries/s   messages received by all recipients together, per second
@@ -22,6 +28,10 @@ What the figures mean:
                  saturation it is mostly waiting in the window
   server, load   how busy each side's core was; the one near 100 % is the limit
   of raw         lamparina's figure divided by raw's, median of the rounds' pairs
+  commits/s      messages whose author was told that they are on disk, per second
+  ns/commit      CPU time for each, the server's and (load ns) the load's; what the kernel
+                 does for the disk on threads of its own is in neither
+  p50 .. of them time from sending to the commit, of every message
   KiB each       the server's resident memory for each connection (kernel buffers are
                  not in it)
 
@@ -29,7 +39,11 @@ The raw server is this program in another role: it copies length-prefixed frames
 other connections with large reads and coalesced writes, and does nothing else. Both
 servers are processes of their own, started afresh for every round, in alternation.
 With our protocol every delivery is checked for place, stamp and `prev`, one in 64 also
-for checksum and text. A run in which anything is lost or out of order fails.";
+for checksum and text. A run in which anything is lost or out of order fails.
+
+For `durable` the raw server appends the frames to one plain file, syncs once for all
+that came in a turn of its loop (fdatasync), and only then answers each with 8 bytes.
+For `startup` all that was committed must be known again, also after kill -9.";
 
 /// Measures the Lamparina server on loopback, beside a raw baseline on the same machine.
 #[derive(Debug, Parser)]
@@ -72,7 +86,21 @@ pub(crate) enum Case {
         #[command(flatten)]
         common: Common,
     },
-    /// Each of the four, shortly.
+    /// Messages that are answered once they are on disk: commits in a second, and their time.
+    Durable {
+        #[command(flatten)]
+        durable: DurableOptions,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// The time from starting a server with much on disk until it listens.
+    Startup {
+        #[command(flatten)]
+        startup: StartupOptions,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Fanout, roomchat, pingpong and idle, shortly.
     All {
         #[command(flatten)]
         common: Common,
@@ -80,6 +108,58 @@ pub(crate) enum Case {
     /// The baseline's own process.
     #[command(hide = true)]
     RawServer,
+    /// The baseline's own process when it keeps what it is sent.
+    #[command(hide = true)]
+    RawDurable {
+        /// A new file.
+        file: PathBuf,
+        /// Copies the frames to the others as well.
+        #[arg(long)]
+        copies: bool,
+    },
+}
+
+/// What `durable` measures.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DurableOptions {
+    /// Connections that send.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    pub(crate) authors: u16,
+    /// Messages of one author that wait for their commit, at most.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=16_000))]
+    pub(crate) window_each: u32,
+    /// Connections that receive everything; with none, all is for one who is not there.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=10_000))]
+    pub(crate) fanout: u16,
+    /// One author, one message at a time.
+    #[arg(long, conflicts_with_all = ["authors", "window_each", "fanout"])]
+    pub(crate) sparse: bool,
+    /// A folder on the disk to be measured [default: the folder for temporary files].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_in: Option<PathBuf>,
+}
+
+/// What `startup` measures.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct StartupOptions {
+    /// Messages on disk.
+    #[arg(long, default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) messages: u64,
+    /// Messages more before each crash.
+    #[arg(long, default_value_t = 100_000)]
+    pub(crate) crash_after: u64,
+    /// Connections that send them.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    pub(crate) authors: u16,
+    /// Messages of one author that wait for their commit, at most.
+    #[arg(long, default_value_t = 1_024, value_parser = clap::value_parser!(u32).range(1..=16_000))]
+    pub(crate) window_each: u32,
+    /// Has the kernel forget the files before each start, as after a reboot.
+    #[arg(long)]
+    pub(crate) cold: bool,
+    /// A folder on the disk to be measured [default: the folder for temporary files].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_in: Option<PathBuf>,
 }
 
 /// What all cases share.
@@ -106,4 +186,20 @@ pub(crate) struct Common {
     /// Prints a JSON object for each round and for the result as well.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Leaves server and load to all cores instead of one for each.
+    #[arg(long)]
+    pub(crate) unpinned: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn options_of_every_case_fit_together() {
+        Cli::command().debug_assert();
+        let told = Cli::try_parse_from(["lamparina-bench", "durable", "--sparse", "--fanout", "3"]);
+        assert!(told.unwrap_err().to_string().contains("cannot be used"));
+    }
 }

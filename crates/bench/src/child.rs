@@ -4,24 +4,27 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::folder::Folder;
 use crate::host::{self, Cores};
 use crate::proc::{self, CpuReading};
 use crate::wire::Fault;
 
-/// The hidden role in which this program is the raw server.
-pub(crate) const RAW_SERVER_ROLE: &str = "raw-server";
 /// What a server prints before its address.
 pub(crate) const LISTENING: &str = "listening on ";
 /// The file that takes a server's standard error; shown when a round fails.
 const WORDS: &str = "stderr.txt";
-/// How long a server may take to end when asked to.
+/// Where a Lamparina server keeps its data, in its folder.
+pub(crate) const DATA: &str = "data";
+/// How long a server may take to end when nothing depends on it.
 const END_WITHIN: Duration = Duration::from_secs(5);
+/// How long a server that is to be started again may take to end.
+const STOP_WITHIN: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Which server.
@@ -43,13 +46,36 @@ impl Side {
     }
 }
 
+/// What the baseline does with what it is sent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum RawKind {
+    /// Copies it to the others.
+    Copies,
+    /// Keeps it in a file and commits it.
+    Keeps,
+    /// Both, in this order.
+    KeepsAndCopies,
+}
+
+/// What is started, and where it runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Launch {
+    /// Which server.
+    pub(crate) side: Side,
+    /// Which baseline, when it is that.
+    pub(crate) raw: RawKind,
+    /// On which core.
+    pub(crate) cores: Option<Cores>,
+}
+
 /// A running server.
 #[derive(Debug)]
 pub(crate) struct Server {
     child: Child,
     addr: SocketAddr,
-    /// Data and logs; gone with the server.
-    folder: PathBuf,
+    started_in: Duration,
+    /// Data and logs.
+    folder: Rc<Folder>,
 }
 
 /// CPU time of the server and, apart from it, of the processes it started (its logger).
@@ -60,24 +86,25 @@ pub(crate) struct ServerCpu {
 }
 
 impl Server {
-    /// Starts a server and waits for its address.
-    pub(crate) fn start(side: Side, cores: Option<Cores>) -> Result<Self, Fault> {
-        let folder = fresh_folder().map_err(Fault::io("making a folder for the server"))?;
-        let mut command = program(side)?;
-        command.current_dir(&folder);
+    /// Starts a server in `folder` and waits for its address.
+    pub(crate) fn start(launch: Launch, folder: Rc<Folder>) -> Result<Self, Fault> {
+        let mut command = program(launch)?;
+        command.current_dir(folder.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped());
-        let words = File::create(folder.join(WORDS)).map_err(Fault::io("keeping its words"))?;
-        command.stderr(words);
-        let spawned = Cores::on_server_core(cores, || command.spawn());
+        let words = File::create(folder.path().join(WORDS));
+        command.stderr(words.map_err(Fault::io("keeping its words"))?);
+        let began = Instant::now();
+        let spawned = Cores::on_server_core(launch.cores, || command.spawn());
         let mut child = spawned.map_err(Fault::io("starting the server"))?;
         let addr = listening_addr(&mut child);
         let server = Self {
             child,
             addr: addr.unwrap_or_else(|| SocketAddr::from(([0; 4], 0))),
+            started_in: began.elapsed(),
             folder,
         };
         if addr.is_none() {
-            let (name, words) = (side.name(), server.words());
+            let (name, words) = (launch.side.name(), server.words());
             return Err(Fault::Broken(format!(
                 "the {name} server did not say where it listens. Its words: {words}"
             )));
@@ -85,9 +112,14 @@ impl Server {
         Ok(server)
     }
 
+    /// Time from starting the process until it said where it listens.
+    pub(crate) fn started_in(&self) -> Duration {
+        self.started_in
+    }
+
     /// What the server wrote to its standard error.
     pub(crate) fn words(&self) -> String {
-        std::fs::read_to_string(self.folder.join(WORDS)).unwrap_or_default()
+        std::fs::read_to_string(self.folder.path().join(WORDS)).unwrap_or_default()
     }
 
     /// Where it listens.
@@ -110,27 +142,52 @@ impl Server {
         proc::rss_bytes(self.child.id()).map_err(Fault::io("reading the server's memory"))
     }
 
-    /// Asks the server to end and waits a little.
-    fn end(&mut self) -> io::Result<()> {
+    /// Ends it orderly: what it keeps must be whole afterwards. Gives how long that took.
+    pub(crate) fn stop(mut self) -> Result<Duration, Fault> {
+        let began = Instant::now();
+        let status = self
+            .ask_and_wait(STOP_WITHIN)
+            .map_err(Fault::io("ending"))?;
+        match status {
+            Some(status) if status.success() => Ok(began.elapsed()),
+            other => Err(Fault::Broken(format!(
+                "asked to end, the server ended with {other:?}. Its words: {}",
+                self.words()
+            ))),
+        }
+    }
+
+    /// Ends it as a crash would.
+    pub(crate) fn kill(mut self) -> Result<(), Fault> {
+        let killed = self.child.kill().and_then(|()| self.child.wait());
+        killed.map(|_| ()).map_err(Fault::io("killing the server"))
+    }
+
+    /// Asks the server to end and waits for its exit; `None` when it does not come.
+    fn ask_and_wait(&mut self, within: Duration) -> io::Result<Option<ExitStatus>> {
+        if let Some(status) = self.child.try_wait()? {
+            return Ok(Some(status));
+        }
         if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
             kill_process(pid, Signal::TERM)?;
         }
         let began = Instant::now();
-        while began.elapsed() < END_WITHIN {
-            if self.child.try_wait()?.is_some() {
-                return Ok(());
+        while began.elapsed() < within {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(Some(status));
             }
             std::thread::sleep(LOOK_EVERY);
         }
-        self.child.kill()?;
-        self.child.wait().map(|_| ())
+        Ok(None)
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.end();
-        let _ = std::fs::remove_dir_all(&self.folder);
+        if !matches!(self.ask_and_wait(END_WITHIN), Ok(Some(_))) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
     }
 }
 
@@ -146,17 +203,21 @@ impl ServerCpu {
 }
 
 /// What starts a server that listens on a free port; data and log stand where it is started.
-fn program(side: Side) -> Result<Command, Fault> {
-    match side {
+fn program(launch: Launch) -> Result<Command, Fault> {
+    match launch.side {
         Side::Raw => {
             let own = std::env::current_exe().map_err(Fault::io("finding this program"))?;
             let mut command = Command::new(own);
-            command.arg(RAW_SERVER_ROLE);
+            command.args(match launch.raw {
+                RawKind::Copies => &["raw-server"][..],
+                RawKind::Keeps => &["raw-durable", "frames"],
+                RawKind::KeepsAndCopies => &["raw-durable", "frames", "--copies"],
+            });
             Ok(command)
         }
         Side::Ours => {
             let mut command = Command::new(host::server_program().map_err(Fault::Broken)?);
-            command.args(["--listen", "127.0.0.1:0"]);
+            command.args(["--listen", "127.0.0.1:0", "--data", DATA]);
             Ok(command)
         }
     }
@@ -171,13 +232,4 @@ fn listening_addr(child: &mut Child) -> Option<SocketAddr> {
     })?;
     std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
     Some(addr)
-}
-
-fn fresh_folder() -> io::Result<PathBuf> {
-    static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-    let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    let name = format!("lamparina-bench-{}-{count}", std::process::id());
-    let folder = std::env::temp_dir().join(name);
-    std::fs::create_dir_all(&folder)?;
-    Ok(folder)
 }

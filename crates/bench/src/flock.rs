@@ -64,6 +64,7 @@ impl<W: Wire> Flock<W> {
                 now_ns: 0,
                 text_bytes,
                 latency: None,
+                commits: None,
             },
             clock: Clock::start(),
             ready: Vec::new(),
@@ -100,6 +101,14 @@ impl<W: Wire> Flock<W> {
         });
         self.ready.push(token.0);
         Ok(())
+    }
+
+    /// Closes the connection that was added last, without a word.
+    pub(crate) fn close_last(&mut self) {
+        self.endpoints.pop();
+        let left = self.endpoints.len();
+        self.ready.retain(|index| *index < left);
+        self.owing.retain(|index| *index < left);
     }
 
     /// Waits for something at most `timeout`, then reads and answers everything that came.

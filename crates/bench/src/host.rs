@@ -44,7 +44,9 @@ impl Cores {
             Some(Self { server, load }) => {
                 format!("server pinned to core {server}, load to core {load}")
             }
-            None => "one core, or pinning not allowed: server and load unpinned".to_owned(),
+            None => {
+                "server and load unpinned (asked for, one core, or pinning not allowed)".to_owned()
+            }
         }
     }
 }

@@ -6,9 +6,10 @@
 //! | module | does |
 //! |---|---|
 //! | `args`, `cases` | the command line; pairs of rounds and their result |
-//! | `child`, `host`, `proc` | a server process; cores and limits; what Linux says of a process |
-//! | `raw_server`, `tail` | the baseline, in a hidden role of this program |
-//! | `load` | the loads: saturate (fanout, roomchat), pingpong, idle |
+//! | `child`, `folder` | a server process; where it keeps its data |
+//! | `host`, `proc` | cores and limits; what Linux says of a process |
+//! | `raw_server` | the baseline, in hidden roles of this program |
+//! | `load` | the loads: saturate (fanout, roomchat), pingpong, idle, durable (and startup's) |
 //! | `flock`, `wire`, `mark` | many connections on one thread; the two protocols; what a text carries |
 //! | `histogram`, `report` | figures |
 //!
@@ -16,11 +17,13 @@
 //!
 //! Load and server share one machine; with fewer than two cores they share one core. Under
 //! saturation the latency is mostly that of the window. Kernel memory of sockets is not counted.
+//! Figures of a disk are those of a file that grows, on a file system that others use as well.
 
 mod args;
 mod cases;
 mod child;
 mod flock;
+mod folder;
 mod histogram;
 mod host;
 mod load;
@@ -28,11 +31,11 @@ mod mark;
 mod proc;
 mod raw_server;
 mod report;
-mod tail;
 mod wire;
 
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -43,7 +46,10 @@ use crate::raw_server::RawServer;
 pub fn main() -> ExitCode {
     let cli = args::Cli::parse();
     let done = match cli.case {
-        args::Case::RawServer => serve_raw().map_err(|error| error.to_string()),
+        args::Case::RawServer => serve_raw(None).map_err(|error| error.to_string()),
+        args::Case::RawDurable { file, copies } => {
+            serve_raw(Some((&file, copies))).map_err(|error| error.to_string())
+        }
         case => cases::run(case).map_err(|fault| fault.to_string()),
     };
     match done {
@@ -55,11 +61,15 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The hidden role. It ends with the program that started it.
-fn serve_raw() -> std::io::Result<()> {
+/// The hidden roles. They end with the program that started them. `kept`: in which file, and whether
+/// the others get it as well.
+fn serve_raw(kept: Option<(&Path, bool)>) -> std::io::Result<()> {
     host::end_with_parent()?;
     host::raise_open_files();
-    let server = RawServer::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+    let mut server = RawServer::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+    if let Some((file, copies)) = kept {
+        server.keep(file, copies)?;
+    }
     println!("{}{}", child::LISTENING, server.addr()?);
     std::io::stdout().flush()?;
     server.run()

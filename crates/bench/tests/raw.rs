@@ -31,3 +31,24 @@ fn each_case_runs_and_loses_nothing() {
     check(&["pingpong"], "round_trips");
     check(&["idle", "--connections", "40"], "40 connections");
 }
+
+#[test]
+fn what_is_kept_is_committed_and_where_asked_for_delivered() {
+    check(&["durable", "--authors", "3"], "3 authors, window 64 each");
+    check(&["durable", "--sparse"], "one 128-byte message at a time");
+    check(
+        &["durable", "--fanout", "4", "--window-each", "9"],
+        "deliveries/s",
+    );
+}
+
+#[test]
+fn a_folder_that_is_none_is_named() {
+    let output = Command::new(env!("CARGO_BIN_EXE_lamparina-bench"))
+        .args(["durable", "--raw-only", "--data-in", "/no such folder"])
+        .output()
+        .expect("the program was just built");
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(words.contains("--data-in /no such folder"), "{words}");
+    assert_eq!(output.status.code(), Some(1));
+}

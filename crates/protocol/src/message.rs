@@ -100,6 +100,8 @@ pub const HISTORY_MESSAGES_MAX: u32 = 1_000;
 pub const WORDS_BYTES_MAX: usize = 1_024;
 /// Recipients that one [`ToClient::Trace`] names, at most.
 pub const MARKS_MAX: usize = 3_000;
+/// Messages that one [`ToClient::Receipts`] names, at most.
+pub const RECEIPTS_MAX: usize = 1_000;
 /// Messages in the chain of one [`ToClient::Why`], at most.
 pub const CHAIN_MAX: usize = 1_000;
 
@@ -325,19 +327,26 @@ pub enum ToClient {
         /// included; each was written by, or delivered to, the next one's author before it wrote.
         chain: Vec<ChainLink>,
     },
-    /// A recipient's client has handed over a message of one's own.
-    Receipt {
-        /// The message.
-        stamp: Lamport,
+    /// A recipient's client has handed over messages of one's own.
+    Receipts {
         /// Who.
         by: Nick,
         /// The number behind the nick.
         member: MemberId,
-        /// How many of its recipients have by now.
-        delivered: u32,
-        /// How many recipients it has.
-        of: u32,
+        /// Which messages, ascending; at most [`RECEIPTS_MAX`].
+        messages: Vec<Receipt>,
     },
+}
+
+/// One message that one more recipient has.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The message.
+    pub stamp: Lamport,
+    /// How many of its recipients have it by now.
+    pub delivered: u32,
+    /// How many recipients it has.
+    pub of: u32,
 }
 
 /// A message found.

@@ -20,6 +20,7 @@ use crate::doorbell::Doorbell;
 use crate::hub::ConnectionId;
 use crate::limits::Permit;
 use crate::logger::LogEvent;
+use crate::reading::ReadAnswer;
 use crate::sequencer::{Boxed, NotTaken};
 use crate::session::{Act, Followed, Input, Logged, Outbox, Output, Session, SessionConfig};
 use crate::shared::Shared;
@@ -47,6 +48,9 @@ pub(crate) fn serve(
     let session = Session::new(SessionConfig {
         id,
         log: shared.log_id,
+        term: shared.term,
+        terms: Arc::clone(&shared.terms),
+        store: shared.readers.is_some(),
         lab: shared.config.lab,
     });
     let client = Box::new(Client {
@@ -55,6 +59,8 @@ pub(crate) fn serve(
         session,
         addr,
         submitting: None,
+        reading: None,
+        read: None,
         timer: None,
         id,
         shared,
@@ -84,6 +90,10 @@ struct Client {
     id: ConnectionId,
     /// Requests for which the sequencer had no room; nothing is read meanwhile.
     submitting: Option<Boxed<'static, ()>>,
+    /// The session's question to the store.
+    reading: Option<Boxed<'static, Box<ReadAnswer>>>,
+    /// Its answer, not yet handed over.
+    read: Option<Box<ReadAnswer>>,
     /// Rings at the session's deadline.
     timer: Option<(Instant, Pin<Box<Sleep>>)>,
     _permit: Permit,
@@ -105,7 +115,12 @@ impl Client {
             }
             tokio::select! {
                 () = self.connection.step(&mut events) => {}
-                () = self.bell.rung(), if followed == Followed::CaughtUp => {}
+                () = self.bell.rung(),
+                    if followed == Followed::CaughtUp || self.session.is_catching_up() => {}
+                answer = answered(&mut self.reading) => {
+                    self.reading = None;
+                    self.read = Some(answer);
+                }
                 () = submitted(&mut self.submitting) => {
                     self.submitting = None;
                     self.connection.set_reading(true);
@@ -128,10 +143,15 @@ impl Client {
         for event in std::mem::take(events) {
             self.session.handle(now, Input::Link(event), &mut out);
         }
+        if let Some(answer) = self.read.take() {
+            self.session.handle(now, Input::Read(*answer), &mut out);
+        }
         if self.session.deadline().is_some_and(|at| at <= now) {
             self.session.handle(now, Input::Tick, &mut out);
         }
-        if self.shared.is_closing() {
+        if self.shared.has_failed() {
+            self.session.handle(now, Input::Failed, &mut out);
+        } else if self.shared.is_closing() {
             self.session.handle(now, Input::Shutdown, &mut out);
         }
         if let Some(position) = self.bell.take() {
@@ -171,6 +191,12 @@ impl Client {
         }
         if !out.asked.is_empty() {
             self.submit(out.asked);
+        }
+        if let (Some(ask), Some(readers)) = (out.read, &self.shared.readers) {
+            let (readers, id) = (readers.clone(), self.id);
+            self.reading = Some(Box::pin(
+                async move { Box::new(readers.read(id, ask).await) },
+            ));
         }
     }
 
@@ -263,6 +289,13 @@ impl Outbox for Flushing<'_> {
 async fn submitted(submitting: &mut Option<Boxed<'static, ()>>) {
     match submitting {
         Some(submitting) => submitting.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn answered(reading: &mut Option<Boxed<'static, Box<ReadAnswer>>>) -> Box<ReadAnswer> {
+    match reading {
+        Some(reading) => reading.await,
         None => std::future::pending().await,
     }
 }

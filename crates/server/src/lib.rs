@@ -36,12 +36,15 @@
 
 mod client;
 mod config;
+mod directory;
 mod doorbell;
+mod durable;
 pub mod hub;
 pub mod limits;
 mod listen;
 pub mod logger;
 mod ordering;
+pub mod reading;
 pub mod sequencer;
 mod server;
 pub mod session;
@@ -51,4 +54,5 @@ pub mod tail;
 mod testing;
 
 pub use config::ServerConfig;
+pub use durable::Durable;
 pub use server::{BindError, GOODBYE_WITHIN, Server, Summary, run};

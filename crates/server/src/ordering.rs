@@ -1,78 +1,221 @@
-//! The task that orders. It takes what waits, applies it, lays the batch down and rings: it never
-//! awaits a client, and the log takes events without waiting.
+//! The thread that orders. It takes what waits, applies it, has it stored, and only then lays the
+//! batch down and rings: nothing is told before it is durable. It never waits for a client, and
+//! the log takes events without waiting.
 
-use lamparina_protocol::message::Delivery;
-use lamparina_protocol::{Lamport, Nick, RoomName};
+use std::time::{Duration, Instant};
 
-use crate::hub::{Hub, Witness};
+use lamparina_order::{Record, Recorded};
+use lamparina_protocol::{Lamport, MemberId, UnixMicros};
+use lamparina_store::{AppendError, Journal};
+use tokio::runtime::Handle;
+use tracing::{info, warn};
+
+use crate::hub::{Applied, Asked, Batch, Hub, Rings};
 use crate::logger::{LogEvent, LogHandle};
 use crate::shared::Shared;
 
-/// Orders until the sequencer ends; gives how many messages it stamped.
-pub(crate) async fn order(shared: &Shared) -> u64 {
-    let mut hub = Hub::default();
-    let mut asked = Vec::new();
-    let mut witness = Journal {
-        log: shared.config.log.clone(),
-        messages: 0,
-    };
-    while shared.sequencer.next(&mut asked).await {
-        while !asked.is_empty() {
-            let said = hub.apply(&mut asked, &mut witness);
-            shared.set_order_clock(hub.clock());
-            if let Some((batch, rings)) = said {
-                let position = shared.tail.push(batch);
-                shared.bells.ring(&rings, position);
-            }
-            if !asked.is_empty() {
-                // Sessions may read what is full before more follows.
-                tokio::task::yield_now().await;
-            }
-        }
-        if asked.capacity() > 2 * crate::sequencer::BATCH_REQUESTS {
-            asked = Vec::new();
-        }
-    }
-    witness.messages
-}
+/// Entries from one snapshot of the state to the next: what a start has to read again, at most.
+pub(crate) const SNAPSHOT_ENTRIES: u64 = 100_000;
+/// Time from which on positions are stored although no message is.
+const POSITIONS_WITHIN: Duration = Duration::from_secs(1);
+/// Time between attempts to write to a full disk. Meanwhile requests are refused at once.
+const FULL_PAUSE: Duration = Duration::from_millis(250);
 
-/// Writes decisions to the log.
-struct Journal {
-    log: LogHandle,
+/// What orders.
+pub(crate) struct Orderer<'a> {
+    shared: &'a Shared,
+    hub: Hub,
+    journal: Box<dyn Journal>,
+    /// The last entry of which there is a snapshot.
+    snapshot: u64,
+    /// When the disk was found to be full.
+    full_since: Option<Instant>,
+    /// When to write again.
+    full_until: Option<Instant>,
     messages: u64,
 }
 
-impl Witness for Journal {
-    fn stamped(&mut self, message: &Delivery) {
-        self.messages += 1;
-        self.log.event(LogEvent::Produced {
-            stamp: message.stamp,
+impl<'a> Orderer<'a> {
+    pub(crate) fn new(shared: &'a Shared, hub: Hub, journal: Box<dyn Journal>) -> Self {
+        shared.set_order_clock(hub.clock());
+        Self {
+            shared,
+            snapshot: hub.last_index().0,
+            hub,
+            journal,
+            full_since: None,
+            full_until: None,
+            messages: 0,
+        }
+    }
+
+    /// Orders until the sequencer ends; gives how many messages it stamped.
+    ///
+    /// # Errors
+    ///
+    /// [`AppendError::Failed`]: the disk failed, and nothing may follow.
+    pub(crate) fn run(mut self, runtime: &Handle) -> Result<u64, AppendError> {
+        let mut asked = Vec::new();
+        while self.next(runtime, &mut asked) {
+            loop {
+                self.batch(&mut asked)?;
+                if asked.is_empty() {
+                    break;
+                }
+            }
+            if asked.capacity() > 2 * crate::sequencer::BATCH_REQUESTS {
+                asked = Vec::new();
+            }
+        }
+        self.finish()?;
+        Ok(self.messages)
+    }
+
+    /// Waits for requests, or for positions to become due.
+    fn next(&self, runtime: &Handle, asked: &mut Vec<Asked>) -> bool {
+        let next = self.shared.sequencer.next(asked);
+        if !self.hub.has_positions() {
+            return runtime.block_on(next);
+        }
+        let due = async { tokio::time::timeout(POSITIONS_WITHIN, next).await };
+        runtime.block_on(due).unwrap_or(true)
+    }
+
+    fn batch(&mut self, asked: &mut Vec<Asked>) -> Result<(), AppendError> {
+        let now = wall_clock();
+        if self.full_until.is_some_and(|until| Instant::now() < until) {
+            let told = self.hub.apply_unstored(now, std::mem::take(asked));
+            told.into_iter().for_each(|told| self.tell(told));
+            return Ok(());
+        }
+        let applied = self.hub.apply(now, asked);
+        match self.store(&applied) {
+            Ok(()) => self.keep(applied),
+            Err(AppendError::Full(why)) => self.full(now, applied, &why),
+            Err(failed) => {
+                self.hub.abandon(&applied);
+                return Err(failed);
+            }
+        }
+        Ok(())
+    }
+
+    fn store(&mut self, applied: &Applied) -> Result<(), AppendError> {
+        if !applied.needs_storing() {
+            return Ok(());
+        }
+        self.journal.append(&applied.records, &applied.positions)
+    }
+
+    fn keep(&mut self, applied: Applied) {
+        if applied.needs_storing() && self.full_until.take().is_some() {
+            self.full_since = None;
+            info!("there is room on the disk again: messages are taken");
+        }
+        self.log(&applied.records, &applied.consumed);
+        for (from, to) in &applied.renamed {
+            let (from, to) = (from.as_str(), to.as_str());
+            self.shared.config.log.event(LogEvent::Renamed { from, to });
+        }
+        self.shared.members.note(&applied.records);
+        let told = self.hub.keep(applied);
+        self.shared.set_order_clock(self.hub.clock());
+        if let Some(told) = told {
+            self.tell(told);
+        }
+        let last = self.hub.last_index();
+        if last.0 - self.snapshot >= SNAPSHOT_ENTRIES {
+            self.snapshot = last.0;
+            self.journal
+                .keep_snapshot(last, self.hub.order().to_bytes());
+        }
+    }
+
+    fn full(&mut self, now: UnixMicros, applied: Applied, why: &str) {
+        if self.full_since.is_none() {
+            self.full_since = Some(Instant::now());
+            warn!(
+                "the disk is full ({why}): messages are refused until there is room; make some, \
+                 nothing needs to be started again"
+            );
+        }
+        self.full_until = Some(Instant::now() + FULL_PAUSE);
+        self.log(&[], &applied.consumed);
+        let told = self.hub.refuse(now, applied);
+        told.into_iter().for_each(|told| self.tell(told));
+    }
+
+    fn tell(&self, (batch, rings): (Batch, Rings)) {
+        let position = self.shared.tail.push(batch);
+        self.shared.bells.ring(&rings, position);
+    }
+
+    /// What is left to store at an orderly end.
+    fn finish(&mut self) -> Result<(), AppendError> {
+        let last = self.hub.last_index();
+        if last.0 > self.snapshot {
+            self.journal
+                .keep_snapshot(last, self.hub.order().to_bytes());
+        }
+        let applied = self.hub.apply(wall_clock(), &mut Vec::new());
+        match self.store(&applied) {
+            // Positions that are not stored show a message again, and no more.
+            Ok(()) | Err(AppendError::Full(_)) => Ok(()),
+            Err(failed) => Err(failed),
+        }
+    }
+
+    /// Writes to the log what is durable.
+    fn log(&mut self, records: &[Record], consumed: &[(MemberId, Lamport, u64)]) {
+        let log = &self.shared.config.log;
+        for record in records {
+            self.messages += u64::from(matches!(record.event, Recorded::Message(_)));
+            log_record(log, record);
+        }
+        for (member, upto, count) in consumed {
+            if let Some(by) = self.hub.order().nick_of(*member) {
+                log.event(LogEvent::Consumed {
+                    by: by.as_str(),
+                    upto: *upto,
+                    count: *count,
+                });
+            }
+        }
+    }
+}
+
+fn log_record(log: &LogHandle, record: &Record) {
+    match &record.event {
+        Recorded::Message(message) => log.event(LogEvent::Produced {
+            stamp: record.stamp,
             kind: message.audience.kind(),
             from: message.from.as_str(),
             to: (&message.audience).into(),
             bytes: message.text.len(),
             seen: message.seen,
             text: Some(&message.text),
-        });
+        }),
+        Recorded::Renamed { from, to, .. } => {
+            let (from, to) = (from.as_str(), to.as_str());
+            log.event(LogEvent::Renamed { from, to });
+        }
+        Recorded::RoomJoined { nick, name, .. } => {
+            let (nick, room) = (nick.as_str(), name.as_str());
+            log.event(LogEvent::JoinedRoom { nick, room });
+        }
+        Recorded::RoomLeft { nick, name, .. } => {
+            let (nick, room) = (nick.as_str(), name.as_str());
+            log.event(LogEvent::LeftRoom { nick, room });
+        }
+        Recorded::Began { .. }
+        | Recorded::Clock { .. }
+        | Recorded::Claimed { .. }
+        | Recorded::Refused { .. } => {}
     }
+}
 
-    fn consumed(&mut self, by: &Nick, upto: Lamport, count: u64) {
-        let by = by.as_str();
-        self.log.event(LogEvent::Consumed { by, upto, count });
-    }
-
-    fn renamed(&mut self, from: &Nick, to: &Nick) {
-        let (from, to) = (from.as_str(), to.as_str());
-        self.log.event(LogEvent::Renamed { from, to });
-    }
-
-    fn joined_room(&mut self, nick: &Nick, room: &RoomName) {
-        let (nick, room) = (nick.as_str(), room.as_str());
-        self.log.event(LogEvent::JoinedRoom { nick, room });
-    }
-
-    fn left_room(&mut self, nick: &Nick, room: &RoomName) {
-        let (nick, room) = (nick.as_str(), room.as_str());
-        self.log.event(LogEvent::LeftRoom { nick, room });
-    }
+/// The wall clock, for people.
+pub(crate) fn wall_clock() -> UnixMicros {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    UnixMicros(since.map_or(0, |since| since.as_micros() as u64))
 }

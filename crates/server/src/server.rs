@@ -6,21 +6,29 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lamparina_protocol::LogId;
+use lamparina_store::AppendError;
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::watch;
+use tokio::runtime::Handle;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::config::ServerConfig;
+use crate::directory::Members;
+use crate::durable::Durable;
+use crate::hub::Hub;
 use crate::listen;
 use crate::logger::LogEvent;
-use crate::ordering;
-use crate::shared::Shared;
+use crate::ordering::Orderer;
+use crate::reading::{Directory, Readers};
+use crate::shared::{Log, Shared};
 
 /// Time for clients to hear goodbye when the server closes; then their connections are cut.
 pub const GOODBYE_WITHIN: Duration = Duration::from_secs(5);
 /// Connections that the system holds until they are accepted.
 const BACKLOG: u32 = 4_096;
+
+/// The thread that orders: how many messages it stamped.
+type Ordering = std::thread::JoinHandle<Result<u64, AppendError>>;
 
 /// What a server did.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -38,6 +46,7 @@ pub struct Summary {
 pub struct Server {
     listeners: Vec<TcpListener>,
     config: ServerConfig,
+    durable: Option<Durable>,
 }
 
 impl Server {
@@ -51,13 +60,26 @@ impl Server {
             .iter()
             .map(|addr| listen_on(*addr).map_err(|source| BindError::new(*addr, source)))
             .collect::<Result<_, _>>()?;
-        Ok(Self { listeners, config })
+        Ok(Self {
+            listeners,
+            config,
+            durable: None,
+        })
     }
 
     /// The same, otherwise configured: nothing but the addresses has been used yet.
     #[must_use]
     pub fn with_config(self, config: ServerConfig) -> Self {
         Self { config, ..self }
+    }
+
+    /// The same, on a log that lasts. Without one the log ends with the server.
+    #[must_use]
+    pub fn with_durable(self, durable: Durable) -> Self {
+        Self {
+            durable: Some(durable),
+            ..self
+        }
     }
 
     /// The addresses bound, in the order given.
@@ -73,20 +95,27 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// When the system gives no random bytes to name the log by.
+    /// When the disk fails, or the system gives no thread or random bytes.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<Summary> {
-        let shared = Arc::new(Shared::new(self.config, new_log_id()?));
-        let ordering = tokio::spawn({
-            let shared = shared.clone();
-            async move { ordering::order(&shared).await }
-        });
+        let durable = match self.durable {
+            Some(durable) => durable,
+            None => Durable::nowhere()?,
+        };
+        let mut durable = durable;
+        let log = start_reading(&mut durable)?;
+        let shared = Arc::new(Shared::new(self.config, log));
+        let (ordering, mut ended) = start_ordering(&shared, durable)?;
         let (closing, closed) = watch::channel(false);
         let mut accepting = JoinSet::new();
         for listener in self.listeners {
             log_started(&shared, &listener);
             accepting.spawn(listen::accept(listener, shared.clone(), closed.clone()));
         }
-        shutdown.await;
+        let failed = tokio::select! {
+            () = shutdown => false,
+            // It ends by itself only when the disk failed.
+            _ = &mut ended => true,
+        };
         closing.send_replace(true);
         let mut clients = Vec::new();
         while let Some(done) = accepting.join_next().await {
@@ -95,9 +124,18 @@ impl Server {
         shared.close();
         let cut = say_goodbye(clients).await;
         shared.sequencer.close();
-        let messages = ordering.await.unwrap_or_default();
-        let reason = "asked to";
+        if !failed {
+            let _ = ended.await;
+        }
+        let ordered = ordering
+            .join()
+            .map_err(|_panic| io::Error::other("the thread that orders ended in a panic"))?;
+        let reason = match &ordered {
+            Ok(_) => "asked to",
+            Err(_) => "the disk failed",
+        };
         shared.config.log.event(LogEvent::Stopped { reason });
+        let messages = ordered.map_err(io::Error::other)?;
         Ok(Summary {
             connections: shared.connections(),
             messages,
@@ -117,7 +155,12 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<Summary> {
     let listeners = vec![listener];
-    Server { listeners, config }.run(shutdown).await
+    let server = Server {
+        listeners,
+        config,
+        durable: None,
+    };
+    server.run(shutdown).await
 }
 
 /// Waits for all clients, but not longer than [`GOODBYE_WITHIN`]; gives how many were cut.
@@ -155,11 +198,45 @@ fn log_started(shared: &Shared, listener: &TcpListener) {
     }
 }
 
-/// The state lives as long as the server, so each run orders a log of its own.
-fn new_log_id() -> io::Result<LogId> {
-    let mut id = [0; 16];
-    getrandom::fill(&mut id).map_err(io::Error::other)?;
-    Ok(LogId(id))
+/// Starts the threads that read what is stored.
+fn start_reading(durable: &mut Durable) -> io::Result<Log> {
+    let members = Arc::new(Members::of(&durable.state));
+    let directory: Arc<dyn Directory> = members.clone();
+    let readers = std::mem::take(&mut durable.readers);
+    let readers = match readers.is_empty() {
+        true => None,
+        // They end by themselves when nobody can ask any more.
+        false => Some(Readers::start(readers, &directory)?.0),
+    };
+    Ok(Log {
+        id: durable.log,
+        term: durable.term,
+        terms: std::mem::take(&mut durable.terms).into(),
+        members,
+        readers,
+    })
+}
+
+/// Starts the thread that orders; the second value says when it has ended.
+fn start_ordering(
+    shared: &Arc<Shared>,
+    durable: Durable,
+) -> io::Result<(Ordering, oneshot::Receiver<()>)> {
+    let (ending, ended) = oneshot::channel();
+    let shared = shared.clone();
+    let runtime = Handle::current();
+    let thread = std::thread::Builder::new().name("ordering".to_owned());
+    let thread = thread.spawn(move || {
+        let mut hub = Hub::resume(durable.state, durable.last_index, durable.positions);
+        hub.follow_recent(&durable.recent);
+        let ordered = Orderer::new(&shared, hub, durable.journal).run(&runtime);
+        if ordered.is_err() {
+            shared.fail();
+        }
+        let _ = ending.send(());
+        ordered
+    })?;
+    Ok((thread, ended))
 }
 
 /// An address cannot be bound: why, and what to do.

@@ -4,14 +4,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use lamparina_protocol::{Lamport, LogId, Term};
+use lamparina_store::TermBegan;
 use lamparina_transport::Clock;
 
 use crate::config::ServerConfig;
+use crate::directory::Members;
 use crate::doorbell::Doorbells;
 use crate::hub::ConnectionId;
 use crate::limits::Limits;
+use crate::reading::Readers;
 use crate::sequencer::{Embedded, Sequencer};
 use crate::tail::Tail;
+
+/// The log that is ordered.
+pub(crate) struct Log {
+    pub(crate) id: LogId,
+    pub(crate) term: Term,
+    pub(crate) terms: Arc<[TermBegan]>,
+    pub(crate) members: Arc<Members>,
+    pub(crate) readers: Option<Readers>,
+}
 
 /// What all tasks of one server hold in common.
 pub(crate) struct Shared {
@@ -23,24 +35,33 @@ pub(crate) struct Shared {
     pub(crate) tail: Tail,
     pub(crate) bells: Doorbells,
     pub(crate) sequencer: Arc<dyn Sequencer>,
+    /// The way to the store, where there is one.
+    pub(crate) readers: Option<Readers>,
+    pub(crate) terms: Arc<[TermBegan]>,
+    pub(crate) members: Arc<Members>,
     /// The order's clock after the newest batch.
     order_clock: AtomicU64,
     closing: AtomicBool,
+    failed: AtomicBool,
     connections: AtomicU64,
 }
 
 impl Shared {
-    pub(crate) fn new(config: ServerConfig, log_id: LogId) -> Self {
+    pub(crate) fn new(config: ServerConfig, log: Log) -> Self {
         Self {
-            log_id,
-            term: Term(1),
+            log_id: log.id,
+            term: log.term,
             clock: Clock::start(),
             limits: Limits::new(config.connections_max, config.connections_per_address_max),
             tail: Tail::new(config.tail_bytes, config.tail_items),
             bells: Doorbells::default(),
             sequencer: Arc::new(Embedded::new()),
+            readers: log.readers,
+            terms: log.terms,
+            members: log.members,
             order_clock: AtomicU64::new(0),
             closing: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
             connections: AtomicU64::new(0),
             config,
         }
@@ -65,6 +86,17 @@ impl Shared {
 
     pub(crate) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Acquire)
+    }
+
+    /// The disk failed: nothing is ordered any more, so nobody can be answered.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+
+    /// Tells all sessions that the disk failed.
+    pub(crate) fn fail(&self) {
+        self.failed.store(true, Ordering::Release);
+        self.close();
     }
 
     /// Tells all sessions that the server closes.

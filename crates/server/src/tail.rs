@@ -101,6 +101,12 @@ impl Tail {
         }
     }
 
+    /// Where the next batch will stand.
+    pub fn end(&self) -> u64 {
+        let ring = self.read();
+        ring.first + ring.batches.len() as u64
+    }
+
     /// Whether `position` fell off.
     pub fn is_gone(&self, position: u64) -> bool {
         position < self.read().first

@@ -1,5 +1,7 @@
 //! What the tests of the pure parts share: short requests, and what was said as lines of text.
 
+use std::sync::Arc;
+
 use lamparina_order::{Action, Entry};
 use lamparina_protocol::control::Hello;
 use lamparina_protocol::frame::{FrameType, SharedBody};
@@ -9,9 +11,10 @@ use lamparina_protocol::{
     Audience, AuthorKey, Epoch, Lamport, LogId, Nick, Pseq, RoomName, SessionNumber, Term,
     UnixMicros, codec,
 };
+use lamparina_store::TermBegan;
 
 use crate::hub::{Ask, Asked, Batch, ConnectionId, Item, What};
-use crate::session::Outbox;
+use crate::session::{Outbox, SessionConfig};
 
 pub(crate) const LOG: LogId = LogId([7; 16]);
 
@@ -29,8 +32,26 @@ pub(crate) fn hello(author: u8, session: u64) -> Hello {
         epoch: Epoch(1),
         session: SessionNumber(session),
         log: LogId::default(),
-        term: Term(0),
+        term: Term(1),
         cursor: Lamport::ZERO,
+    }
+}
+
+/// How a session with a store begins, in the first term.
+pub(crate) fn config(id: u64, store: bool) -> SessionConfig {
+    let term = Term(1);
+    let first = TermBegan {
+        term,
+        after: Lamport::ZERO,
+        at: UnixMicros(0),
+    };
+    SessionConfig {
+        id: ConnectionId(id),
+        log: LOG,
+        term,
+        terms: Arc::new([first]),
+        store,
+        lab: true,
     }
 }
 
@@ -86,7 +107,10 @@ pub(crate) fn line(kind: FrameType, body: &[u8]) -> String {
     match codec::decode(body).unwrap() {
         ToClient::Message(m) => {
             let (stamp, from, text, prev) = (m.stamp, m.from, m.text, m.prev.0);
-            format!("{stamp} {from}: {text} (prev {prev})")
+            match m.history {
+                true => format!("history {stamp} {from}: {text}"),
+                false => format!("{stamp} {from}: {text} (prev {prev})"),
+            }
         }
         ToClient::Committed { pseq, stamp, .. } => format!("committed {pseq} at {stamp}"),
         ToClient::Refused { pseq, code, .. } => format!("refused {pseq}: {}", code.name()),
@@ -101,8 +125,18 @@ pub(crate) fn line(kind: FrameType, body: &[u8]) -> String {
             settled,
             resumed,
             gap,
+            rewound,
             ..
-        } => format!("entered {nick}, settled {settled}, resumed {resumed}, gap {gap}"),
+        } => format!(
+            "entered {nick}, settled {settled}, resumed {resumed}, gap {gap}{}",
+            if rewound { ", rewound" } else { "" }
+        ),
+        ToClient::Receipts { by, messages, .. } => {
+            let each = messages
+                .iter()
+                .map(|one| format!("{} ({} of {})", one.stamp, one.delivered, one.of));
+            format!("receipts by {by}: {}", each.collect::<Vec<_>>().join(" "))
+        }
         other => format!("{other:?}"),
     }
 }

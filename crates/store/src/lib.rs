@@ -3,20 +3,25 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`index`] | what is derived from the journal: words and snapshots |
 //! | [`traits`] | what a server needs of a store: [`Journal`] to append, [`Reader`] to read |
 //! | [`code`] | a record as a row of the journal, and back |
 //! | [`chain`] | the chain over the rows, in bytes that a stranger can make again |
 //! | [`sqlite`] | the journal in a file |
 //! | [`viewer`] | which messages reach a member, and which it may see |
 
+pub mod backup;
 pub mod chain;
 pub mod code;
+pub mod index;
+pub mod nowhere;
 pub mod sqlite;
 #[cfg(test)]
 mod testing;
 pub mod traits;
 pub mod viewer;
 
+pub use nowhere::Nowhere;
 pub use traits::{
     AppendError, Chain, Found, Journal, Position, ReadError, Reader, Stay, TermBegan,
 };

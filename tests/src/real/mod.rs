@@ -12,6 +12,7 @@
 //! | [`transcript`] | lines as they came, and waiting for more of them |
 //! | [`server`] | a server and its logger |
 //! | [`client`] | a client in JSON lines |
+//! | [`crash`] | a server that is killed under load |
 //! | [`log`] | `logs/server.log`, read from its documented form alone |
 //! | [`order`] | the promises of one order, checked over what clients printed |
 //! | [`raw`] | single frames on a socket, right and wrong ones |
@@ -23,6 +24,7 @@
 use std::time::Duration;
 
 pub mod client;
+pub mod crash;
 pub mod folder;
 pub mod light;
 pub mod log;

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use lamparina_protocol::message::Delivery;
-use lamparina_protocol::{AuthorKey, Instant, Lamport, LogId, MemberId, Nick, RoomName};
-use lamparina_server::hub::{Asked, ConnectionId, Hub, Rings, Witness};
+use lamparina_order::{Record, Recorded};
+use lamparina_protocol::{AuthorKey, Instant, Lamport, LogId, MemberId, UnixMicros};
+use lamparina_server::hub::{Asked, ConnectionId, Hub, Rings};
 use lamparina_server::tail::Tail;
 
 use super::check::{Check, Name, Who};
@@ -81,7 +81,9 @@ impl Server {
         let mut seen = Seen::default();
         let mut rung = Vec::new();
         while !self.asked.is_empty() {
-            let Some((batch, rings)) = self.hub.apply(&mut self.asked, &mut seen) else {
+            let applied = self.hub.apply(UnixMicros(0), &mut self.asked);
+            seen.note(&applied.records);
+            let Some((batch, rings)) = self.hub.keep(applied) else {
                 continue;
             };
             let position = self.tail.push(batch);
@@ -141,18 +143,17 @@ impl Server {
 #[derive(Debug, Default)]
 struct Seen(Vec<(MemberId, (Name, u64))>);
 
-impl Witness for Seen {
-    fn stamped(&mut self, message: &Delivery) {
-        let name = Name {
-            who: 0,
-            epoch: message.epoch,
-            pseq: message.pseq,
-        };
-        self.0.push((message.member, (name, message.stamp.get())));
+impl Seen {
+    fn note(&mut self, records: &[Record]) {
+        for record in records {
+            if let Recorded::Message(message) = &record.event {
+                let name = Name {
+                    who: 0,
+                    epoch: message.epoch,
+                    pseq: message.pseq,
+                };
+                self.0.push((message.member, (name, record.stamp.get())));
+            }
+        }
     }
-
-    fn consumed(&mut self, _: &Nick, _: Lamport, _: u64) {}
-    fn renamed(&mut self, _: &Nick, _: &Nick) {}
-    fn joined_room(&mut self, _: &Nick, _: &RoomName) {}
-    fn left_room(&mut self, _: &Nick, _: &RoomName) {}
 }

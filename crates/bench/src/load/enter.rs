@@ -15,7 +15,7 @@ use socket2::{Domain, Socket, Type};
 use super::until;
 use crate::flock::Flock;
 use crate::mark::Clock;
-use crate::wire::{Fault, Ours, Raw, Wire};
+use crate::wire::{Fault, Ours, Raw, RawDurable, Wire};
 
 /// Connections from one loopback address, so that its ports suffice.
 const CONNECTIONS_PER_SOURCE: usize = 20_000;
@@ -87,6 +87,20 @@ fn connect(server: SocketAddr, index: usize) -> std::io::Result<TcpStream> {
 }
 
 impl Enter for Raw {
+    fn open(index: usize, _: &mut TcpStream, _: usize) -> Result<(Self, Vec<u8>), Fault> {
+        Ok((Self::new(index), Vec::new()))
+    }
+
+    fn claim(_: &mut Flock<Self>, _: usize) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn is_in(&self) -> bool {
+        true
+    }
+}
+
+impl Enter for RawDurable {
     fn open(index: usize, _: &mut TcpStream, _: usize) -> Result<(Self, Vec<u8>), Fault> {
         Ok((Self::new(index), Vec::new()))
     }

@@ -1,9 +1,11 @@
 //! The loads. Each is written once, over any [`Wire`], so that both servers meet the same one.
 
+pub(crate) mod durable;
 pub(crate) mod enter;
 pub(crate) mod idle;
 pub(crate) mod pingpong;
 pub(crate) mod saturate;
+pub(crate) mod span;
 
 use std::time::{Duration, Instant};
 

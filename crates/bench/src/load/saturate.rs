@@ -8,11 +8,11 @@
 use std::time::{Duration, Instant};
 
 use super::enter::{self, Enter};
+use super::span::Span;
 use super::until;
 use crate::child::Server;
 use crate::flock::Flock;
 use crate::histogram::Histogram;
-use crate::proc::CpuReading;
 use crate::wire::{Fault, To};
 
 /// A talker waits until it may send this part of its share of the window.
@@ -40,14 +40,8 @@ pub(crate) struct Shape {
 pub(crate) struct Measure {
     /// Messages received, all recipients together.
     pub(crate) deliveries: u64,
-    /// In this time.
-    pub(crate) elapsed: Duration,
-    /// CPU time of the server.
-    pub(crate) server_cpu: Duration,
-    /// CPU time of the processes that the server started.
-    pub(crate) helpers_cpu: Duration,
-    /// CPU time of this process.
-    pub(crate) load_cpu: Duration,
+    /// Time and CPU time.
+    pub(crate) span: Span,
     /// Nanoseconds from sending to receiving, sampled.
     pub(crate) latency: Histogram,
     /// Frames that came twice.
@@ -59,23 +53,15 @@ pub(crate) fn run<W: Enter>(server: &Server, shape: Shape) -> Result<Measure, Fa
     let mut flock = Flock::<W>::new(shape.text_bytes)?;
     enter::fill(&mut flock, server.addr(), shape.talkers + shape.listeners)?;
     pump(&mut flock, shape, shape.warm_up)?;
-    let own = std::process::id();
-    let read_own = || CpuReading::of(own).map_err(Fault::io("reading own CPU time"));
     flock.tally.latency = Some(Histogram::default());
-    let (began, received) = (Instant::now(), flock.received());
-    let (server_before, load_before) = (server.cpu()?, read_own()?);
-    pump(&mut flock, shape, shape.measured)?;
-    let (server_after, load_after) = (server.cpu()?, read_own()?);
-    let (elapsed, deliveries) = (began.elapsed(), flock.received() - received);
+    let received = flock.received();
+    let span = Span::of(server, || pump(&mut flock, shape, shape.measured))?;
+    let deliveries = flock.received() - received;
     let latency = flock.tally.latency.take().unwrap_or_default();
     settle(&mut flock)?;
-    let (server_cpu, helpers_cpu) = server_after.since(&server_before);
     Ok(Measure {
         deliveries,
-        elapsed,
-        server_cpu,
-        helpers_cpu,
-        load_cpu: load_after.since(&load_before),
+        span,
         latency,
         duplicates: flock
             .endpoints

@@ -1,11 +1,15 @@
-//! Two ways to say the same thing: [`Raw`], the baseline's, and [`Ours`], Lamparina's protocol.
+//! Ways to say the same thing: [`Raw`], the baseline's, [`RawDurable`], the baseline's with commits,
+//! and [`Ours`], Lamparina's protocol.
 //! A wire walks what came in place, counts and checks it, and says what it owes the other side.
 
 mod ours;
+mod pending;
 mod raw;
+mod raw_durable;
 
 pub(crate) use ours::Ours;
 pub(crate) use raw::Raw;
+pub(crate) use raw_durable::RawDurable;
 
 use bytes::BytesMut;
 
@@ -57,6 +61,8 @@ pub(crate) struct Tally {
     pub(crate) text_bytes: usize,
     /// Time from sending to receiving, of sampled deliveries; `None` outside the measured time.
     pub(crate) latency: Option<Histogram>,
+    /// Time from sending to the commit, of every message; `None` outside the measured time.
+    pub(crate) commits: Option<Histogram>,
 }
 
 /// Order of the marks that one connection sees: each author's counters only grow.
@@ -109,6 +115,10 @@ pub(crate) trait Wire {
 
     /// Messages sent and not known to have a place; 0 where the wire has no word for it.
     fn unsettled(&self) -> u64;
+
+    /// Messages known to have a place, those of earlier connections of this author included; 0
+    /// where the wire has no word for it.
+    fn settled(&self) -> u64;
 
     /// Frames that came twice.
     fn duplicates(&self) -> u64;

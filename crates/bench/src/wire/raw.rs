@@ -24,6 +24,22 @@ impl Raw {
             marks: MarkCheck::default(),
         }
     }
+
+    /// A whole frame, as long as every frame of the load is.
+    #[inline]
+    pub(super) fn frame(&mut self, frame: &[u8], tally: &mut Tally) -> Result<(), Fault> {
+        let length = u32::from_be_bytes([frame[0], frame[1], frame[2], frame[3]]) as usize;
+        if length != tally.text_bytes {
+            return Err(Fault::Broken(format!("a frame of {length} bytes came")));
+        }
+        self.received += 1;
+        if self.skip == 0 {
+            self.skip = SAMPLE_EVERY;
+            self.marks.check(&frame[LENGTH_BYTES..], tally)?;
+        }
+        self.skip -= 1;
+        Ok(())
+    }
 }
 
 impl Wire for Raw {
@@ -32,16 +48,7 @@ impl Wire for Raw {
         let mut rest = bytes;
         while rest.len() >= whole {
             let (frame, after) = rest.split_at(whole);
-            let length = u32::from_be_bytes([frame[0], frame[1], frame[2], frame[3]]) as usize;
-            if length != tally.text_bytes {
-                return Err(Fault::Broken(format!("a frame of {length} bytes came")));
-            }
-            self.received += 1;
-            if self.skip == 0 {
-                self.skip = SAMPLE_EVERY;
-                self.marks.check(&frame[LENGTH_BYTES..], tally)?;
-            }
-            self.skip -= 1;
+            self.frame(frame, tally)?;
             rest = after;
         }
         Ok(bytes.len() - rest.len())
@@ -70,6 +77,10 @@ impl Wire for Raw {
         0
     }
 
+    fn settled(&self) -> u64 {
+        0
+    }
+
     fn duplicates(&self) -> u64 {
         0
     }
@@ -85,6 +96,7 @@ mod tests {
             now_ns: 1_500,
             text_bytes: 40,
             latency: Some(Histogram::default()),
+            commits: None,
         }
     }
 

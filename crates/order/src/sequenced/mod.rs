@@ -51,7 +51,7 @@ use lamparina_protocol::{
 
 use crate::effect::Effect;
 use crate::entry::{Action, Entry};
-use crate::record::{Lasting, Recorded};
+use crate::record::{Lasting, Recorded, RoomId};
 use members::{Members, Session};
 use newest::Newest;
 use refusal::Refusal;
@@ -175,6 +175,14 @@ impl Sequenced {
         self.members.by_nick(nick)
     }
 
+    /// The order's clock when a member first claimed a nick: messages to all with later stamps are
+    /// for it.
+    pub fn since_of(&self, member: MemberId) -> Lamport {
+        self.members
+            .get(member)
+            .map_or(Lamport::ZERO, |found| found.since)
+    }
+
     /// The rooms that a member is in, oldest first.
     pub fn rooms_of(&self, member: MemberId) -> impl Iterator<Item = &RoomName> {
         let rooms = self
@@ -190,6 +198,11 @@ impl Sequenced {
         self.rooms
             .iter()
             .map(|room| (&room.name, room.members.len()))
+    }
+
+    /// All rooms by number, each with its members in ascending order.
+    pub fn rooms_by_id(&self) -> impl Iterator<Item = (RoomId, &Arc<[MemberId]>)> {
+        self.rooms.by_id().map(|(id, room)| (id, &room.members))
     }
 
     /// A room's members, in ascending order.

@@ -45,6 +45,11 @@ impl Rooms {
             .filter_map(|room| self.rooms.get(room))
     }
 
+    /// All rooms, by number.
+    pub(super) fn by_id(&self) -> impl Iterator<Item = (RoomId, &Room)> {
+        self.rooms.iter().map(|(id, room)| (*id, room))
+    }
+
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.rooms.len()

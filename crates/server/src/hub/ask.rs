@@ -30,6 +30,11 @@ pub enum Ask {
         /// How many since the last time.
         count: u64,
     },
+    /// Whether this connection is still the one of the member's open session.
+    Confirm {
+        /// Which member.
+        member: MemberId,
+    },
     /// Who is present, as of this place.
     List,
     /// An answer when everything asked before has been answered.

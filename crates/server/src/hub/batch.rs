@@ -68,7 +68,12 @@ pub enum What {
     },
     /// A member is called otherwise from here on.
     Renamed(Box<(MemberId, Nick)>),
-    /// An answer as it is.
+    /// What a member asked for and is told together with others.
+    Done {
+        /// Which member.
+        by: MemberId,
+    },
+    /// An answer as it is, to one request.
     Reply,
     /// An answer as it is, which says no.
     Refusal(Box<Words>),
@@ -80,14 +85,14 @@ impl What {
     /// Memory held beside the item.
     pub(super) fn boxed_bytes(&self) -> usize {
         match self {
-            Self::Message { .. } | Self::Event { .. } | Self::Reply => 0,
+            Self::Message { .. } | Self::Event { .. } | Self::Done { .. } | Self::Reply => 0,
             Self::Renamed(_) => size_of::<(MemberId, Nick)>() + NICK_BYTES_MAX,
             Self::Refusal(words) => size_of::<Words>() + words.text.len(),
             Self::Note(note) => {
                 let words = match &**note {
                     Note::ClaimRefused(words) => words.text.len(),
                     Note::Entered(_) => NICK_BYTES_MAX,
-                    Note::TakenOver | Note::Barrier => 0,
+                    Note::TakenOver | Note::Confirmed | Note::Barrier => 0,
                 };
                 size_of::<Note>() + words
             }
@@ -113,6 +118,8 @@ pub enum Note {
     ClaimRefused(Words),
     /// A newer session of its author has entered.
     TakenOver,
+    /// Its member's open session is this one.
+    Confirmed,
     /// Everything it asked before has been answered.
     Barrier,
 }

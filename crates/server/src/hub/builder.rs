@@ -76,15 +76,49 @@ impl Builder {
             + BATCH_COST_BYTES
     }
 
-    /// A message, without its last eight bytes.
-    pub(super) fn message(&mut self, message: Delivery, recipients: &Recipients) {
+    /// How many items there are.
+    pub(super) fn items(&self) -> u32 {
+        self.items.len() as u32
+    }
+
+    /// Says again to `to` what another batch said in `items`, as far as it was for `to`.
+    pub(super) fn repeat(&mut self, to: ConnectionId, other: &Self, items: Range<u32>) {
+        for index in items {
+            if !other.connections.contains(&(to, index)) {
+                continue;
+            }
+            if let Some((what, kind, body)) = other.items.get(index as usize) {
+                let body = match body {
+                    Body::Buffered(range) => {
+                        let bytes = other.buffer.get(range.clone()).unwrap_or_default();
+                        SharedBody::new(Bytes::copy_from_slice(bytes))
+                    }
+                    Body::Shared(body) => body.clone(),
+                };
+                let index = self.push(what.clone(), *kind, Body::Shared(body));
+                self.connections.push((to, index));
+            }
+        }
+    }
+
+    /// A message, without its last eight bytes. Gives it back.
+    pub(super) fn message(
+        &mut self,
+        message: Delivery,
+        recipients: &Recipients,
+    ) -> Option<Delivery> {
         let (stamp, author) = (message.stamp, message.member);
-        let mut bytes = self.encode(&ToClient::Message(message));
+        let message = ToClient::Message(message);
+        let mut bytes = self.encode(&message);
         bytes.end = bytes.end.saturating_sub(PREV_BYTES).max(bytes.start);
         self.buffer.truncate(bytes.end);
         let what = What::Message { stamp, author };
         let index = self.push(what, FrameType::Data, Body::Buffered(bytes));
         self.address(index, recipients);
+        match message {
+            ToClient::Message(message) => Some(message),
+            _ => None,
+        }
     }
 
     /// An event for every member, except perhaps one.
@@ -109,15 +143,15 @@ impl Builder {
         }
     }
 
-    /// An event for some.
-    pub(super) fn tell(&mut self, event: &ToClient, recipients: &Recipients) {
-        let index = self.data(What::Event { except: None }, event);
+    /// What `by` asked for, for some.
+    pub(super) fn tell_done(&mut self, event: &ToClient, by: MemberId, recipients: &Recipients) {
+        let index = self.data(What::Done { by }, event);
         self.address(index, recipients);
     }
 
-    /// An event for one member.
+    /// What `member` asked for, for that one alone.
     pub(super) fn tell_member(&mut self, event: &ToClient, member: MemberId) {
-        let index = self.data(What::Event { except: None }, event);
+        let index = self.data(What::Done { by: member }, event);
         self.members.push((member, index));
     }
 

@@ -1,37 +1,58 @@
 //! What each effect of the order tells to whom.
 
-use lamparina_order::{Effect, Recipients};
+use lamparina_order::{Effect, Recipients, RecordedMessage, To};
 use lamparina_protocol::message::{Delivery, Submit, ToClient};
 use lamparina_protocol::{Audience, Epoch, Lamport, MemberId, Nick, Prev, Pseq};
 
 use super::batch::{Entered, Note, What, Words};
 use super::builder::Builder;
-use super::{ConnectionId, Hub, PRESENCE_TOLD_MAX, ROOM_TOLD_MAX, Was, Witness};
+use super::{ConnectionId, Hub, PRESENCE_TOLD_MAX, ROOM_TOLD_MAX, Was};
 
 impl Hub {
+    /// A message at its place: for its recipients, its author, and the journal.
+    pub(super) fn stamped(
+        &self,
+        by: ConnectionId,
+        effect: Effect,
+        to: To,
+        batch: &mut Builder,
+    ) -> Option<RecordedMessage> {
+        let Effect::Stamped {
+            member,
+            from,
+            stamp,
+            audience,
+            recipients,
+            message,
+        } = effect
+        else {
+            return None;
+        };
+        let message = delivery(member, from, stamp, audience, message);
+        let said = batch.message(message, &recipients)?;
+        commit(by, said.epoch, said.pseq, stamp, batch);
+        Some(RecordedMessage {
+            member,
+            from: said.from,
+            epoch: said.epoch,
+            pseq: said.pseq,
+            clock: said.clock,
+            seen: said.seen,
+            sent_at: said.sent_at,
+            audience: said.audience,
+            to,
+            text: said.text,
+        })
+    }
+
     pub(super) fn effect(
         &mut self,
         by: ConnectionId,
         was: Was,
         effect: Effect,
         batch: &mut Builder,
-        witness: &mut impl Witness,
     ) {
         match effect {
-            Effect::Stamped {
-                member,
-                from,
-                stamp,
-                audience,
-                recipients,
-                message,
-            } => {
-                let (epoch, pseq) = (message.epoch, message.pseq);
-                let message = delivery(member, from, stamp, audience, message);
-                witness.stamped(&message);
-                batch.message(message, &recipients);
-                commit(by, epoch, pseq, stamp, batch);
-            }
             Effect::Repeated {
                 epoch,
                 pseq,
@@ -57,26 +78,20 @@ impl Hub {
                     Was::Other => refuse(by, message, words, batch),
                 }
             }
-            other => self.membership(by, other, batch, witness),
+            other => self.membership(by, other, batch),
         }
     }
 
     /// Effects that change who there is, where, and by what name.
-    fn membership(
-        &mut self,
-        by: ConnectionId,
-        effect: Effect,
-        batch: &mut Builder,
-        witness: &mut impl Witness,
-    ) {
+    fn membership(&mut self, by: ConnectionId, effect: Effect, batch: &mut Builder) {
         match effect {
-            Effect::Entered { .. } => self.entered(by, effect, batch, witness),
+            Effect::Entered { .. } => self.entered(by, effect, batch),
             Effect::Exited {
                 member,
                 nick,
                 after,
             } => {
-                self.record(member).connection = None;
+                self.set_connection(member, None);
                 self.roster.changed();
                 if self.order.present_len() < PRESENCE_TOLD_MAX {
                     batch.tell_everyone(&ToClient::Left { nick, after }, Some(member));
@@ -89,7 +104,6 @@ impl Hub {
                 after,
             } => {
                 self.roster.changed();
-                witness.renamed(&from, &to);
                 let nick = to.clone();
                 let all = self.order.present_len() <= PRESENCE_TOLD_MAX;
                 let renamed = ToClient::Renamed { from, to, after };
@@ -102,7 +116,6 @@ impl Hub {
                 after,
                 recipients,
             } => {
-                witness.joined_room(&nick, &room);
                 let joined = ToClient::RoomJoined { nick, room, after };
                 tell_room(&joined, member, &recipients, batch);
             }
@@ -113,7 +126,6 @@ impl Hub {
                 after,
                 recipients,
             } => {
-                witness.left_room(&nick, &room);
                 let left = ToClient::RoomLeft { nick, room, after };
                 tell_room(&left, member, &recipients, batch);
             }
@@ -121,13 +133,7 @@ impl Hub {
         }
     }
 
-    fn entered(
-        &mut self,
-        by: ConnectionId,
-        effect: Effect,
-        batch: &mut Builder,
-        witness: &mut impl Witness,
-    ) {
+    fn entered(&mut self, by: ConnectionId, effect: Effect, batch: &mut Builder) {
         let Effect::Entered {
             member,
             author,
@@ -143,19 +149,16 @@ impl Hub {
             return;
         };
         let after = self.order.last_stamp();
-        let record = self.record(member);
-        if new_member {
-            record.since = after;
-        }
-        let before = record.connection.replace(by);
+        let before = self.connection_of(Some(member));
+        self.set_connection(member, Some(by));
         let note = Note::Entered(Entered {
             nick: nick.clone(),
             member,
             clock,
             settled,
             new_member,
-            since: record.since,
-            consumed: record.consumed,
+            since: self.order.since_of(member),
+            consumed: self.positions.of(member),
             last_addressed,
             after,
         });
@@ -166,7 +169,7 @@ impl Hub {
         batch.note(by, note);
         let all = self.order.present_len() <= PRESENCE_TOLD_MAX;
         if let Some(from) = renamed_from {
-            witness.renamed(&from, &nick);
+            self.renamed.push((from.clone(), nick.clone()));
             let to = nick.clone();
             if all {
                 batch.tell_everyone(&ToClient::Renamed { from, to, after }, Some(member));
@@ -190,7 +193,7 @@ fn tell_room(event: &ToClient, member: MemberId, recipients: &Recipients, batch:
         Recipients::Members(members) if members.len() > ROOM_TOLD_MAX => {
             batch.tell_member(event, member);
         }
-        _ => batch.tell(event, recipients),
+        _ => batch.tell_done(event, member, recipients),
     }
 }
 

@@ -1,26 +1,49 @@
 //! Turns ordered entries into what clients are told: one answer for each request, every message
 //! encoded once, all in the order in which it happened. Pure: no clock, no task, no socket.
 //!
-//! In: [`Asked`], in their order. Out: [`Batch`], then [`crate::tail`], then sessions.
+//! In: [`Asked`], in their order. Out: [`Applied`], whose records go to the journal; then, once they
+//! are durable, [`Batch`], [`crate::tail`], sessions. Nothing is told before, and what could not
+//! be stored has not happened: [`Hub::refuse`] undoes it and says no in words.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `ask` | what sessions hand in |
+//! | `applied` | a batch that is not durable yet; keeping it, refusing it |
+//! | `full` | requests while the disk is full |
+//! | `effects` | what each effect of the order tells to whom |
+//! | `batch`, `builder` | what is told, encoded |
+//! | `list` | who is present |
+//! | `receipts`, `positions` | who has what |
 
+mod applied;
 mod ask;
 mod batch;
 mod builder;
 mod effects;
+mod full;
 mod list;
-mod witness;
+mod positions;
+mod receipts;
 
+pub use applied::Applied;
 pub use ask::{Ask, Asked, ConnectionId};
 pub use batch::{Batch, Entered, Item, Lane, Note, Reaching, Rings, What, Words};
 pub use list::LIST_USERS_MAX;
-pub use witness::Witness;
+pub use receipts::{FOLLOWED_MESSAGES_MAX, FOLLOWED_RECIPIENTS_MAX};
 
-use lamparina_order::{Action, Effect, Entry, Sequenced};
+use std::sync::Arc;
+
+use lamparina_order::record::Lasting;
+use lamparina_order::{Action, Effect, Entry, LogIndex, Record, Recorded, Sequenced};
 use lamparina_protocol::message::MESSAGE_BYTES_MAX;
-use lamparina_protocol::{Lamport, MemberId};
+use lamparina_protocol::{Epoch, Lamport, MemberId, Nick, Pseq, UnixMicros};
+use lamparina_store::Position;
 
+use applied::Done;
 use builder::Builder;
 use list::Roster;
+use positions::Positions;
+use receipts::Receipts;
 
 /// Bytes of an encoded message beside its text, as a first guess.
 const OVERHEAD_BYTES: usize = 96;
@@ -36,25 +59,25 @@ pub const ROOM_TOLD_MAX: usize = PRESENCE_TOLD_MAX;
 /// a batch is held as long as any part of it. At least one request is in each.
 pub const BATCH_OUTPUT_BYTES: usize = 4 * 1024 * 1024;
 
-/// What is known of a member beside the order.
-#[derive(Clone, Copy, Debug, Default)]
-struct Record {
-    /// The last stamp given before it became a member.
-    since: Lamport,
-    /// The last stamp that its clients said they handed over.
-    consumed: Lamport,
-    /// The connection of its open session.
-    connection: Option<ConnectionId>,
-}
-
 /// The order and its clients.
 #[derive(Debug, Default)]
 pub struct Hub {
     order: Sequenced,
-    /// By member number.
-    records: Vec<Record>,
+    /// The last entry of the journal.
+    last_index: LogIndex,
+    /// By member number: the connection of its open session.
+    connections: Vec<Option<ConnectionId>>,
+    /// Connections as they were when the batch began, newest change last.
+    before: Vec<(MemberId, Option<ConnectionId>)>,
+    positions: Positions,
+    receipts: Receipts,
+    /// Every member, while they are few and none has come.
+    everybody: Option<Arc<[MemberId]>>,
     roster: Roster,
+    /// Room for one.
     effects: Vec<Effect>,
+    /// New names taken at an entry: they are logged once they are durable.
+    renamed: Vec<(Nick, Nick)>,
 }
 
 /// What a request was, when its effect comes.
@@ -66,51 +89,137 @@ enum Was {
 }
 
 impl Hub {
+    /// Goes on with an order whose last entry is `last_index`; nobody is present.
+    pub fn resume(
+        order: Sequenced,
+        last_index: LogIndex,
+        positions: impl IntoIterator<Item = Position>,
+    ) -> Self {
+        Self {
+            order,
+            last_index,
+            positions: Positions::stored(positions),
+            ..Self::default()
+        }
+    }
+
     /// Applies requests from the front, in their order, until there are no more or the batch has
-    /// [`BATCH_OUTPUT_BYTES`]; the others stay in `asked`. `None` when nobody is told anything.
+    /// [`BATCH_OUTPUT_BYTES`]; the others stay in `asked`. Nobody is told anything yet: the result
+    /// goes to [`Self::keep`] once its records are durable, or to [`Self::refuse`].
     ///
-    /// Lists show the state at the batch's end, so that all who ask share one; what says that
-    /// everything was answered stands behind them.
-    pub fn apply(
-        &mut self,
-        asked: &mut Vec<Asked>,
-        witness: &mut impl Witness,
-    ) -> Option<(Batch, Rings)> {
+    /// `now` is the wall clock, for people.
+    pub fn apply(&mut self, now: UnixMicros, asked: &mut Vec<Asked>) -> Applied {
         let bytes: usize = asked
             .iter()
             .map(|asked| text_bytes(asked) + OVERHEAD_BYTES)
             .sum();
-        let after = self.order.last_stamp();
         // The request that fills it may be as long as any.
         let room = bytes.min(BATCH_OUTPUT_BYTES + MESSAGE_BYTES_MAX);
-        let mut batch = Builder::new(after, 2 * asked.len(), room);
-        self.roster.new_batch();
-        let (mut lists, mut barriers) = (Vec::new(), Vec::new());
+        let builder = Builder::new(self.order.last_stamp(), 2 * asked.len(), room);
+        let mut applied = Applied::new(builder, asked.len());
+        self.begin();
         // Taken from the end, so that what stays need not be moved for each.
         asked.reverse();
-        while batch.cost_bytes() < BATCH_OUTPUT_BYTES {
-            let Some(Asked { by, ask }) = asked.pop() else {
+        while applied.builder.cost_bytes() < BATCH_OUTPUT_BYTES {
+            let Some(asked) = asked.pop() else {
                 break;
             };
-            match ask {
-                Ask::Entry(entry) => self.entry(by, entry, &mut batch, witness),
-                Ask::Consumed {
-                    member,
-                    upto,
-                    count,
-                } => self.consumed(member, upto, count, witness),
-                Ask::List => lists.push(by),
-                Ask::Barrier => barriers.push(by),
-            }
+            self.request(now, asked, &mut applied);
         }
         asked.reverse();
-        lists.into_iter().for_each(|by| self.list(by, &mut batch));
-        barriers
-            .into_iter()
-            .for_each(|by| batch.note(by, Note::Barrier));
-        let batch = batch.finish(self.roster.bytes_made())?;
-        let rings = self.rings(&batch);
-        Some((batch, rings))
+        applied.positions = self.positions.take();
+        applied
+    }
+
+    /// Applies and keeps at once, for an order that is stored nowhere.
+    pub fn apply_now(&mut self, asked: &mut Vec<Asked>) -> Option<(Batch, Rings)> {
+        let applied = self.apply(UnixMicros(0), asked);
+        self.keep(applied)
+    }
+
+    fn request(&mut self, now: UnixMicros, Asked { by, ask }: Asked, applied: &mut Applied) {
+        let later = match ask {
+            Ask::Entry(entry) => return self.entry(now, by, entry, applied),
+            Ask::Consumed {
+                member,
+                upto,
+                count,
+            } => {
+                applied.consumed.push((member, upto, count));
+                return self.positions.note(now, member, upto);
+            }
+            Ask::Confirm { member } => Done::Confirm(by, member),
+            Ask::List => Done::List(by),
+            Ask::Barrier => Done::Barrier(by),
+        };
+        applied.later.push(later);
+    }
+
+    fn entry(&mut self, now: UnixMicros, by: ConnectionId, entry: Entry, applied: &mut Applied) {
+        let was = match entry.action {
+            Action::Enter { .. } => Was::Enter,
+            Action::Exit => Was::Exit,
+            _ => Was::Other,
+        };
+        // A client may come back with the number of a session whose old connection is still open:
+        // the end of that one is not the end of the session.
+        let member = self.order.member_of(&entry.author);
+        if was == Was::Exit && self.connection_of(member) != Some(by) {
+            return;
+        }
+        let first_item = applied.builder.items();
+        let message = message_of(&entry);
+        let again = message.is_none().then(|| entry.clone());
+        let recorded = self.tell(by, was, entry, &mut applied.builder);
+        // What only moved the clock was answered before, and that answer stands.
+        applied.renamed.append(&mut self.renamed);
+        let lasting = recorded
+            .as_ref()
+            .is_some_and(|event| !matches!(event, Recorded::Clock { .. }));
+        if let Some(event) = recorded {
+            self.last_index = LogIndex(self.last_index.0 + 1);
+            applied.records.push(Record {
+                index: self.last_index,
+                at: now,
+                stamp: self.order.last_stamp(),
+                event,
+            });
+        }
+        applied.entries.push(match (message, again) {
+            (Some(message), _) => Done::Message {
+                by,
+                member,
+                message,
+                lasting,
+                items: first_item..applied.builder.items(),
+            },
+            (None, again) => Done::Entry(by, again.map(Box::new)),
+        });
+    }
+
+    /// Applies one entry and says what that tells to whom. Gives what lasts of it.
+    fn tell(
+        &mut self,
+        by: ConnectionId,
+        was: Was,
+        entry: Entry,
+        batch: &mut Builder,
+    ) -> Option<Recorded> {
+        let lasting = self.order.apply_lasting(entry, &mut self.effects);
+        let effect = self.effects.pop()?;
+        match (effect, lasting) {
+            (effect @ Effect::Stamped { .. }, Some(Lasting::Message(to))) => {
+                self.stamped(by, effect, to, batch).map(Recorded::Message)
+            }
+            (effect, Some(Lasting::Event(event))) => {
+                self.effect(by, was, effect, batch);
+                Some(event)
+            }
+            (effect, _) => {
+                self.effect(by, was, effect, batch);
+                None
+            }
+        }
     }
 
     /// The order's clock.
@@ -123,61 +232,48 @@ impl Hub {
         &self.order
     }
 
-    fn entry(
-        &mut self,
-        by: ConnectionId,
-        entry: Entry,
-        batch: &mut Builder,
-        witness: &mut impl Witness,
-    ) {
-        let was = match entry.action {
-            Action::Enter { .. } => Was::Enter,
-            Action::Exit => Was::Exit,
-            _ => Was::Other,
-        };
-        // A client may come back with the number of a session whose old connection is still open:
-        // the end of that one is not the end of the session.
-        let member = self.order.member_of(&entry.author);
-        if was == Was::Exit && self.connection_of(member) != Some(by) {
-            return;
-        }
-        let mut effects = std::mem::take(&mut self.effects);
-        self.order.apply(entry, &mut effects);
-        for effect in effects.drain(..) {
-            self.effect(by, was, effect, batch, witness);
-        }
-        self.effects = effects;
+    /// The last entry that the journal has, or is about to have.
+    pub fn last_index(&self) -> LogIndex {
+        self.last_index
+    }
+
+    /// Whether something waits to be stored, with the next batch or by an empty one.
+    pub fn has_positions(&self) -> bool {
+        self.positions.has_new()
+    }
+
+    /// The last stamp that a member's clients said they handed over; 0 for none.
+    pub fn consumed_of(&self, member: MemberId) -> Lamport {
+        self.positions.of(member)
     }
 
     fn connection_of(&self, member: Option<MemberId>) -> Option<ConnectionId> {
-        self.records.get(member?.0 as usize)?.connection
+        *self.connections.get(member?.0 as usize)?
     }
 
-    fn record(&mut self, member: MemberId) -> &mut Record {
+    fn set_connection(&mut self, member: MemberId, to: Option<ConnectionId>) {
         let at = member.0 as usize;
-        if at >= self.records.len() {
-            self.records.resize(at + 1, Record::default());
+        if at >= self.connections.len() {
+            self.connections.resize(at + 1, None);
         }
-        &mut self.records[at]
+        let before = std::mem::replace(&mut self.connections[at], to);
+        self.before.push((member, before));
     }
 
-    fn consumed(
-        &mut self,
-        member: MemberId,
-        upto: Lamport,
-        count: u64,
-        witness: &mut impl Witness,
-    ) {
-        let record = self.record(member);
-        record.consumed = record.consumed.max(upto);
-        if let Some(nick) = self.order.nick_of(member) {
-            witness.consumed(nick, upto, count);
-        }
+    /// From here on everything can be undone.
+    fn begin(&mut self) {
+        self.before.clear();
+        self.order.begin();
     }
 
-    fn list(&mut self, by: ConnectionId, batch: &mut Builder) {
-        let (kind, body) = self.roster.answer(&self.order);
-        batch.reply_shared(by, kind, body);
+    /// Back to where the scope began.
+    fn undo(&mut self) {
+        self.order.undo();
+        for (member, connection) in self.before.drain(..).rev() {
+            self.connections[member.0 as usize] = connection;
+        }
+        self.roster.changed();
+        self.everybody = None;
     }
 
     fn rings(&self, batch: &Batch) -> Rings {
@@ -204,6 +300,14 @@ fn text_bytes(asked: &Asked) -> usize {
             ..
         }) => submit.text.len(),
         _ => 0,
+    }
+}
+
+/// The message that an entry is, if it is one.
+fn message_of(entry: &Entry) -> Option<(Epoch, Pseq)> {
+    match &entry.action {
+        Action::Say(message) => Some((message.epoch, message.pseq)),
+        _ => None,
     }
 }
 

@@ -9,7 +9,7 @@ use crate::testing::{ask, ask_over, enter, lines, nick, room, say};
 #[track_caller]
 fn check(hub: &mut Hub, asked: Vec<Asked>, expected: &[&str]) {
     let mut asked = asked;
-    let said = hub.apply(&mut asked, &mut ());
+    let said = hub.apply_now(&mut asked);
     assert!(asked.is_empty(), "a few requests are one batch");
     let said = said.map_or_else(Vec::new, |(batch, _)| lines(&batch));
     assert_eq!(said, expected);
@@ -22,7 +22,7 @@ fn with_three() -> Hub {
         ask(2, enter("bob")),
         ask(3, enter("carla")),
     ];
-    hub.apply(&mut asked, &mut ());
+    hub.apply_now(&mut asked);
     hub
 }
 
@@ -155,7 +155,7 @@ fn a_newer_session_takes_over_and_the_old_ones_end_is_not_its_end() {
 #[test]
 fn only_sessions_that_a_batch_reaches_are_rung_for() {
     let mut hub = with_three();
-    let mut rings = |asked: Vec<Asked>| hub.apply(&mut { asked }, &mut ()).unwrap().1;
+    let mut rings = |asked: Vec<Asked>| hub.apply_now(&mut { asked }).unwrap().1;
     let these = |ids: &[u64]| Rings::These(ids.iter().map(|id| ConnectionId(*id)).collect());
     let to_bob = || Audience::Unicast(nick("bob"));
     assert_eq!(rings(vec![ask(1, say(1, to_bob(), "x"))]), these(&[1, 2]));
@@ -176,11 +176,11 @@ fn larger_rooms_share_one_lane() {
         asked.push(ask(author, enter(&format!("user{author}"))));
         asked.push(ask(author, Action::Join { room: room("lab") }));
     }
-    hub.apply(&mut asked, &mut ());
+    hub.apply_now(&mut asked);
     let mut asked: Vec<Asked> = (1..=3)
         .map(|author| ask(author, say(1, Audience::Room(room("lab")), "x")))
         .collect();
-    let (batch, rings) = hub.apply(&mut asked, &mut ()).unwrap();
+    let (batch, rings) = hub.apply_now(&mut asked).unwrap();
     assert_eq!(batch.lanes.len(), 1);
     assert_eq!(batch.lanes[0].items, [0, 2, 4]);
     // Who asked, then everybody in the room.
@@ -201,7 +201,7 @@ fn one_buffer_holds_all_bodies() {
         ask(1, say(1, Audience::All, "a")),
         ask(1, say(2, Audience::All, "b")),
     ];
-    let (batch, _) = with_three().apply(&mut asked, &mut ()).unwrap();
+    let (batch, _) = with_three().apply_now(&mut asked).unwrap();
     let ends: Vec<_> = batch.items.iter().map(|item| item.body.bytes()).collect();
     for pair in ends.windows(2) {
         let end = pair[0].as_ptr().addr() + pair[0].len();
@@ -226,7 +226,7 @@ fn with_many(count: usize) -> Hub {
         .map(|number| of_many(number, enter(&format!("user{number}"))))
         .collect();
     while !asked.is_empty() {
-        hub.apply(&mut asked, &mut ());
+        hub.apply_now(&mut asked);
     }
     hub
 }
@@ -245,7 +245,7 @@ fn new_names_and_lists_in_turn_make_one_list() {
         asked.push(ask(0, Action::Rename { nick: nick(name) }));
         asked.push(list(0));
     }
-    let (batch, rings) = hub.apply(&mut asked, &mut ()).unwrap();
+    let (batch, rings) = hub.apply_now(&mut asked).unwrap();
     assert!(asked.is_empty());
     assert!(batch.cost_bytes < 2 << 20, "{} bytes", batch.cost_bytes);
     let mut lists = batch.items.iter().map(|item| item.body.bytes());
@@ -268,7 +268,7 @@ fn a_batch_ends_by_what_it_says() {
     let (mut batches, mut committed) = (0, 0);
     while !asked.is_empty() {
         let waited = asked.len();
-        let (batch, _) = hub.apply(&mut asked, &mut ()).unwrap();
+        let (batch, _) = hub.apply_now(&mut asked).unwrap();
         assert!(asked.len() < waited);
         assert!(
             batch.cost_bytes <= BATCH_OUTPUT_BYTES + (1 << 20),
@@ -294,7 +294,7 @@ fn comings_into_a_large_room_cost_no_list_of_it_each() {
     let mut asked: Vec<Asked> = (0..=ROOM_TOLD_MAX).map(join).collect();
     let mut costs = 0;
     while !asked.is_empty() {
-        let (batch, _) = hub.apply(&mut asked, &mut ()).unwrap();
+        let (batch, _) = hub.apply_now(&mut asked).unwrap();
         let kept = batch.lanes.iter().map(|lane| size_of_val(&*lane.members));
         assert!(
             batch.cost_bytes > kept.sum(),
@@ -306,7 +306,7 @@ fn comings_into_a_large_room_cost_no_list_of_it_each() {
     assert!(costs > ROOM_TOLD_MAX * ROOM_TOLD_MAX * size_of::<MemberId>() / 2);
     // Now the room is large: only who goes and comes is told.
     let mut asked: Vec<Asked> = (0..100).flat_map(|_| [leave(7), join(7)]).collect();
-    let (batch, rings) = hub.apply(&mut asked, &mut ()).unwrap();
+    let (batch, rings) = hub.apply_now(&mut asked).unwrap();
     assert!(asked.is_empty() && batch.lanes.is_empty());
     assert_eq!(batch.members.len(), 200);
     assert_eq!(rings, Rings::These(vec![ConnectionId(7); 200]));
@@ -314,4 +314,142 @@ fn comings_into_a_large_room_cost_no_list_of_it_each() {
         &lines(&batch)[..2],
         ["user7 left #lab -> m7", "user7 joined #lab -> m7"]
     );
+}
+
+/// As [`check`], while nothing can be stored.
+#[track_caller]
+fn check_refused(hub: &mut Hub, asked: Vec<Asked>, expected: &[&str]) {
+    let (before, clock) = (hub.last_index(), hub.clock());
+    let mut asked = asked;
+    let again = asked.clone();
+    let applied = hub.apply(UnixMicros(0), &mut asked);
+    let told = |told: Vec<(Batch, Rings)>| -> Vec<String> {
+        told.iter().flat_map(|(batch, _)| lines(batch)).collect()
+    };
+    let said = told(hub.refuse(UnixMicros(0), applied));
+    assert_eq!(said, expected);
+    assert_eq!((hub.last_index(), hub.clock()), (before, clock));
+    // The same when it is known beforehand.
+    let said = told(hub.apply_unstored(UnixMicros(0), again));
+    assert_eq!(said, expected);
+    assert_eq!((hub.last_index(), hub.clock()), (before, clock));
+}
+
+#[test]
+fn what_could_not_be_stored_has_not_happened_and_the_rest_is_answered() {
+    let mut hub = with_three();
+    let settled = vec![ask(1, say(1, Audience::All, "kept"))];
+    hub.apply_now(&mut settled.clone());
+    check_refused(
+        &mut hub,
+        vec![
+            ask(1, say(2, Audience::All, "new")),
+            // Answered in this batch, so not at all.
+            ask(1, say(2, Audience::All, "new")),
+            settled[0].clone(),
+            ask(
+                2,
+                Action::Rename {
+                    nick: nick("bobby"),
+                },
+            ),
+            ask(2, say(1, Audience::Unicast(nick("nobody")), "?")),
+            ask(4, enter("dora")),
+            ask(3, Action::Join { room: room("lab") }),
+            Asked {
+                by: ConnectionId(2),
+                ask: Ask::Confirm {
+                    member: MemberId(1),
+                },
+            },
+        ],
+        &[
+            "refused 2: storage-full -> c1",
+            "refused 2: storage-full -> c1",
+            "committed 1 at 1 -> c1",
+            "error storage-full -> c2",
+            "refused 1: storage-full -> c2",
+            "[ClaimRefused] -> c4",
+            "error storage-full -> c3",
+            "[Confirmed] -> c2",
+        ],
+    );
+    // As if nothing had been asked.
+    check(
+        &mut hub,
+        vec![
+            ask(1, say(2, Audience::All, "again")),
+            ask(2, say(1, Audience::Unicast(nick("ana")), "hi")),
+        ],
+        &[
+            "2 ana: again (prev 0) -> all",
+            "committed 2 at 2 -> c1",
+            "3 bob: hi (prev 0) -> m0",
+            "committed 1 at 3 -> c2",
+        ],
+    );
+}
+
+#[test]
+fn who_comes_back_or_goes_needs_no_storing() {
+    let mut hub = with_three();
+    check_refused_once(
+        &mut hub,
+        vec![
+            ask(1, Action::Exit),
+            ask(1, say(1, Audience::All, "new")),
+            ask_over(7, 1, 9, enter("ana")),
+        ],
+        &["left ana after 0 except m0 -> all", "[Entered] -> c7"],
+    );
+    assert_eq!(hub.connection_of(Some(MemberId(0))), Some(ConnectionId(7)));
+}
+
+/// A refused batch that changes who is present: of the answers, those that `expected` names.
+#[track_caller]
+fn check_refused_once(hub: &mut Hub, asked: Vec<Asked>, expected: &[&str]) {
+    let mut asked = asked;
+    let applied = hub.apply(UnixMicros(0), &mut asked);
+    let told = hub.refuse(UnixMicros(0), applied);
+    let said: Vec<String> = told.iter().flat_map(|(batch, _)| lines(batch)).collect();
+    for line in expected {
+        assert!(said.iter().any(|said| said == line), "{line} in {said:?}");
+    }
+}
+
+#[test]
+fn authors_are_told_who_has_their_messages() {
+    let mut hub = with_three();
+    let mut asked = vec![
+        ask(1, say(1, Audience::Unicast(nick("bob")), "a")),
+        ask(1, say(2, Audience::All, "b")),
+    ];
+    hub.apply_now(&mut asked);
+    let consumed = |member: u32, upto: u64| Asked {
+        by: ConnectionId(u64::from(member) + 1),
+        ask: Ask::Consumed {
+            member: MemberId(member),
+            upto: Lamport::new(upto),
+            count: 1,
+        },
+    };
+    let said = |hub: &mut Hub, asked: Asked| -> Vec<String> {
+        let said = hub.apply_now(&mut vec![asked]);
+        said.map_or_else(Vec::new, |(batch, _)| lines(&batch))
+    };
+    assert_eq!(
+        said(&mut hub, consumed(1, 2)),
+        ["receipts by bob: 1 (1 of 1) 2 (1 of 2) -> c1"]
+    );
+    assert_eq!(said(&mut hub, consumed(1, 2)), [""; 0]);
+    assert_eq!(
+        said(&mut hub, consumed(2, 2)),
+        ["receipts by carla: 2 (2 of 2) -> c1"]
+    );
+    // Who is away is not told.
+    hub.apply_now(&mut vec![
+        ask(1, say(3, Audience::All, "c")),
+        ask(1, Action::Exit),
+    ]);
+    assert_eq!(said(&mut hub, consumed(1, 3)), [""; 0]);
 }

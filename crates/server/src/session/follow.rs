@@ -5,11 +5,12 @@ use lamparina_protocol::control::CloseCode;
 use lamparina_protocol::frame::{FrameType, SharedBody};
 use lamparina_protocol::link::{Input as LinkInput, SendError};
 use lamparina_protocol::message::{RefusalCode, ToClient};
-use lamparina_protocol::{Instant, Prev, codec};
+use lamparina_protocol::{Instant, MemberId, Prev, codec};
 
 use super::machine::{Live, Place, Session, State};
 use super::output::{Act, Logged, Output};
-use super::{reason, resume::resume};
+use super::reason;
+use super::resume::{Source, resume};
 use crate::hub::{Batch, Entered, Item, Note, Reaching, What, Words};
 use crate::tail::{Read, Tail};
 
@@ -63,6 +64,11 @@ impl Session {
             if let Err(error) = self.send_own(outbox) {
                 return self.not_taken(now, error, out);
             }
+            if self.reading.is_some()
+                && let Some(followed) = self.serve(now, tail, outbox, out)
+            {
+                return followed;
+            }
             if self.caught_up || !matches!(self.state, State::Entering(_) | State::Live(_)) {
                 return Followed::CaughtUp;
             }
@@ -75,9 +81,13 @@ impl Session {
                     self.caught_up = true;
                     return Followed::CaughtUp;
                 }
-                Read::Gone => return self.full(now, tail, out),
+                Read::Gone => {
+                    self.fell_off(now, tail, out);
+                    continue;
+                }
             };
-            match self.read(&batch, outbox, out) {
+            let read = self.read(&batch, outbox, out);
+            match read {
                 Step::End => {
                     self.place = Place {
                         batch: self.place.batch + 1,
@@ -104,16 +114,19 @@ impl Session {
     }
 
     /// The client does not keep up. Its place may be lost meanwhile.
-    fn full(&mut self, now: Instant, tail: &Tail, out: &mut Output) -> Followed {
+    pub(super) fn full(&mut self, now: Instant, tail: &Tail, out: &mut Output) -> Followed {
         if tail.is_gone(self.place.batch) {
-            let text = "you read too slowly and what came next is no longer kept: connect again \
-                        to go on from there";
-            self.abort(now, CloseCode::TooSlow, text, out);
+            self.fell_off(now, tail, out);
         }
         Followed::Full
     }
 
-    fn not_taken(&mut self, now: Instant, error: SendError, out: &mut Output) -> Followed {
+    pub(super) fn not_taken(
+        &mut self,
+        now: Instant,
+        error: SendError,
+        out: &mut Output,
+    ) -> Followed {
         match error {
             // A link that is not open says itself why.
             SendError::Full | SendError::NotOpen => {}
@@ -148,7 +161,7 @@ impl Session {
         }
     }
 
-    fn note(&mut self, now: Instant, note: Note, tail: &Tail, out: &mut Output) {
+    pub(super) fn note(&mut self, now: Instant, note: Note, tail: &Tail, out: &mut Output) {
         match note {
             Note::Entered(entered) => self.entered(now, entered, tail, out),
             Note::ClaimRefused(words) => self.claim_refused(now, &words, out),
@@ -160,6 +173,7 @@ impl Session {
                     text: text.to_owned(),
                 }));
             }
+            Note::Confirmed => {}
             Note::Barrier => self.drained(now, out),
         }
     }
@@ -179,12 +193,12 @@ impl Session {
             return;
         };
         let hello = *hello;
-        let log = self.config.log;
-        let resume = resume(&entered, &hello, log, |low| tail.start_after(low));
+        let resume = resume(&entered, &hello, &self.config, |low| tail.start_after(low));
         let here = self.place;
-        if let Some(batch) = resume.replay_from {
-            let from = Place { batch, item: 0 };
-            self.place = from.min(here);
+        match resume.source {
+            Some(Source::Tail(batch)) => self.place = Place { batch, item: 0 }.min(here),
+            Some(Source::Store) => self.catch_up_after(resume.low),
+            None => {}
         }
         out.acts.push(Act::Log(Logged::Connected {
             nick: entered.nick.clone(),
@@ -197,8 +211,11 @@ impl Session {
             prev: Prev(resume.resumed),
             low: resume.low,
             heed_from: here,
+            answers_from: here,
+            since: entered.since,
             unconsumed: 0,
             consumed: resume.resumed,
+            answered: 0,
         }));
         let answer = ToClient::Entered {
             nick: entered.nick,
@@ -208,10 +225,13 @@ impl Session {
             resumed: resume.resumed,
             gap: resume.gap,
             newest: entered.last_addressed,
-            rewound: false,
+            rewound: resume.rewound,
         };
         if let Ok(body) = codec::encode(&answer) {
             self.answer(now, FrameType::Data, body, out);
+        }
+        if entered.new_member {
+            self.show_newcomer(entered.since);
         }
     }
 }
@@ -246,7 +266,7 @@ impl Live {
                         batch: place.batch,
                         item: index,
                     };
-                    if here < self.heed_from || self.is_excepted(other) {
+                    if !self.heeds(here, other) {
                         continue;
                     }
                     if let What::Note(note) = other {
@@ -264,8 +284,12 @@ impl Live {
         Step::End
     }
 
-    fn is_excepted(&self, what: &What) -> bool {
-        matches!(what, What::Event { except: Some(member), .. } if *member == self.member)
+    fn heeds(&self, here: Place, what: &What) -> bool {
+        if is_answer(what, self.member) {
+            return here >= self.answers_from;
+        }
+        let excepted = matches!(what, What::Event { except } if *except == Some(self.member));
+        here >= self.heed_from && !excepted
     }
 
     /// Events and answers.
@@ -276,17 +300,38 @@ impl Live {
         out: &mut Output,
     ) -> Result<(), SendError> {
         outbox.send(item.kind, &item.body, None)?;
-        match &item.what {
-            What::Refusal(words) => {
-                let act = Logged::refused(Some(&self.nick), words.code, &words.text);
-                out.acts.push(act);
-            }
-            What::Renamed(renamed) if renamed.0 == self.member => {
-                self.nick = renamed.1.clone();
-            }
-            _ => {}
+        self.taken(&item.what);
+        if let What::Refusal(words) = &item.what {
+            self.log_refusal(words, out);
         }
         Ok(())
+    }
+
+    /// An event or answer for the client has been taken from the tail.
+    pub(super) fn taken(&mut self, what: &What) {
+        if is_answer(what, self.member) {
+            self.answered = self.answered.wrapping_add(1);
+        }
+        if let What::Renamed(renamed) = what
+            && renamed.0 == self.member
+        {
+            self.nick = renamed.1.clone();
+        }
+    }
+
+    pub(super) fn log_refusal(&self, words: &Words, out: &mut Output) {
+        let act = Logged::refused(Some(&self.nick), words.code, &words.text);
+        out.acts.push(act);
+    }
+}
+
+/// Whether an item that reaches a member's connection is for the session alone, or answers it.
+pub(super) fn is_answer(what: &What, member: MemberId) -> bool {
+    match what {
+        What::Reply | What::Refusal(_) | What::Note(_) => true,
+        What::Done { by } => *by == member,
+        What::Renamed(renamed) => renamed.0 == member,
+        What::Message { .. } | What::Event { .. } => false,
     }
 }
 

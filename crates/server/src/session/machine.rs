@@ -2,6 +2,7 @@
 //! order; its deliveries begin there, and nothing it asks takes effect after its end.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,11 +11,14 @@ use lamparina_protocol::control::{CloseCode, Hello};
 use lamparina_protocol::frame::FrameType;
 use lamparina_protocol::link::{CloseReason, Event, Input as LinkInput, Outgoing, Terms};
 use lamparina_protocol::message::MESSAGE_BYTES_MAX;
-use lamparina_protocol::{Instant, Lamport, LogId, MemberId, Nick, Prev};
+use lamparina_protocol::{Instant, Lamport, LogId, MemberId, Nick, Prev, Term};
+use lamparina_store::TermBegan;
 
 use super::output::{Act, Logged, Output};
+use super::reading::Reading;
 use super::reason;
 use crate::hub::{Ask, Asked, ConnectionId};
+use crate::reading::ReadAnswer;
 
 /// Time to claim a nick, from the opening of the link.
 pub const NAME_WITHIN: Duration = Duration::from_secs(10);
@@ -27,12 +31,18 @@ pub const OWN_WAITING_MAX: usize = 1_024;
 pub const OWN_WAITING_BYTES_MAX: usize = 256 * 1024;
 
 /// What a session is told at its beginning.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct SessionConfig {
     /// The connection.
     pub id: ConnectionId,
     /// The log that this server orders.
     pub log: LogId,
+    /// Its term.
+    pub term: Term,
+    /// All of its terms.
+    pub terms: Arc<[TermBegan]>,
+    /// There is a store to read from: [`Output::read`] is answered.
+    pub store: bool,
     /// Clients may make their channel bad.
     pub lab: bool,
 }
@@ -42,10 +52,14 @@ pub struct SessionConfig {
 pub enum Input {
     /// The link says something.
     Link(Event),
+    /// What was read.
+    Read(ReadAnswer),
     /// Time has passed.
     Tick,
     /// The server is closing.
     Shutdown,
+    /// The server's disk failed: nothing that was asked will be answered.
+    Failed,
 }
 
 /// A place in the tail.
@@ -81,12 +95,18 @@ pub(super) struct Live {
     pub(super) prev: Prev,
     /// No message up to this stamp is delivered.
     pub(super) low: Lamport,
-    /// Before this place only messages concern it.
+    /// Before this place only messages concern it, and answers.
     pub(super) heed_from: Place,
+    /// Before this place answers do not concern it either: it has had them.
+    pub(super) answers_from: Place,
+    /// The last stamp given before its member became one.
+    pub(super) since: Lamport,
     /// Deliveries not yet consumed.
     pub(super) unconsumed: u64,
     /// The last stamp consumed.
     pub(super) consumed: Lamport,
+    /// Requests whose answers were taken from the tail.
+    pub(super) answered: u32,
 }
 
 /// One client's session.
@@ -98,8 +118,12 @@ pub struct Session {
     pub(super) place: Place,
     /// Nothing before the next ring concerns it.
     pub(super) caught_up: bool,
+    /// Requests asked that are answered by an item each. Wraps, as does [`Live::answered`].
+    asked: u32,
+    /// What comes from the store, while anything does.
+    pub(super) reading: Option<Box<Reading>>,
     /// The server is closing: nothing more is asked, what was asked is answered.
-    draining: bool,
+    pub(super) draining: bool,
     deadline: Option<Instant>,
     /// Answers of the session itself; at most [`OWN_WAITING_MAX`].
     pub(super) own: VecDeque<Outgoing>,
@@ -117,6 +141,8 @@ impl Session {
             state: State::AwaitingHello,
             place: Place::default(),
             caught_up: true,
+            asked: 0,
+            reading: None,
             draining: false,
             deadline: None,
             own: VecDeque::new(),
@@ -136,8 +162,10 @@ impl Session {
             Input::Link(Event::Received { .. }) => {}
             Input::Link(Event::PeerClosing { .. }) => self.leave(now, "closed", out),
             Input::Link(Event::Closed(reason)) => self.closed(&reason, out),
+            Input::Read(answer) => self.was_read(now, answer, out),
             Input::Tick => self.tick(now, out),
             Input::Shutdown => self.shut_down(now, out),
+            Input::Failed => self.failed(now, out),
         }
     }
 
@@ -217,6 +245,14 @@ impl Session {
         }
     }
 
+    fn failed(&mut self, now: Instant, out: &mut Output) {
+        if !matches!(self.state, State::Closing { .. } | State::Over) {
+            let text = "the server's disk failed and it ends: what was not committed is sent again \
+                        when it is back";
+            self.abort(now, CloseCode::ShuttingDown, text, out);
+        }
+    }
+
     /// Everything asked before the server's end has been answered.
     pub(super) fn drained(&mut self, now: Instant, out: &mut Output) {
         let input = LinkInput::Close {
@@ -254,6 +290,7 @@ impl Session {
             }
         };
         self.state = State::Closing { nick, reason };
+        self.reading = None;
         self.deadline = Some(now + CLOSE_WITHIN);
     }
 
@@ -280,7 +317,7 @@ impl Session {
         }
     }
 
-    fn exit(&self, hello: &Hello, out: &mut Output) {
+    fn exit(&mut self, hello: &Hello, out: &mut Output) {
         // Nobody is told who goes when all go.
         if self.draining {
             return;
@@ -296,7 +333,8 @@ impl Session {
         })
     }
 
-    pub(super) fn ask(&self, ask: Ask, out: &mut Output) {
+    pub(super) fn ask(&mut self, ask: Ask, out: &mut Output) {
+        self.asked = self.asked.wrapping_add(u32::from(is_answered(&ask)));
         out.asked.push(Asked {
             by: self.config.id,
             ask,
@@ -314,6 +352,15 @@ impl Session {
         self.own.push_back(Outgoing::own(kind, body));
     }
 
+    /// Whether an answer is still to come from the tail.
+    pub(super) fn is_answer_due(&self) -> bool {
+        let State::Live(live) = &self.state else {
+            return true;
+        };
+        // Both wrap, and fewer than half of all numbers wait anywhere.
+        self.asked.wrapping_sub(live.answered).cast_signed() > 0
+    }
+
     /// The name held, once there is one.
     pub(super) fn nick(&self) -> Option<&Nick> {
         match &self.state {
@@ -327,6 +374,15 @@ impl Session {
     pub(super) fn claiming(&mut self, hello: Hello) {
         self.state = State::Entering(hello);
         self.deadline = None;
+    }
+}
+
+/// Whether a request is answered to its client, by exactly one item.
+fn is_answered(ask: &Ask) -> bool {
+    match ask {
+        Ask::Entry(entry) => !matches!(entry.action, Action::Enter { .. } | Action::Exit),
+        Ask::List => true,
+        Ask::Consumed { .. } | Ask::Barrier | Ask::Confirm { .. } => false,
     }
 }
 

@@ -6,12 +6,16 @@
 //! | `machine` | the states, and what moves between them |
 //! | `request` | frames from the client become requests |
 //! | `follow` | the tail becomes frames to the client, each with its own `prev` |
+//! | `reading` | what comes from the store: deliveries missed, answers to questions |
+//! | `catch_up` | from the store to the tail without gap or repetition |
 //! | `resume` | where a returning member goes on |
 //! | `output`, `reason` | what the shell is to do; ends in one word |
 
+mod catch_up;
 mod follow;
 mod machine;
 mod output;
+mod reading;
 mod reason;
 mod request;
 mod resume;
@@ -22,7 +26,8 @@ pub use machine::{
     SessionConfig,
 };
 pub use output::{Act, Logged, Output};
-pub use resume::{Resume, resume};
+pub use reading::QUESTIONS_MAX;
+pub use resume::{Resume, Source, resume};
 
 #[cfg(test)]
 mod tests;

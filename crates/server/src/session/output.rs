@@ -6,6 +6,7 @@ use lamparina_protocol::message::RefusalCode;
 use lamparina_protocol::{Nick, SessionNumber};
 
 use crate::hub::Asked;
+use crate::reading::ReadAsk;
 
 /// What a call gives back. The caller owns it, reads it and clears it.
 #[derive(Debug, Default)]
@@ -14,6 +15,9 @@ pub struct Output {
     pub asked: Vec<Asked>,
     /// Everything else, in order.
     pub acts: Vec<Act>,
+    /// Something to be read: the answer is the session's next [`super::Input::Read`], and until
+    /// then it wants nothing else.
+    pub read: Option<ReadAsk>,
 }
 
 /// Something that the shell does.

@@ -8,13 +8,17 @@ use lamparina_order::Action;
 use lamparina_protocol::codec;
 use lamparina_protocol::control::{CloseCode, Hello};
 use lamparina_protocol::frame::FrameType;
-use lamparina_protocol::message::{ChannelSettings, RefusalCode, SetNick, ToClient, ToServer};
+use lamparina_protocol::message::{
+    ChannelSettings, HISTORY_MESSAGES_MAX, RefusalCode, SetNick, ToClient, ToServer,
+    WORDS_BYTES_MAX,
+};
 use lamparina_protocol::{Instant, Lamport, Nick};
 use serde::Serialize;
 
 use super::machine::{Session, State};
 use super::output::{Act, Logged, Output};
 use crate::hub::Ask;
+use crate::reading::{self, Asking, History, Tracing};
 
 /// Bytes of channel settings, at most.
 const SPEC_BYTES_MAX: usize = 512;
@@ -94,20 +98,51 @@ impl Session {
             Ok(ToServer::Join { room }) => self.act(Action::Join { room }, out),
             Ok(ToServer::Leave { room }) => self.act(Action::Leave { room }, out),
             Ok(ToServer::Consumed { upto, count }) => self.consumed(upto, count, out),
-            Ok(
-                ToServer::History { .. }
-                | ToServer::Find { .. }
-                | ToServer::Trace { .. }
-                | ToServer::Why { .. },
-            ) => {
-                let text = "this server keeps no history yet";
-                self.refuse(now, RefusalCode::NotAllowed, text.to_owned(), out);
+            Ok(ToServer::History { before, count }) => match counted(count) {
+                Ok(count) => {
+                    let history = History::asked(before, count);
+                    self.question(now, reading::Wanted::History(Box::new(history)), out);
+                }
+                Err(why) => self.refuse(now, RefusalCode::Malformed, why, out),
+            },
+            Ok(ToServer::Find {
+                words,
+                before,
+                count,
+            }) => self.find(now, words, before, count, out),
+            Ok(ToServer::Trace { stamp }) => {
+                let wanted = reading::Wanted::Trace(Box::new(Tracing::new(stamp)));
+                self.question(now, wanted, out);
+            }
+            Ok(ToServer::Why { a, b }) => {
+                self.question(now, reading::Wanted::Why(Box::new(Asking::new(a, b))), out);
             }
             Err(error) => self.unreadable(now, &error.to_string(), out),
         }
     }
 
-    fn act(&self, action: Action, out: &mut Output) {
+    fn find(&mut self, now: Instant, words: String, before: Lamport, count: u32, out: &mut Output) {
+        let count = match counted(count) {
+            Ok(count) => count,
+            Err(why) => return self.refuse(now, RefusalCode::Malformed, why, out),
+        };
+        if words.len() > WORDS_BYTES_MAX {
+            let text = format!("words to find have at most {WORDS_BYTES_MAX} bytes together");
+            return self.refuse(now, RefusalCode::TooLong, text, out);
+        }
+        if words.trim().is_empty() {
+            let text = "say which words to find".to_owned();
+            return self.refuse(now, RefusalCode::EmptyText, text, out);
+        }
+        let wanted = reading::Wanted::Find {
+            words,
+            before,
+            count,
+        };
+        self.question(now, wanted, out);
+    }
+
+    fn act(&mut self, action: Action, out: &mut Output) {
         let hello = match &self.state {
             State::Entering(hello) => hello,
             State::Live(live) => &live.hello,
@@ -177,7 +212,13 @@ impl Session {
     }
 
     /// A request other than a message is not done.
-    fn refuse(&mut self, now: Instant, code: RefusalCode, text: String, out: &mut Output) {
+    pub(super) fn refuse(
+        &mut self,
+        now: Instant,
+        code: RefusalCode,
+        text: String,
+        out: &mut Output,
+    ) {
         out.acts.push(Logged::refused(self.nick(), code, &text));
         self.say(now, FrameType::Data, &ToClient::Error { code, text }, out);
     }
@@ -197,6 +238,14 @@ impl Session {
     fn misplaced(&mut self, now: Instant, out: &mut Output) {
         let text = "a client does not send messages of this type: see docs/protocol.md";
         self.abort(now, CloseCode::BadMessage, text, out);
+    }
+}
+
+/// How many messages may come, of so many asked for.
+fn counted(count: u32) -> Result<u32, String> {
+    match count {
+        0 => Err(format!("ask for 1 to {HISTORY_MESSAGES_MAX} messages")),
+        count => Ok(count.min(HISTORY_MESSAGES_MAX)),
     }
 }
 

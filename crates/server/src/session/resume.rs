@@ -1,11 +1,14 @@
 //! Where a member's deliveries go on.
 //!
 //! A client that brings a cursor of this log goes on after it; one without goes on after what
-//! the member's clients said they had handed over; a new member begins with its entry.
+//! the member's clients said they had handed over; a new member begins with its entry. A cursor
+//! beyond the log, which can have lost its end since, is cut to what is still the same.
 
+use lamparina_protocol::Lamport;
 use lamparina_protocol::control::Hello;
-use lamparina_protocol::{Lamport, LogId};
+use lamparina_store::TermBegan;
 
+use super::machine::SessionConfig;
 use crate::hub::Entered;
 use crate::tail::Start;
 
@@ -16,42 +19,83 @@ pub struct Resume {
     pub resumed: Lamport,
     /// No message up to this stamp is delivered.
     pub low: Lamport,
-    /// The batch to begin with, when something was missed.
-    pub replay_from: Option<u64>,
+    /// Where what was missed is, when something was.
+    pub source: Option<Source>,
     /// Something that was missed is no longer here. Said also when it is only not known whether
-    /// what fell off the tail was addressed to this member.
+    /// what fell off the tail was addressed to this member. Never where there is a store.
     pub gap: bool,
+    /// The cursor given was beyond the log.
+    pub rewound: bool,
+}
+
+/// Where deliveries come from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Source {
+    /// The tail, from this batch on.
+    Tail(u64),
+    /// The store, until what follows is in the tail.
+    Store,
 }
 
 /// Where deliveries go on after `entered`. `start_after` looks into the tail.
 pub fn resume(
     entered: &Entered,
     hello: &Hello,
-    log: LogId,
+    config: &SessionConfig,
     start_after: impl FnOnce(Lamport) -> Start,
 ) -> Resume {
+    let known = hello.log == config.log && hello.cursor > Lamport::ZERO;
+    let valid = valid_upto(hello, config).min(entered.after);
+    let rewound = known && (hello.cursor > valid || hello.term > config.term);
     let cursor = if entered.new_member {
         Lamport::ZERO
-    } else if hello.log == log {
-        hello.cursor.min(entered.after)
+    } else if hello.log == config.log {
+        hello.cursor.min(valid)
     } else {
         entered.consumed
     };
     let low = cursor.max(entered.since);
+    let missed_nothing = Resume {
+        resumed: cursor,
+        low,
+        source: None,
+        gap: false,
+        rewound,
+    };
     if entered.last_addressed <= low {
-        return Resume {
-            resumed: cursor,
-            low,
-            replay_from: None,
-            gap: false,
-        };
+        return missed_nothing;
     }
     let start = start_after(low);
-    let gap = start.complete_after > low;
-    Resume {
-        resumed: if gap { start.complete_after } else { cursor },
-        low: if gap { start.complete_after } else { low },
-        replay_from: Some(start.position),
-        gap,
+    let source = Some(Source::Tail(start.position));
+    if start.complete_after <= low {
+        return Resume {
+            source,
+            ..missed_nothing
+        };
     }
+    if config.store {
+        return Resume {
+            source: Some(Source::Store),
+            ..missed_nothing
+        };
+    }
+    Resume {
+        resumed: start.complete_after,
+        low: start.complete_after,
+        source,
+        gap: true,
+        rewound,
+    }
+}
+
+/// Up to which stamp the log is the one that the client knew: where a term began that it did not
+/// know of, the log may have lost its end before.
+fn valid_upto(hello: &Hello, config: &SessionConfig) -> Lamport {
+    let unknown = |began: &&TermBegan| {
+        // A client from a later term knew another life of this log, and of this life nothing that
+        // was given since the present term began.
+        began.term > hello.term || (hello.term > config.term && began.term == config.term)
+    };
+    let began = config.terms.iter().filter(unknown).map(|began| began.after);
+    began.min().unwrap_or(Lamport::new(u64::MAX))
 }

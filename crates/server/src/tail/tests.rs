@@ -5,11 +5,11 @@ use lamparina_protocol::Audience;
 
 fn batches(count: u64) -> Vec<Batch> {
     let mut hub = Hub::default();
-    hub.apply(&mut vec![ask(1, enter("ana"))], &mut ());
+    hub.apply_now(&mut vec![ask(1, enter("ana"))]);
     (1..=count)
         .map(|pseq| {
             let said = say(pseq, Audience::All, "x");
-            hub.apply(&mut vec![ask(1, said)], &mut ()).unwrap().0
+            hub.apply_now(&mut vec![ask(1, said)]).unwrap().0
         })
         .collect()
 }

@@ -205,6 +205,10 @@ impl Wire for Ours {
         self.talk.sent - self.talk.settled
     }
 
+    fn settled(&self) -> u64 {
+        self.talk.settled
+    }
+
     fn duplicates(&self) -> u64 {
         self.duplicates
     }

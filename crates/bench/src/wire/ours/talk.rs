@@ -10,6 +10,7 @@ use lamparina_protocol::message::ToClient;
 use super::broken;
 use super::submit::{self, Numbers};
 use crate::mark::Mark;
+use crate::wire::pending::Pending;
 use crate::wire::{Fault, MarkCheck, SAMPLE_EVERY, Tally, To};
 
 /// One session's numbers.
@@ -24,6 +25,8 @@ pub(super) struct Talk {
     pub(super) sent: u64,
     /// The last `pseq` that has a place.
     pub(super) settled: u64,
+    /// When the messages between the two were sent.
+    pending: Pending,
     /// Deliveries.
     pub(super) received: u64,
     /// Counts down to the next sample.
@@ -41,6 +44,7 @@ impl Talk {
             clock: 0,
             sent: 0,
             settled: 0,
+            pending: Pending::default(),
             received: 0,
             skip: index as u64 % SAMPLE_EVERY,
             marks: MarkCheck::default(),
@@ -56,7 +60,7 @@ impl Talk {
     ) -> Result<(), Fault> {
         match payload.first() {
             Some(&submit::MESSAGE) => self.delivery(header, payload, tally),
-            Some(&submit::COMMITTED) => self.committed(&payload[1..]),
+            Some(&submit::COMMITTED) => self.committed(&payload[1..], tally),
             Some(&(submit::REFUSED | submit::ENTERED | submit::ERROR)) => self.answered(payload),
             // Presence, renames and rooms: sequenced, and nothing to a load.
             Some(_) => Ok(()),
@@ -67,6 +71,7 @@ impl Talk {
     /// Appends the next message of this session.
     pub(super) fn say(&mut self, out: &mut BytesMut, to: &To, mark: Mark, size: usize) {
         self.sent += 1;
+        self.pending.send(mark.sent_ns);
         // Lamport's rule: the maximum of all seen, one tick for each message.
         self.clock = self.clock.max(self.last_stamp) + 1;
         let numbers = Numbers {
@@ -119,7 +124,7 @@ impl Talk {
         self.marks.check(&body[text..], tally)
     }
 
-    fn committed(&mut self, rest: &[u8]) -> Result<(), Fault> {
+    fn committed(&mut self, rest: &[u8], tally: &mut Tally) -> Result<(), Fault> {
         let numbers = submit::number(rest)
             .and_then(|(_epoch, rest)| submit::number(rest))
             .and_then(|(pseq, rest)| Some((pseq, submit::number(rest)?.0)));
@@ -132,6 +137,7 @@ impl Talk {
         }
         self.settled = pseq;
         self.clock = self.clock.max(stamp);
+        self.pending.settle(tally);
         Ok(())
     }
 

@@ -16,6 +16,7 @@ fn tally() -> Tally {
         now_ns: 3_000,
         text_bytes: SIZE,
         latency: Some(Histogram::default()),
+        commits: Some(Histogram::default()),
     }
 }
 

@@ -130,7 +130,7 @@ impl Conversation {
             | ToClient::Found { .. }
             | ToClient::Trace(_)
             | ToClient::Why { .. }
-            | ToClient::Receipt { .. } => {}
+            | ToClient::Receipts { .. } => {}
         }
     }
 

@@ -10,11 +10,11 @@ use lamparina_protocol::link::{CloseReason, Event, Input as LinkInput, Repair, T
 use lamparina_protocol::message::{ChannelSettings, MESSAGE_BYTES_MAX, SetNick, ToServer};
 use lamparina_protocol::{Audience, Instant, Lamport, codec};
 
-use crate::hub::{Ask, ConnectionId, Entered, Hub};
+use crate::hub::{Ask, Entered, Hub};
 use crate::session::machine::State;
-use crate::session::{Act, Input, Logged, Output, Session, SessionConfig};
+use crate::session::{Act, Input, Logged, Output, Session};
 use crate::tail::Tail;
-use crate::testing::{LOG, Taker, ask, ask_over, enter, hello, nick, room, say, submit};
+use crate::testing::{Taker, ask, ask_over, config, enter, hello, nick, room, say, submit};
 
 const NOW: Instant = Instant::from_millis(1_000);
 const LATER: Instant = Instant::from_millis(60_000);
@@ -57,11 +57,7 @@ struct Case {
 impl Case {
     fn new() -> Self {
         Self {
-            session: Session::new(SessionConfig {
-                id: ConnectionId(1),
-                log: LOG,
-                lab: true,
-            }),
+            session: Session::new(config(1, false)),
             hub: Hub::default(),
             tail: Tail::new(usize::MAX, usize::MAX),
             taker: Taker::new(),
@@ -88,7 +84,7 @@ impl Case {
                 return (asks, out.acts);
             }
             asks.extend(out.asked.iter().map(|asked| asked.ask.clone()));
-            let said = self.hub.apply(&mut out.asked, &mut ());
+            let said = self.hub.apply_now(&mut out.asked);
             if let Some((batch, _)) = said {
                 let position = self.tail.push(batch);
                 self.session.touched(position);
@@ -165,6 +161,14 @@ fn inputs() -> Vec<(&'static str, Instant, Input)> {
             NOW,
             data(ToServer::Consumed {
                 upto: Lamport::new(9),
+                count: 9,
+            }),
+        ),
+        (
+            "history",
+            NOW,
+            data(ToServer::History {
+                before: Lamport::ZERO,
                 count: 9,
             }),
         ),
@@ -262,7 +266,7 @@ fn every_state_and_every_input() {
 fn a_claim_that_the_order_refuses_ends_the_link() {
     let mut case = states().swap_remove(1).1;
     let mut taken = vec![ask(2, enter("ana"))];
-    case.hub.apply(&mut taken, &mut ());
+    case.hub.apply_now(&mut taken);
     let claim = received(FrameType::SetNick, &SetNick { nick: nick("ana") });
     let (_, acts) = case.run(NOW, claim);
     let shown: Vec<String> = acts.iter().map(show_act).collect();
@@ -279,7 +283,7 @@ fn a_taken_over_session_hears_everything_before() {
         ask_over(9, 1, 2, enter("ana")),
         ask(2, say(2, to_ana, "after")),
     ];
-    let (batch, _) = case.hub.apply(&mut asked, &mut ()).unwrap();
+    let (batch, _) = case.hub.apply_now(&mut asked).unwrap();
     let position = case.tail.push(batch);
     case.session.touched(position);
     let (_, acts) = case.run(NOW, Input::Tick);
@@ -299,7 +303,7 @@ fn a_claim_with_an_outbox_of_the_past_is_told_of_the_newer_session() {
         epoch.0 += 1;
     }
     let mut asked = vec![ask(1, newer), ask(1, Action::Exit)];
-    case.hub.apply(&mut asked, &mut ());
+    case.hub.apply_now(&mut asked);
     let claim = received(FrameType::SetNick, &SetNick { nick: nick("ana") });
     let (_, acts) = case.run(NOW, claim);
     let shown = show_act(&acts[0]);
@@ -349,52 +353,4 @@ fn answers_that_are_not_read_end_the_session() {
     }
     let shown: Vec<String> = case.run(NOW, query()).1.iter().map(show_act).collect();
     assert!(shown[0].starts_with("abort TooSlow"), "{shown:?}");
-}
-
-#[test]
-fn where_a_returning_member_goes_on() {
-    let log = LOG;
-    let entered = Entered {
-        nick: nick("ana"),
-        member: lamparina_protocol::MemberId(0),
-        clock: Lamport::new(20),
-        settled: lamparina_protocol::Pseq(0),
-        new_member: false,
-        since: Lamport::new(5),
-        consumed: Lamport::new(8),
-        last_addressed: Lamport::new(15),
-        after: Lamport::new(20),
-    };
-    let check = |cursor: Option<u64>, last: u64, complete_after: u64, expected: &str| {
-        let mut hello = hello(1, 1);
-        if let Some(cursor) = cursor {
-            (hello.log, hello.cursor) = (log, Lamport::new(cursor));
-        }
-        let entered = Entered {
-            last_addressed: Lamport::new(last),
-            ..entered.clone()
-        };
-        let got = crate::session::resume(&entered, &hello, log, |_| crate::tail::Start {
-            position: 3,
-            complete_after: Lamport::new(complete_after),
-        });
-        let replay = got.replay_from.is_some();
-        let shown = format!(
-            "prev {} low {} replay {replay} gap {}",
-            got.resumed, got.low, got.gap
-        );
-        assert_eq!(shown, expected);
-    };
-    check(Some(10), 15, 2, "prev 10 low 10 replay true gap false");
-    check(Some(15), 15, 2, "prev 15 low 15 replay false gap false");
-    check(Some(10), 15, 12, "prev 12 low 12 replay true gap true");
-    check(Some(10), 15, 10, "prev 10 low 10 replay true gap false");
-    // A cursor from before one's membership shows nothing from before it.
-    check(Some(0), 15, 2, "prev 0 low 5 replay true gap false");
-    check(Some(0), 0, 9, "prev 0 low 5 replay false gap false");
-    // A cursor from the future is cut.
-    check(Some(99), 15, 2, "prev 20 low 20 replay false gap false");
-    // No cursor of this log: what was consumed.
-    check(None, 15, 2, "prev 8 low 8 replay true gap false");
-    check(None, 8, 2, "prev 8 low 8 replay false gap false");
 }

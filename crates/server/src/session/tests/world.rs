@@ -1,17 +1,23 @@
 //! Sessions that come, go, read slowly and come back, around one order; in the end each member has
 //! heard exactly what a naive count says, once, in order, each message naming the one before.
+//! Where there is a store, that holds however small the tail, and answers stand in their places.
 
 use bytes::Bytes;
+use lamparina_order::Sequenced;
 use lamparina_protocol::frame::FrameType;
 use lamparina_protocol::link::{CloseReason, Event, Input as LinkInput, Repair, Terms};
 use lamparina_protocol::message::{MESSAGE_BYTES_MAX, SetNick, ToServer};
 use lamparina_protocol::{Audience, Instant, Lamport, codec};
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 
-use crate::hub::{Asked, ConnectionId, Hub};
-use crate::session::{Act, Input, Output, Session, SessionConfig};
+use crate::hub::{Ask, Asked, Hub};
+use crate::reading::testing::Stored;
+use crate::reading::{NEWCOMER_MESSAGES_MAX, ReadAsk};
+use crate::session::{Act, Input, Output, Session};
 use crate::tail::Tail;
-use crate::testing::{LOG, Taker, hello, nick, room, submit};
+use crate::testing::{LOG, Taker, config, hello, nick, room, submit};
 
 const NOW: Instant = Instant::ZERO;
 const CLIENTS: usize = 4;
@@ -32,6 +38,16 @@ struct Client {
     member: bool,
     in_room: bool,
     gaps: Vec<(u64, u64)>,
+    /// What its session is reading.
+    read: Option<ReadAsk>,
+    /// Requests of this session that are not answered, and the last stamp committed in it.
+    due: u32,
+    committed: u64,
+    /// What a newcomer is to be shown; what it was shown; what was said to end it.
+    earlier: Vec<u64>,
+    shown: Vec<u64>,
+    shown_end: Option<String>,
+    ends: Vec<String>,
 }
 
 struct World {
@@ -41,10 +57,17 @@ struct World {
     waiting: Vec<Asked>,
     stamp: u64,
     connections: u64,
+    /// Stamps of what was said to all.
+    said_to_all: Vec<u64>,
+    /// How often a live session fell off the tail, and how many answers came while one caught up.
+    fallen: u32,
+    parked: u32,
+    /// What is durable, where there is a store, and the order that says it.
+    stored: Option<(Sequenced, Stored)>,
 }
 
 impl World {
-    fn new(tail_items: usize) -> Self {
+    fn new(tail_items: usize, store: bool) -> Self {
         Self {
             clients: (0..CLIENTS).map(|_| Client::default()).collect(),
             hub: Hub::default(),
@@ -52,17 +75,24 @@ impl World {
             waiting: Vec::new(),
             stamp: 0,
             connections: 0,
+            said_to_all: Vec::new(),
+            fallen: 0,
+            parked: 0,
+            stored: store.then(Default::default),
         }
     }
 
     fn act(&mut self, who: usize, what: u8, how: u8) {
         match what {
+            // Some mostly listen.
+            0..=2 if who >= 2 => self.order(),
             0..=3 => self.say(who, how),
             4 => self.room(who, how),
             5 => self.leave(who),
             6..=7 => self.come(who, !how.is_multiple_of(3)),
             8 => self.consume(who),
             9..=11 => self.order(),
+            12..=13 => self.read(who),
             _ => self.follow(who, usize::from(how % 5)),
         }
     }
@@ -81,12 +111,24 @@ impl World {
     }
 
     fn take(&mut self, who: usize, out: Output) {
-        self.waiting.extend(out.asked);
-        let ended = out
-            .acts
+        let confirms = out
+            .asked
             .iter()
-            .any(|act| matches!(act, Act::Link(LinkInput::Abort { .. })));
-        if ended {
+            .filter(|asked| matches!(asked.ask, Ask::Confirm { .. }));
+        self.fallen += confirms.count() as u32;
+        self.waiting.extend(out.asked);
+        if let Some(read) = out.read {
+            assert!(
+                self.clients[who].read.replace(read).is_none(),
+                "one at a time"
+            );
+        }
+        let ended = out.acts.iter().find_map(|act| match act {
+            Act::Link(LinkInput::Abort { code, text }) => Some(format!("{code:?}: {text}")),
+            _ => None,
+        });
+        if let Some(ended) = ended {
+            self.clients[who].ends.push(ended);
             self.leave(who);
         }
     }
@@ -97,17 +139,13 @@ impl World {
             return;
         }
         client.sessions += 1;
+        (client.due, client.committed) = (0, 0);
         let mut hello = hello(who as u8 + 1, client.sessions);
         if with_cursor && client.member {
             (hello.log, hello.cursor) = (LOG, Lamport::new(client.cursor));
         }
         self.connections += 1;
-        let id = ConnectionId(self.connections);
-        let config = SessionConfig {
-            id,
-            log: LOG,
-            lab: false,
-        };
+        let config = config(self.connections, self.stored.is_some());
         client.live = Some((Session::new(config), Taker::new()));
         let terms = Terms {
             version: 1,
@@ -123,12 +161,16 @@ impl World {
         self.input(who, Event::Opened { terms, welcome });
         let name = format!("client{who}");
         self.give(who, FrameType::SetNick, &SetNick { nick: nick(&name) });
-        self.clients[who].member = true;
+        let client = &mut self.clients[who];
+        if !std::mem::replace(&mut client.member, true) {
+            client.earlier = self.said_to_all.clone();
+        }
     }
 
     fn leave(&mut self, who: usize) {
         self.input(who, Event::Closed(CloseReason::Eof));
-        self.clients[who].live = None;
+        let client = &mut self.clients[who];
+        (client.live, client.read) = (None, None);
     }
 
     fn say(&mut self, who: usize, how: u8) {
@@ -154,7 +196,11 @@ impl World {
                 client.expected.push(self.stamp);
             }
         }
+        if audience == Audience::All {
+            self.said_to_all.push(self.stamp);
+        }
         self.clients[who].pseq += 1;
+        self.clients[who].due += 1;
         let message = submit(self.clients[who].pseq, audience, "x");
         self.give(who, FrameType::Data, &ToServer::Submit(message));
     }
@@ -169,6 +215,7 @@ impl World {
             return;
         }
         client.in_room = inside;
+        client.due += 1;
         let room = room("lab");
         let message = if inside {
             ToServer::Join { room }
@@ -188,8 +235,39 @@ impl World {
         self.give(who, FrameType::Data, &ToServer::Consumed { upto, count: 1 });
     }
 
+    /// What was asked of the order becomes durable before anybody is told.
+    fn store(&mut self) {
+        let Some((order, stored)) = &mut self.stored else {
+            return;
+        };
+        let mut effects = Vec::new();
+        for asked in &self.waiting {
+            if let Ask::Entry(entry) = &asked.ask
+                && let Some(event) = order.apply_recorded(entry.clone(), &mut effects)
+            {
+                stored.push(order.last_stamp().get(), event);
+            }
+        }
+    }
+
+    /// What was to be read is read now.
+    fn read(&mut self, who: usize) {
+        let Some((_, stored)) = &self.stored else {
+            return;
+        };
+        let client = &mut self.clients[who];
+        let (Some(ask), Some((session, _))) = (client.read.take(), &mut client.live) else {
+            return;
+        };
+        let (answer, _) = stored.answer(ask);
+        let mut out = Output::default();
+        session.handle(NOW, Input::Read(answer), &mut out);
+        self.take(who, out);
+    }
+
     fn order(&mut self) {
-        let Some((batch, _)) = self.hub.apply(&mut self.waiting, &mut ()) else {
+        self.store();
+        let Some((batch, _)) = self.hub.apply_now(&mut self.waiting) else {
             return;
         };
         assert!(self.waiting.is_empty(), "a few requests are one batch");
@@ -203,16 +281,23 @@ impl World {
 
     fn follow(&mut self, who: usize, room: usize) {
         let mut out = Output::default();
+        let mut catching_up = false;
         if let Some((session, taker)) = &mut self.clients[who].live {
             taker.room = room;
+            catching_up = session.is_catching_up();
             session.follow(NOW, &self.tail, taker, &mut out);
+            catching_up &= session.is_catching_up();
         }
-        self.clients[who].hear();
+        let due = self.clients[who].due;
+        self.clients[who].hear(who, self.stored.is_some());
+        if catching_up {
+            self.parked += due - self.clients[who].due;
+        }
         self.take(who, out);
     }
 
     fn settle(&mut self) {
-        for _ in 0..3 {
+        for _ in 0..6 {
             for who in 0..CLIENTS {
                 if self.clients[who].member {
                     self.come(who, true);
@@ -221,6 +306,10 @@ impl World {
             self.order();
             for who in 0..CLIENTS {
                 self.follow(who, usize::MAX);
+                while self.clients[who].read.is_some() {
+                    self.read(who);
+                    self.follow(who, usize::MAX);
+                }
             }
         }
     }
@@ -228,7 +317,7 @@ impl World {
 
 impl Client {
     /// Reads what came: every delivery names the one before.
-    fn hear(&mut self) {
+    fn hear(&mut self, who: usize, strict: bool) {
         let Some((_, taker)) = &mut self.live else {
             return;
         };
@@ -245,28 +334,63 @@ impl Client {
                 let prev: u64 = prev.trim_end_matches(')').parse().unwrap();
                 assert_eq!(prev, self.cursor, "in {line}");
                 assert!(stamp > prev);
+                assert!(!strict || stamp > self.committed, "{line} comes too late");
                 self.cursor = stamp;
                 if self.heard.last().is_none_or(|last| *last < stamp) {
                     self.heard.push(stamp);
                 } else {
                     assert!(self.heard.contains(&stamp), "{stamp} was left out before");
                 }
+            } else if let Some((_, stamp)) = line.split_once(" at ") {
+                self.due -= 1;
+                self.committed = stamp.parse().unwrap();
+                let in_place = self.committed > self.cursor;
+                assert!(!strict || in_place, "{line} comes behind {}", self.cursor);
+            } else if let Some(message) = line.strip_prefix("history ") {
+                let (stamp, _) = message.split_once(' ').unwrap();
+                self.shown.push(stamp.parse().unwrap());
+            } else if line.starts_with("History") {
+                self.shown_end = Some(line);
+            } else if line.starts_with(&format!("client{who} joined #"))
+                || line.starts_with(&format!("client{who} left #"))
+            {
+                self.due -= 1;
             }
         }
     }
 }
 
-fn run(acts: &[(u8, u8, u8)], tail_items: usize) -> World {
-    let mut world = World::new(tail_items);
+fn run(acts: &[(u8, u8, u8)], tail_items: usize, store: bool) -> World {
+    let mut world = World::new(tail_items, store);
     for (who, what, how) in acts {
-        world.act(usize::from(*who) % CLIENTS, what % 16, *how);
+        world.act(usize::from(*who) % CLIENTS, what % 28, *how);
     }
     world.settle();
     world
 }
 
 fn acts() -> impl Strategy<Value = Vec<(u8, u8, u8)>> {
-    prop::collection::vec(any::<(u8, u8, u8)>(), 0..400)
+    prop::collection::vec(any::<(u8, u8, u8)>(), 0..600)
+}
+
+/// The properties below say something only where these happen.
+#[test]
+fn sessions_fall_off_the_tail_and_catch_up_and_are_answered_meanwhile() {
+    let mut runner = TestRunner::deterministic();
+    let (mut fallen, mut parked, mut too_slow) = (0, 0, 0);
+    for tail_items in 1..100 {
+        let acts = acts().new_tree(&mut runner).unwrap().current();
+        let world = run(&acts, tail_items % 20, true);
+        fallen += world.fallen;
+        parked += world.parked;
+        too_slow += world
+            .clients
+            .iter()
+            .map(|client| client.ends.len())
+            .sum::<usize>();
+    }
+    println!("fallen {fallen}, parked {parked}, too slow {too_slow}");
+    assert!(fallen > 50 && parked > 50 && too_slow > 50);
 }
 
 proptest! {
@@ -274,14 +398,14 @@ proptest! {
 
     #[test]
     fn everybody_hears_what_is_meant_for_them(acts in acts()) {
-        for client in run(&acts, usize::MAX).clients {
+        for client in run(&acts, usize::MAX, false).clients {
             prop_assert_eq!(client.heard, client.expected);
         }
     }
 
     #[test]
     fn what_a_small_tail_loses_is_said(acts in acts()) {
-        for client in run(&acts, 24).clients {
+        for client in run(&acts, 24, false).clients {
             let lost = |stamp: &u64| {
                 client.gaps.iter().any(|(from, to)| from < stamp && stamp <= to)
             };
@@ -293,6 +417,32 @@ proptest! {
                 .collect();
             prop_assert!(missing.iter().all(lost), "{missing:?} of {:?}", client.gaps);
             prop_assert!(client.heard.iter().all(|stamp| client.expected.contains(stamp)));
+        }
+    }
+
+    #[test]
+    fn with_a_store_nothing_is_lost_however_small_the_tail(acts in acts(), tail_items in 1_usize..40) {
+        for (who, client) in run(&acts, tail_items, true).clients.iter().enumerate() {
+            prop_assert_eq!(&client.heard, &client.expected, "client {}", who);
+            prop_assert_eq!(&client.gaps, &vec![]);
+            prop_assert_eq!(client.due, 0);
+            prop_assert!(client.ends.iter().all(|end| end.starts_with("TooSlow")), "{:?}", client.ends);
+        }
+    }
+
+    #[test]
+    fn newcomers_are_shown_what_was_said_to_all(acts in acts(), tail_items in 1_usize..40) {
+        for client in run(&acts, tail_items, true).clients {
+            let count = client.earlier.len().min(NEWCOMER_MESSAGES_MAX as usize);
+            let newest = &client.earlier[client.earlier.len() - count..];
+            let Some(end) = &client.shown_end else {
+                // Its first session ended before.
+                prop_assert!(newest.starts_with(&client.shown));
+                continue;
+            };
+            prop_assert_eq!(&client.shown, newest);
+            let more = client.earlier.len() > count;
+            prop_assert_eq!(end, &format!("History {{ count: {count}, more: {more} }}"));
         }
     }
 }

@@ -2,34 +2,35 @@
 //! copied, whole and in order, to all others. No order beyond arrival, no names, no checks, no
 //! acknowledgements; the slowest reader slows everybody. One thread, large reads, one write of
 //! everything that waits.
+//!
+//! With a file ([`RawServer::keep`]) the frames of each turn are appended and synced once, and only
+//! then copied, where that is asked for, and answered by a commit each.
 
-use std::io::{self, IoSlice, Read, Write};
+mod journal;
+mod reader;
+mod tail;
+
+use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 
-use mio::net::{TcpListener, TcpStream};
+use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
 
-use crate::tail::{Cursor, Tail};
+use self::journal::Journal;
+use self::reader::Reader;
+use self::tail::Tail;
 
 /// Bytes of a frame's length, big-endian.
 pub(crate) const LENGTH_BYTES: usize = 4;
 /// Bytes of a frame, at most; less than a read takes, so that a read always finishes one.
 pub(crate) const RAW_FRAME_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of a commit: the frame's place in the file, from 1, big-endian, with [`COMMIT_MARK`].
+pub(crate) const COMMIT_BYTES: usize = 8;
+/// What tells a commit from a frame, whose length never has this bit.
+pub(crate) const COMMIT_MARK: u64 = 1 << 63;
 const LISTENER: Token = Token(usize::MAX);
-/// Pieces handed to one system call, at most.
-const PIECES_PER_WRITE: usize = 64;
 const EVENTS_PER_TURN: usize = 1_024;
-
-struct Reader {
-    stream: TcpStream,
-    cursor: Cursor,
-    /// The beginning of a frame whose end has not come.
-    carry: Vec<u8>,
-    /// The socket may have more than was read.
-    readable: bool,
-    /// The socket may take more.
-    writable: bool,
-}
 
 /// The server's whole state.
 pub(crate) struct RawServer {
@@ -40,6 +41,12 @@ pub(crate) struct RawServer {
     /// Connections whose `readable` is set.
     ready: Vec<usize>,
     moved: bool,
+    journal: Option<Journal>,
+    /// Whether frames are copied to the others.
+    copies: bool,
+    /// Frames that came, and of which connections in this turn: first place and count.
+    frames: u64,
+    came: Vec<(usize, u64, u64)>,
 }
 
 impl RawServer {
@@ -56,7 +63,19 @@ impl RawServer {
             tail: Tail::new(),
             ready: Vec::new(),
             moved: false,
+            journal: None,
+            copies: true,
+            frames: 0,
+            came: Vec::new(),
         })
+    }
+
+    /// Keeps every frame in a new file at `path` and answers it once it is synced; `copies` says
+    /// whether the others get it as well.
+    pub(crate) fn keep(&mut self, path: &Path, copies: bool) -> io::Result<()> {
+        self.journal = Some(Journal::create(path, &self.tail)?);
+        self.copies = copies;
+        Ok(())
     }
 
     /// Where it listens.
@@ -82,6 +101,7 @@ impl RawServer {
                 }
             }
             self.read_ready();
+            self.store()?;
             self.write_all();
         }
     }
@@ -94,18 +114,14 @@ impl RawServer {
                 Err(error) => return Err(error),
             };
             stream.set_nodelay(true)?;
+            let index = self.readers.len();
             self.poll.registry().register(
                 &mut stream,
-                Token(self.readers.len()),
+                Token(index),
                 Interest::READABLE | Interest::WRITABLE,
             )?;
-            self.readers.push(Some(Reader {
-                stream,
-                cursor: self.tail.end(),
-                carry: Vec::new(),
-                readable: false,
-                writable: true,
-            }));
+            let reader = Reader::new(stream, index, self.tail.end());
+            self.readers.push(Some(reader));
         }
     }
 
@@ -134,9 +150,13 @@ impl RawServer {
                 still.push(index);
                 continue;
             }
-            match read_frames(reader, index, &mut self.tail) {
-                Ok(more) => {
+            match reader.read(&mut self.tail) {
+                Ok((frames, more)) => {
                     self.moved = true;
+                    if frames > 0 {
+                        self.came.push((index, self.frames + 1, frames));
+                        self.frames += frames;
+                    }
                     reader.readable = more;
                     if more {
                         still.push(index);
@@ -148,98 +168,42 @@ impl RawServer {
         self.ready = still;
     }
 
+    /// Syncs what came in this turn, once, and only then queues its commits.
+    fn store(&mut self) -> io::Result<()> {
+        let Some(journal) = &mut self.journal else {
+            self.came.clear();
+            return Ok(());
+        };
+        journal.store(&self.tail)?;
+        for (index, first, frames) in self.came.drain(..) {
+            if let Some(Some(reader)) = self.readers.get_mut(index) {
+                reader.queue_commits(first, frames);
+            }
+        }
+        Ok(())
+    }
+
     fn write_all(&mut self) {
         if !std::mem::take(&mut self.moved) {
             return;
         }
         let mut slowest = self.tail.end();
-        for (index, slot) in self.readers.iter_mut().enumerate() {
+        for slot in &mut self.readers {
             let Some(reader) = slot else { continue };
-            match write_tail(reader, index, &self.tail) {
-                Ok(()) => slowest = slowest.min(reader.cursor),
+            let written = if self.copies {
+                reader.write(&self.tail)
+            } else {
+                reader.write_commits()
+            };
+            match written {
+                Ok(()) if self.copies => slowest = slowest.min(reader.cursor),
+                Ok(()) => {}
                 Err(_) => *slot = None,
             }
         }
+        if let Some(journal) = &self.journal {
+            slowest = slowest.min(journal.cursor());
+        }
         self.tail.trim(slowest);
-    }
-}
-
-/// Reads once; whole frames go to the tail. Gives whether the socket may have more.
-fn read_frames(reader: &mut Reader, index: usize, tail: &mut Tail) -> io::Result<bool> {
-    let room = tail.room();
-    let kept = reader.carry.len();
-    room[..kept].copy_from_slice(&reader.carry);
-    let got = match reader.stream.read(&mut room[kept..]) {
-        Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-        Ok(got) => got,
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(true),
-        Err(error) => return Err(error),
-    };
-    let filled = kept + got == room.len();
-    let whole = whole_frames(&room[..kept + got])?;
-    reader.carry.clear();
-    reader.carry.extend_from_slice(&room[whole..kept + got]);
-    if reader.carry.is_empty() {
-        // An idle connection owns no buffer.
-        reader.carry = Vec::new();
-    }
-    if whole > 0 {
-        tail.commit(index, whole);
-    }
-    Ok(filled)
-}
-
-/// Bytes of whole frames at the beginning of `bytes`.
-fn whole_frames(bytes: &[u8]) -> io::Result<usize> {
-    let mut whole = 0;
-    while let Some(length) = bytes[whole..].first_chunk::<LENGTH_BYTES>() {
-        let frame = LENGTH_BYTES + u32::from_be_bytes(*length) as usize;
-        if frame > RAW_FRAME_BYTES_MAX {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-        if bytes.len() - whole < frame {
-            break;
-        }
-        whole += frame;
-    }
-    Ok(whole)
-}
-
-/// Writes what `reader` has not got, until nothing is left or the socket is full.
-fn write_tail(reader: &mut Reader, index: usize, tail: &Tail) -> io::Result<()> {
-    while reader.writable {
-        let mut slices = [IoSlice::new(&[]); PIECES_PER_WRITE];
-        let filled = tail.fill(index, reader.cursor, &mut slices);
-        if filled == 0 {
-            reader.cursor = tail.advance(index, reader.cursor, 0);
-            return Ok(());
-        }
-        let offered: usize = slices[..filled].iter().map(|slice| slice.len()).sum();
-        match reader.stream.write_vectored(&slices[..filled]) {
-            Ok(written) => {
-                reader.cursor = tail.advance(index, reader.cursor, written);
-                // A short write means a full socket: its next event says when to go on.
-                reader.writable = written == offered;
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => reader.writable = false,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_whole_frames_pass() {
-        let bytes = [0, 0, 0, 2, b'a', b'b', 0, 0, 0, 0, 0, 0, 0, 9, b'c'];
-        assert_eq!(whole_frames(&bytes[..3]).unwrap(), 0);
-        assert_eq!(whole_frames(&bytes[..6]).unwrap(), 6);
-        assert_eq!(whole_frames(&bytes).unwrap(), 10);
-        assert!(whole_frames(&[1, 0, 0, 0]).is_err());
     }
 }

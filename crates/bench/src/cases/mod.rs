@@ -1,9 +1,15 @@
 //! Runs a case: pairs of rounds in alternation, a fresh server for each, then the result.
 
+mod durable;
+mod startup;
+
+use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::args::{Case, Common};
-use crate::child::{Server, Side};
+use crate::child::{Launch, RawKind, Server, Side};
+use crate::folder::Folder;
 use crate::host::{self, Cores};
 use crate::load::saturate::{self, Measure, Shape};
 use crate::load::{idle, pingpong};
@@ -23,6 +29,10 @@ struct Setting {
     rounds: u32,
     measured: Duration,
     cores: Option<Cores>,
+    /// Which baseline.
+    raw: RawKind,
+    /// Where servers get their folders.
+    within: PathBuf,
     report: Report,
 }
 
@@ -46,7 +56,10 @@ pub(crate) fn run(case: Case) -> Result<(), Fault> {
             setting.pingpong()?;
             setting.idle(ALL_IDLE_CONNECTIONS)
         }
-        Case::RawServer => Ok(()),
+        Case::Durable { durable, common } => Setting::new(&common, 3, 2.0)?.durable(&durable),
+        Case::Startup { startup, common } => Setting::new(&common, 3, 2.0)?.startup(&startup),
+        // Hidden roles, taken before.
+        Case::RawServer | Case::RawDurable { .. } => Ok(()),
     }
 }
 
@@ -60,13 +73,15 @@ impl Setting {
             let program = host::server_program().map_err(Fault::Broken)?;
             println!("{}, {}", program.display(), host::age(&program));
         }
-        let cores = Cores::two();
+        let cores = if common.unpinned { None } else { Cores::two() };
         println!("{}", Cores::describe(cores));
         Ok(Self {
             common: common.clone(),
             rounds: common.rounds.unwrap_or(rounds),
             measured,
             cores,
+            raw: RawKind::Copies,
+            within: std::env::temp_dir(),
             report: Report { json: common.json },
         })
     }
@@ -83,6 +98,19 @@ impl Setting {
             .collect()
     }
 
+    /// Starts a server in a new folder.
+    fn start(&self, side: Side) -> Result<(Server, Rc<Folder>), Fault> {
+        let folder = Folder::fresh(&self.within);
+        let folder = Rc::new(folder.map_err(Fault::io("making a folder for the server"))?);
+        let server = Server::start(self.launch(side), Rc::clone(&folder))?;
+        Ok((server, folder))
+    }
+
+    fn launch(&self, side: Side) -> Launch {
+        let (raw, cores) = (self.raw, self.cores);
+        Launch { side, raw, cores }
+    }
+
     /// One measurement of each side, round after round.
     fn alternate<T>(
         &self,
@@ -91,7 +119,7 @@ impl Setting {
         let mut measures = Vec::new();
         for round in 1..=self.rounds {
             for side in self.sides() {
-                let server = Server::start(side, self.cores)?;
+                let (server, _folder) = self.start(side)?;
                 let measured = measure(round, side, &server).map_err(|fault| {
                     let (name, words) = (side.name(), server.words());
                     Fault::Broken(format!("{name}: {fault}\nThe server's words: {words}"))

@@ -2,108 +2,19 @@
 
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
 use lamparina_server::logger::{LogHandle, Logger, LoggerConfig, run_if_logger};
-use lamparina_server::{Server, ServerConfig, Summary, limits, logger, tail};
+use lamparina_server::{Server, ServerConfig, Summary, limits};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 use tracing_subscriber::filter::LevelFilter;
 
-const EXAMPLES: &str = "\
-Examples:
-  lamparina-server                            listen on 127.0.0.1:5000, log to logs/server.log
-  lamparina-server --listen 127.0.0.1:0       take a free port and print it
-  lamparina-server --listen 0.0.0.0:5000 --cleartext
-                                              serve the network; links are not sealed yet
-  lamparina-server --lab                      let clients try /channel loss=20%,delay=80ms
+mod keep;
+mod options;
 
-It prints one line `listening on ADDR` for each address once it accepts. SIGTERM or Ctrl-C ends it
-with a goodbye to every client, a second one at once; SIGHUP opens the log file again.
-
-Exit codes:
-  0  done: asked to end, and ended
-  1  failed, or asked to end at once; stderr says why
-  2  not started: an option or an argument is wrong";
-
-/// Chat in which every message has one place in an order that everybody can check.
-#[derive(Debug, Parser)]
-#[command(version, after_help = EXAMPLES)]
-struct Options {
-    /// Address to listen on; may be given again. Port 0 takes a free one
-    #[arg(
-        long,
-        value_name = "HOST:PORT",
-        default_value = "127.0.0.1:5000",
-        env = "LAMPARINA_LISTEN",
-        value_delimiter = ',',
-        value_parser = host_and_port
-    )]
-    listen: Vec<String>,
-    /// Folder for what the server keeps, made where it is missing. Nothing is kept there yet: the
-    /// order lives in memory
-    #[arg(long, value_name = "DIR", env = "LAMPARINA_DATA")]
-    data: Option<PathBuf>,
-    /// File to log to; missing folders are made
-    #[arg(
-        long,
-        value_name = "FILE",
-        default_value = "logs/server.log",
-        env = "LAMPARINA_LOG_FILE"
-    )]
-    log_file: PathBuf,
-    /// Log the texts of messages too
-    #[arg(long)]
-    log_text: bool,
-    /// Bytes after which the log file is rotated; 0 for never
-    #[arg(long, value_name = "BYTES", default_value_t = logger::ROTATE_BYTES)]
-    log_rotate: u64,
-    /// Rotated log files that are kept
-    #[arg(long, value_name = "N", default_value_t = logger::ROTATED_KEPT)]
-    log_keep: u32,
-    /// Let clients make their own channel bad, with /channel
-    #[arg(long)]
-    lab: bool,
-    /// Serve addresses that other machines can reach, although links are not sealed yet
-    #[arg(long)]
-    cleartext: bool,
-    /// Connections at a time
-    #[arg(long, value_name = "N", default_value_t = limits::CONNECTIONS_MAX)]
-    connections: usize,
-    /// Connections at a time from one address; this machine's own are not counted
-    #[arg(long, value_name = "N", default_value_t = limits::CONNECTIONS_PER_ADDRESS_MAX)]
-    per_address: usize,
-    /// Memory of the newest messages, from which slow and returning clients are served, in MiB
-    #[arg(long, value_name = "MIB", default_value_t = tail::TAIL_BYTES >> 20)]
-    tail: usize,
-    /// Threads that serve clients; by default one for each processor
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    threads: Option<u16>,
-}
-
-/// Whether a text is a host and a port; whether the host exists is found out later.
-fn host_and_port(text: &str) -> Result<String, String> {
-    let well_formed = text.rsplit_once(':').is_some_and(|(host, port)| {
-        let bare = host
-            .strip_prefix('[')
-            .and_then(|host| host.strip_suffix(']'));
-        let is_host = match bare {
-            Some(v6) => v6.parse::<std::net::Ipv6Addr>().is_ok(),
-            None => !host.is_empty() && !host.contains(':'),
-        };
-        is_host && port.parse::<u16>().is_ok()
-    });
-    if well_formed {
-        Ok(text.to_owned())
-    } else {
-        Err(
-            "give HOST:PORT, as in 127.0.0.1:5000 or [::1]:5000; port 0 takes a free one"
-                .to_owned(),
-        )
-    }
-}
+use options::{Command, Options};
 
 fn main() -> ExitCode {
     if let Some(code) = run_if_logger() {
@@ -135,6 +46,15 @@ fn start(options: Options, talk: Result<LevelFilter, String>) -> Result<ExitCode
     if let Some(threads) = options.threads {
         runtime.worker_threads(usize::from(threads));
     }
+    match &options.command {
+        Some(Command::Backup { file, replace }) => {
+            return keep::backup(&keep::folder(options.data.as_deref())?, file, *replace);
+        }
+        Some(Command::Restore { file }) => {
+            return keep::restore(file, &keep::folder(options.data.as_deref())?);
+        }
+        None => {}
+    }
     let runtime = runtime
         .enable_all()
         .build()
@@ -144,9 +64,6 @@ fn start(options: Options, talk: Result<LevelFilter, String>) -> Result<ExitCode
 
 async fn serve(options: Options) -> Result<ExitCode, String> {
     let addrs = resolve(&options).await?;
-    if let Some(data) = &options.data {
-        make_data_folder(data)?;
-    }
     // Signals are ours before anybody can know that we listen.
     let signals = Signals::new().map_err(|error| format!("cannot wait for signals: {error}"))?;
     let mut config = config(&options);
@@ -154,28 +71,23 @@ async fn serve(options: Options) -> Result<ExitCode, String> {
     let bound = server
         .local_addrs()
         .map_err(|error| format!("cannot tell the addresses bound: {error}"))?;
+    let durable = match options.in_memory {
+        true => None,
+        false => Some(keep::open(&keep::folder(options.data.as_deref())?)?),
+    };
     let (log, logger) = start_logger(&options).await?;
     config.log = log;
     say_listening(&bound).map_err(|error| format!("cannot write to stdout: {error}"))?;
-    let server = server.with_config(config);
+    let mut server = server.with_config(config);
+    if let Some(durable) = durable {
+        server = server.with_durable(durable);
+    }
     let summary = run(server, logger, signals).await?;
     info!(
         "served {} connections, ordered {} messages, cut {} connections at the end",
         summary.connections, summary.messages, summary.cut
     );
     Ok(ExitCode::SUCCESS)
-}
-
-fn make_data_folder(data: &Path) -> Result<(), String> {
-    std::fs::create_dir_all(data).map_err(|error| {
-        let data = data.display();
-        format!("cannot make the folder {data}: {error}; name another one with --data DIR")
-    })?;
-    warn!(
-        "nothing is kept in {} yet: the order lives in memory and ends with this server",
-        data.display()
-    );
-    Ok(())
 }
 
 /// Serves until a signal ends it; a second one ends the process at once.

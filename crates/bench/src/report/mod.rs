@@ -1,5 +1,9 @@
 //! Figures as lines for people and, on request, as JSON objects for programs.
 
+mod durable;
+
+pub(crate) use durable::{DURABLE_HEAD, STARTUP_HEAD, durable, startup};
+
 use serde_json::{Value, json};
 
 use crate::child::Side;
@@ -38,20 +42,20 @@ pub(crate) const IDLE_HEAD: &str = "round  side       connections  KiB each   en
 impl Measure {
     /// Deliveries in a second.
     pub(crate) fn rate(&self) -> f64 {
-        self.deliveries as f64 / self.elapsed.as_secs_f64()
+        self.span.rate(self.deliveries)
     }
 
     /// The server's nanoseconds for each.
     pub(crate) fn ns_each(&self) -> f64 {
-        self.server_cpu.as_nanos() as f64 / self.deliveries.max(1) as f64
+        self.span.ns_each(self.deliveries).0
     }
 }
 
 /// A round of a saturated case.
 pub(crate) fn saturated(case: &str, round: u32, side: Side, measure: &Measure) -> (String, Value) {
-    let seconds = measure.elapsed.as_secs_f64();
-    let busy = measure.server_cpu.as_secs_f64() / seconds * 100.0;
-    let load = measure.load_cpu.as_secs_f64() / seconds * 100.0;
+    let span = &measure.span;
+    let seconds = span.elapsed.as_secs_f64();
+    let (busy, load) = (span.busy(span.server_cpu), span.busy(span.load_cpu));
     let [p50, p99, p999] = micros(&measure.latency);
     let (rate, ns) = (measure.rate(), measure.ns_each());
     let mut text = format!(
@@ -60,7 +64,7 @@ pub(crate) fn saturated(case: &str, round: u32, side: Side, measure: &Measure) -
         millions(rate),
         ns / 1_000.0,
     );
-    let helpers = measure.helpers_cpu.as_secs_f64() / seconds * 100.0;
+    let helpers = span.busy(span.helpers_cpu);
     if side == Side::Ours {
         text += &format!("  logger {helpers:.1} %");
     }
@@ -159,6 +163,7 @@ fn micros(histogram: &Histogram) -> [f64; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::span::Span;
     use std::time::Duration;
 
     #[test]
@@ -167,10 +172,12 @@ mod tests {
         latency.record(31_000);
         let measure = Measure {
             deliveries: 40_000_000,
-            elapsed: Duration::from_secs(2),
-            server_cpu: Duration::from_secs(1),
-            helpers_cpu: Duration::ZERO,
-            load_cpu: Duration::from_millis(1_900),
+            span: Span {
+                elapsed: Duration::from_secs(2),
+                server_cpu: Duration::from_secs(1),
+                helpers_cpu: Duration::ZERO,
+                load_cpu: Duration::from_millis(1_900),
+            },
             latency,
             duplicates: 0,
         };

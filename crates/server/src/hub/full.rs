@@ -1,0 +1,121 @@
+//! Requests while the disk is full: what needs no storing is answered as ever, everything else
+//! refused in words, and nothing of it has happened.
+
+use lamparina_order::Entry;
+use lamparina_protocol::message::{RefusalCode, ToClient};
+use lamparina_protocol::{Epoch, Pseq, UnixMicros};
+
+use super::applied::Done;
+use super::batch::{Batch, Note, Rings, What, Words};
+use super::builder::Builder;
+use super::{Ask, Asked, ConnectionId, Hub, message_of};
+
+/// What a refused message's author reads.
+const FULL: &str = "the server's disk is full: nothing was kept of this; say it again once there is \
+                    room (reading goes on)";
+
+impl Hub {
+    /// Applies requests of which nothing may be stored. Each gives a batch of its own.
+    pub fn apply_unstored(&mut self, now: UnixMicros, asked: Vec<Asked>) -> Vec<(Batch, Rings)> {
+        let mut told = Vec::new();
+        for Asked { by, ask } in asked {
+            let mut builder = Builder::new(self.order.last_stamp(), 1, 0);
+            match ask {
+                Ask::Entry(entry) => {
+                    told.extend(self.entry_unstored(now, by, entry));
+                    continue;
+                }
+                Ask::Consumed {
+                    member,
+                    upto,
+                    count,
+                } => {
+                    self.positions.note(now, member, upto);
+                    self.receipts(&[(member, upto, count)], &mut builder);
+                }
+                Ask::Confirm { member } => {
+                    self.answer_later(vec![Done::Confirm(by, member)], &mut builder);
+                }
+                Ask::List => self.answer_later(vec![Done::List(by)], &mut builder),
+                Ask::Barrier => self.answer_later(vec![Done::Barrier(by)], &mut builder),
+            }
+            told.extend(self.finish(builder));
+        }
+        told
+    }
+
+    /// One entry: done where it needs no storing, else refused.
+    pub(super) fn entry_unstored(
+        &mut self,
+        now: UnixMicros,
+        by: ConnectionId,
+        entry: Entry,
+    ) -> Option<(Batch, Rings)> {
+        let message = message_of(&entry);
+        let enters = matches!(entry.action, lamparina_order::Action::Enter { .. });
+        let last_index = self.last_index;
+        let mut applied = super::Applied::new(Builder::new(self.order.last_stamp(), 1, 0), 1);
+        self.begin();
+        self.entry(now, by, entry, &mut applied);
+        let only_the_clock = applied
+            .records
+            .iter()
+            .all(|record| matches!(record.event, lamparina_order::Recorded::Clock { .. }));
+        if applied.records.is_empty() {
+            return self.keep(applied);
+        }
+        if only_the_clock {
+            // The answer stands; that the clock moved is forgotten, and moves again when it must.
+            self.undo();
+            self.last_index = last_index;
+            return self.finish(applied.builder);
+        }
+        self.undo();
+        self.last_index = last_index;
+        match message {
+            Some(message) => self.refused_message(by, message),
+            None => self.refused_other(by, enters),
+        }
+    }
+
+    /// Says to an author that a message was not kept.
+    pub(super) fn refused_message(
+        &mut self,
+        by: ConnectionId,
+        (epoch, pseq): (Epoch, Pseq),
+    ) -> Option<(Batch, Rings)> {
+        let (code, text) = (RefusalCode::StorageFull, FULL.to_owned());
+        let answer = ToClient::Refused {
+            epoch,
+            pseq,
+            code,
+            text: text.clone(),
+        };
+        self.refusal(by, Words { code, text }, &answer)
+    }
+
+    fn refused_other(&mut self, by: ConnectionId, enters: bool) -> Option<(Batch, Rings)> {
+        let (code, text) = (RefusalCode::StorageFull, FULL.to_owned());
+        if enters {
+            let mut builder = Builder::new(self.order.last_stamp(), 1, 0);
+            builder.note(by, Note::ClaimRefused(Words { code, text }));
+            return self.finish(builder);
+        }
+        let answer = ToClient::Error {
+            code,
+            text: text.clone(),
+        };
+        self.refusal(by, Words { code, text }, &answer)
+    }
+
+    fn refusal(
+        &mut self,
+        by: ConnectionId,
+        words: Words,
+        answer: &ToClient,
+    ) -> Option<(Batch, Rings)> {
+        let mut builder = Builder::new(self.order.last_stamp(), 1, 0);
+        builder.reply(by, What::Refusal(Box::new(words)), answer);
+        self.finish(builder)
+    }
+}

@@ -1,0 +1,244 @@
+//! A reader over entries in memory, and a directory: what the tests of readers and sessions share.
+
+use std::sync::{Arc, Mutex};
+
+use lamparina_order::{LogIndex, Record, Recorded, RecordedMessage, RoomId, To};
+use lamparina_protocol::{
+    Audience, AuthorKey, Epoch, Lamport, MemberId, Nick, Pseq, RoomName, UnixMicros,
+};
+use lamparina_store::{Chain, Found, Position, ReadError, Reader, Stay};
+
+use super::{Directory, ReadAnswer, ReadAsk, Turn, answer};
+use crate::testing::{nick, room};
+
+/// Entries given at once.
+pub(crate) const GATHERED_MAX: usize = 7;
+
+/// Entries that are durable; copies share them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stored(pub(crate) Arc<Mutex<Vec<Record>>>);
+
+impl Stored {
+    /// Appends an event at `stamp`.
+    pub(crate) fn push(&self, stamp: u64, event: Recorded) {
+        let mut records = self.0.lock().unwrap();
+        let index = LogIndex(records.len() as u64 + 1);
+        records.push(Record {
+            index,
+            at: UnixMicros(stamp),
+            stamp: Lamport::new(stamp),
+            event,
+        });
+    }
+
+    /// Answers a question to its end; gives how many turns it took.
+    pub(crate) fn answer(&self, ask: ReadAsk) -> (ReadAnswer, usize) {
+        let (mut ask, mut turns) = (ask, 0);
+        loop {
+            turns += 1;
+            match answer(&mut self.clone(), self, ask) {
+                Turn::Done(answer) => return (answer, turns),
+                Turn::Unfinished(more) => ask = more,
+            }
+        }
+    }
+
+    fn records(&self) -> Vec<Record> {
+        self.0.lock().unwrap().clone()
+    }
+
+    fn gather<'a>(
+        records: impl Iterator<Item = &'a Record>,
+        count_max: usize,
+        bytes_max: usize,
+    ) -> Vec<Record> {
+        let (mut some, mut bytes) = (Vec::new(), 0);
+        // Fewer than wanted, so that little takes several turns.
+        for record in records.take(count_max.min(GATHERED_MAX)) {
+            some.push(record.clone());
+            if let Recorded::Message(message) = &record.event {
+                bytes += message.text.len();
+            }
+            if bytes > bytes_max {
+                break;
+            }
+        }
+        some
+    }
+}
+
+impl Reader for Stored {
+    fn entries(
+        &mut self,
+        after: LogIndex,
+        count_max: usize,
+        bytes_max: usize,
+    ) -> Result<Vec<Record>, ReadError> {
+        let records = self.0.lock().unwrap();
+        let from = records.partition_point(|record| record.index <= after);
+        Ok(Self::gather(records[from..].iter(), count_max, bytes_max))
+    }
+
+    fn entries_before(
+        &mut self,
+        before: LogIndex,
+        count_max: usize,
+        bytes_max: usize,
+    ) -> Result<Vec<Record>, ReadError> {
+        let records = self.0.lock().unwrap();
+        let to = records.partition_point(|record| record.index < before);
+        let down = records[..to].iter().rev();
+        Ok(Self::gather(down, count_max, bytes_max))
+    }
+
+    fn index_of(&mut self, stamp: Lamport) -> Result<LogIndex, ReadError> {
+        let records = self.0.lock().unwrap();
+        let upto = records.partition_point(|record| record.stamp <= stamp);
+        Ok(LogIndex(upto as u64))
+    }
+
+    fn message(&mut self, stamp: Lamport) -> Result<Option<(Record, Chain)>, ReadError> {
+        let is_it =
+            |record: &Record| record.stamp == stamp && matches!(record.event, Recorded::Message(_));
+        let found = self.records().into_iter().find(is_it);
+        Ok(found.map(|record| (record, Chain([9; 32]))))
+    }
+
+    fn stays(&mut self, member: MemberId) -> Result<Vec<Stay>, ReadError> {
+        let mut stays: Vec<Stay> = Vec::new();
+        for record in &self.records() {
+            match &record.event {
+                Recorded::RoomJoined {
+                    member: who, room, ..
+                } if *who == member => stays.push(Stay {
+                    room: *room,
+                    from: record.index,
+                    to: None,
+                }),
+                Recorded::RoomLeft {
+                    member: who, room, ..
+                } if *who == member => stays
+                    .iter_mut()
+                    .filter(|stay| stay.room == *room && stay.to.is_none())
+                    .for_each(|stay| stay.to = Some(record.index)),
+                _ => {}
+            }
+        }
+        Ok(stays)
+    }
+
+    /// Every even member has handed over as many stamps as ten times its number.
+    fn positions(&mut self, members: &[MemberId]) -> Result<Vec<Position>, ReadError> {
+        let even = members.iter().filter(|member| member.0.is_multiple_of(2));
+        let position = |member: &MemberId| Position {
+            member: *member,
+            consumed: Lamport::new(10 * u64::from(member.0)),
+            at: UnixMicros(7),
+        };
+        Ok(even.map(position).collect())
+    }
+
+    fn find(
+        &mut self,
+        words: &str,
+        before: Lamport,
+        count_max: usize,
+        _bytes_max: usize,
+        may_see: &dyn Fn(&Record) -> bool,
+    ) -> Result<Found, ReadError> {
+        let records = self.records();
+        let upto = records.last().map_or(Lamport::ZERO, |record| record.stamp);
+        let holds = |record: &&Record| {
+            let early = before == Lamport::ZERO || record.stamp < before;
+            let Recorded::Message(message) = &record.event else {
+                return false;
+            };
+            early && words.split(' ').all(|word| message.text.contains(word)) && may_see(record)
+        };
+        let mut messages: Vec<Record> = records.iter().rev().filter(holds).cloned().collect();
+        let more = messages.len() > count_max;
+        messages.truncate(count_max);
+        Ok(Found {
+            messages,
+            more,
+            upto,
+        })
+    }
+}
+
+impl Directory for Stored {
+    fn nick(&self, member: MemberId) -> Option<Nick> {
+        Some(nick(&format!("client{member}")))
+    }
+
+    fn members_before(&self, stamp: Lamport) -> u32 {
+        let records = self.records();
+        let claims = records.iter().filter(|record| {
+            record.stamp < stamp && matches!(record.event, Recorded::Claimed { .. })
+        });
+        claims.count() as u32
+    }
+
+    fn room_members(&self, room: RoomId) -> Arc<[MemberId]> {
+        let joined = |record: &Record| match &record.event {
+            Recorded::RoomJoined {
+                member, room: at, ..
+            } if *at == room => Some(*member),
+            _ => None,
+        };
+        let mut members: Vec<MemberId> = self.records().iter().filter_map(joined).collect();
+        members.sort_unstable();
+        members.dedup();
+        members.into()
+    }
+}
+
+pub(crate) fn claimed(member: u32) -> Recorded {
+    Recorded::Claimed {
+        member: MemberId(member),
+        author: AuthorKey([member as u8 + 1; 32]),
+        epoch: Epoch(1),
+        nick: nick(&format!("client{member}")),
+    }
+}
+
+pub(crate) fn joined(member: u32, at: u64) -> Recorded {
+    Recorded::RoomJoined {
+        member: MemberId(member),
+        nick: nick(&format!("client{member}")),
+        room: RoomId(at),
+        name: lab(),
+    }
+}
+
+pub(crate) fn left(member: u32, at: u64) -> Recorded {
+    Recorded::RoomLeft {
+        member: MemberId(member),
+        nick: nick(&format!("client{member}")),
+        room: RoomId(at),
+        name: lab(),
+    }
+}
+
+pub(crate) fn message(member: u32, to: To, text: &str) -> Recorded {
+    Recorded::Message(RecordedMessage {
+        member: MemberId(member),
+        from: nick(&format!("client{member}")),
+        epoch: Epoch(1),
+        pseq: Pseq(1),
+        clock: Lamport::ZERO,
+        seen: Lamport::ZERO,
+        sent_at: UnixMicros(0),
+        audience: match &to {
+            To::All => Audience::All,
+            To::Room(_) => Audience::Room(lab()),
+            To::Members(_) => Audience::Unicast(nick("somebody")),
+        },
+        to,
+        text: text.to_owned(),
+    })
+}
+
+fn lab() -> RoomName {
+    room("lab")
+}

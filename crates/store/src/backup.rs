@@ -1,0 +1,248 @@
+//! Copies of a journal. A copy is of one moment, whole, and on the disk before it has its name; what
+//! is replaced is kept aside, never deleted.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+
+use crate::index::INDEX_FILE;
+
+/// The journal's name in its folder.
+pub const JOURNAL_FILE: &str = "lamparina.db";
+
+/// Why a copy was not made or not put in place. What was there is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// No journal where one should be.
+    #[error("{} is no journal of a Lamparina server: {why}", file.display())]
+    NoJournal {
+        /// Which file.
+        file: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// The file exists.
+    #[error("{} exists already: choose another name, or say --replace", .0.display())]
+    Exists(PathBuf),
+    /// SQLite says no.
+    #[error("{}: {source}", file.display())]
+    Sql {
+        /// Which file.
+        file: PathBuf,
+        /// Why.
+        source: rusqlite::Error,
+    },
+    /// The file system says no.
+    #[error("cannot {what} {}: {source}", file.display())]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// Which file.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// What a journal holds.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Extent {
+    /// Its last entry; 0 for none.
+    pub last_index: u64,
+    /// The stamp of its last message; 0 for none.
+    pub last_stamp: u64,
+}
+
+/// What a restore did.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Restored {
+    /// What is there now.
+    pub now: Extent,
+    /// What was there before, where anything was, and under which name it is kept.
+    pub before: Option<(Extent, PathBuf)>,
+}
+
+/// Copies the journal in `folder`, also while a server writes it, to the file `to`.
+///
+/// # Errors
+///
+/// [`BackupError`]; nothing has the name `to` then that had not before.
+pub fn backup(folder: &Path, to: &Path, replace: bool) -> Result<Extent, BackupError> {
+    let from = folder.join(JOURNAL_FILE);
+    let source = open(&from)?;
+    if to.exists() && !replace {
+        return Err(BackupError::Exists(to.to_owned()));
+    }
+    copy(&source, &from, to)
+}
+
+/// Puts the journal `from` in the place of the one in `folder`. Nobody may be using that folder:
+/// the caller holds its lock. `stamp` makes the name under which the old one is kept.
+///
+/// # Errors
+///
+/// [`BackupError`]; the old journal is in its place then.
+pub fn restore(from: &Path, folder: &Path, stamp: &str) -> Result<Restored, BackupError> {
+    let source = open(from)?;
+    let (place, new) = (folder.join(JOURNAL_FILE), folder.join("restore.new"));
+    remove(&new)?;
+    let now = copy(&source, from, &new)?;
+    let before = match place.exists() {
+        true => Some(keep_aside(folder, stamp)?),
+        false => None,
+    };
+    rename(&new, &place)?;
+    // Derived from the old one.
+    for end in ["", "-wal", "-shm"] {
+        remove(&folder.join(format!("{INDEX_FILE}{end}")))?;
+    }
+    sync_folder(folder)?;
+    Ok(Restored { now, before })
+}
+
+/// What the journal in the file `journal` holds.
+///
+/// # Errors
+///
+/// [`BackupError::NoJournal`].
+pub fn extent(journal: &Path) -> Result<Extent, BackupError> {
+    let connection = open(journal)?;
+    extent_of(&connection, journal)
+}
+
+fn open(journal: &Path) -> Result<Connection, BackupError> {
+    let no_journal = |why: String| BackupError::NoJournal {
+        file: journal.to_owned(),
+        why,
+    };
+    if !journal.exists() {
+        return Err(no_journal("there is no such file".to_owned()));
+    }
+    // What a crash left beside it is read too, for which SQLite may have to write there.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(journal, flags)
+        .or_else(|_| Connection::open_with_flags(journal, OpenFlags::SQLITE_OPEN_READ_ONLY))
+        .map_err(|error| no_journal(error.to_string()))?;
+    connection
+        .busy_timeout(std::time::Duration::from_secs(10))
+        .map_err(|error| no_journal(error.to_string()))?;
+    extent_of(&connection, journal)?;
+    Ok(connection)
+}
+
+fn extent_of(connection: &Connection, journal: &Path) -> Result<Extent, BackupError> {
+    let sql = "SELECT log_index, stamp FROM entry ORDER BY log_index DESC LIMIT 1";
+    let last = connection.query_row(sql, [], |row| {
+        Ok(Extent {
+            last_index: row.get::<_, i64>(0)? as u64,
+            last_stamp: row.get::<_, i64>(1)? as u64,
+        })
+    });
+    let last = last.optional();
+    let last = last.map_err(|error| BackupError::NoJournal {
+        file: journal.to_owned(),
+        why: error.to_string(),
+    })?;
+    Ok(last.unwrap_or_default())
+}
+
+/// Copies within one read transaction of the source, under another name until it is whole.
+fn copy(source: &Connection, from: &Path, to: &Path) -> Result<Extent, BackupError> {
+    let mut beside = to.as_os_str().to_owned();
+    beside.push(format!(".{}.part", std::process::id()));
+    let beside = PathBuf::from(beside);
+    remove(&beside)?;
+    let copied = copy_to(source, &beside);
+    let extent = match copied {
+        Ok(()) => extent(&beside)?,
+        Err(source) => {
+            let _ = std::fs::remove_file(&beside);
+            let file = from.to_owned();
+            return Err(BackupError::Sql { file, source });
+        }
+    };
+    let io = |what| {
+        let file = beside.clone();
+        move |source| BackupError::Io { what, file, source }
+    };
+    let file = File::open(&beside).map_err(io("open"))?;
+    file.sync_all().map_err(io("sync"))?;
+    rename(&beside, to)?;
+    let folder = to
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or_else(|| Path::new("."));
+    sync_folder(folder)?;
+    Ok(extent)
+}
+
+fn copy_to(source: &Connection, to: &Path) -> rusqlite::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = File::options();
+    options.write(true).create_new(true).mode(0o600);
+    options
+        .open(to)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+    let mut target = Connection::open(to)?;
+    {
+        let backup = Backup::new(source, &mut target)?;
+        // All at once, so that a server that goes on writing does not make it begin again.
+        while backup.step(-1)? != StepResult::Done {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+    }
+    // One file, with nothing beside it.
+    target.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()))?;
+    target.close().map_err(|(_, error)| error)
+}
+
+/// Gives the journal and what stands beside it other names.
+fn keep_aside(folder: &Path, stamp: &str) -> Result<(Extent, PathBuf), BackupError> {
+    let place = folder.join(JOURNAL_FILE);
+    // A journal that cannot be read any more is kept all the same.
+    let before = extent(&place).unwrap_or_default();
+    let aside = folder.join(format!("{JOURNAL_FILE}.before-{stamp}"));
+    if aside.exists() {
+        return Err(BackupError::Exists(aside));
+    }
+    for end in ["-wal", "-shm"] {
+        let beside = folder.join(format!("{JOURNAL_FILE}{end}"));
+        if beside.exists() {
+            let mut name = aside.as_os_str().to_owned();
+            name.push(end);
+            rename(&beside, Path::new(&name))?;
+        }
+    }
+    rename(&place, &aside)?;
+    Ok((before, aside))
+}
+
+fn rename(from: &Path, to: &Path) -> Result<(), BackupError> {
+    std::fs::rename(from, to).map_err(|source| BackupError::Io {
+        what: "rename",
+        file: from.to_owned(),
+        source,
+    })
+}
+
+fn remove(file: &Path) -> Result<(), BackupError> {
+    match std::fs::remove_file(file) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(BackupError::Io {
+            what: "remove",
+            file: file.to_owned(),
+            source,
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn sync_folder(folder: &Path) -> Result<(), BackupError> {
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(|source| BackupError::Io {
+        what: "sync",
+        file: folder.to_owned(),
+        source,
+    })
+}

@@ -1,0 +1,269 @@
+//! The thread that fills the derived file: wakes when something was appended, takes a bounded part,
+//! and gives way while the server is busy. What it cannot do it says once, and tries again later;
+//! nothing of the journal depends on it.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use lamparina_order::LogIndex;
+use lamparina_protocol::LogId;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+
+use super::file::{self, Upto};
+use super::{IndexError, Snapshot};
+use crate::traits::Chain;
+
+/// Entries indexed in one transaction.
+const ENTRIES_AT_ONCE: i64 = 4_096;
+/// Bytes of text in one transaction, about.
+const BYTES_AT_ONCE: usize = 4 * 1024 * 1024;
+/// Pause after an error.
+const ERROR_PAUSE: Duration = Duration::from_secs(5);
+/// After a part the thread rests so many times as long as the part took, so that serving goes first.
+const REST_FACTOR: u32 = 3;
+
+/// What it is asked.
+#[derive(Debug, Default)]
+struct Asked {
+    last: LogIndex,
+    snapshot: Option<Snapshot>,
+    stop: bool,
+}
+
+#[derive(Debug, Default)]
+struct Bell {
+    asked: Mutex<Asked>,
+    rung: Condvar,
+}
+
+/// Where it says what it cannot do, once for each time it begins to fail.
+pub type Tell = Box<dyn Fn(String) + Send>;
+
+/// The thread. Dropped, it stores a snapshot that waits, and ends.
+#[derive(Debug)]
+pub struct Behind {
+    bell: Arc<Bell>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Behind {
+    /// Starts it for the journal `journal` (a file) of `log`, whose last entry is `last`.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives no thread.
+    pub fn start(journal: &Path, log: LogId, last: LogIndex, tell: Tell) -> std::io::Result<Self> {
+        let bell = Arc::new(Bell::default());
+        lock(&bell).last = last;
+        let work = Work {
+            folder: journal
+                .parent()
+                .unwrap_or_else(|| Path::new("."))
+                .to_owned(),
+            journal: journal.to_owned(),
+            log,
+            bell: bell.clone(),
+            tell,
+        };
+        let thread = std::thread::Builder::new().name("index".to_owned());
+        let thread = thread.spawn(move || work.run())?;
+        Ok(Self {
+            bell,
+            thread: Some(thread),
+        })
+    }
+
+    /// The journal has entries up to `last`.
+    pub fn appended(&self, last: LogIndex) {
+        lock(&self.bell).last = last;
+        self.bell.rung.notify_one();
+    }
+
+    /// A snapshot to keep; one that still waits is replaced.
+    pub fn keep_snapshot(&self, snapshot: Snapshot) {
+        lock(&self.bell).snapshot = Some(snapshot);
+        self.bell.rung.notify_one();
+    }
+}
+
+impl Drop for Behind {
+    fn drop(&mut self) {
+        lock(&self.bell).stop = true;
+        self.bell.rung.notify_one();
+        if let Some(thread) = self.thread.take() {
+            // A panic there has been printed, and loses only what can be made again.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn lock(bell: &Bell) -> MutexGuard<'_, Asked> {
+    bell.asked.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Work {
+    folder: PathBuf,
+    journal: PathBuf,
+    log: LogId,
+    bell: Arc<Bell>,
+    tell: Tell,
+}
+
+/// Both files, open.
+struct Files {
+    journal: Connection,
+    index: Connection,
+    upto: Upto,
+}
+
+impl Work {
+    fn run(self) {
+        let mut files = None;
+        let mut failing = false;
+        loop {
+            let (snapshot, stop) = self.wait(files.as_ref(), failing);
+            let done = self.part(&mut files, snapshot, stop);
+            if let Err(error) = &done {
+                if !std::mem::replace(&mut failing, true) {
+                    (self.tell)(format!(
+                        "{error}; searching stays behind until that is mended"
+                    ));
+                }
+                files = None;
+            } else {
+                failing = false;
+            }
+            if stop {
+                return;
+            }
+        }
+    }
+
+    /// Waits for something to do.
+    fn wait(&self, files: Option<&Files>, failing: bool) -> (Option<Snapshot>, bool) {
+        let mut asked = lock(&self.bell);
+        if failing {
+            let waited = self
+                .bell
+                .rung
+                .wait_timeout_while(asked, ERROR_PAUSE, |asked| !asked.stop);
+            asked = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let done = files.map(|files| files.upto.index);
+        let waited = self.bell.rung.wait_while(asked, |asked| {
+            let behind = done.is_none_or(|done| done < asked.last);
+            !asked.stop && asked.snapshot.is_none() && !behind
+        });
+        let mut asked = waited.unwrap_or_else(PoisonError::into_inner);
+        (asked.snapshot.take(), asked.stop)
+    }
+
+    /// Does a bounded part of what there is to do.
+    fn part(
+        &self,
+        files: &mut Option<Files>,
+        snapshot: Option<Snapshot>,
+        stop: bool,
+    ) -> Result<(), IndexError> {
+        let files = match files {
+            Some(files) => files,
+            None => files.insert(self.open()?),
+        };
+        if let Some(snapshot) = snapshot {
+            file::keep(&files.index, &snapshot)?;
+        }
+        if stop {
+            return Ok(());
+        }
+        let began = Instant::now();
+        let more = files.index_part()?;
+        if more {
+            let asked = lock(&self.bell);
+            let rest = began.elapsed() * REST_FACTOR;
+            let _rested = self
+                .bell
+                .rung
+                .wait_timeout_while(asked, rest, |asked| !asked.stop && asked.snapshot.is_none());
+        }
+        Ok(())
+    }
+
+    fn open(&self) -> Result<Files, IndexError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let journal = Connection::open_with_flags(&self.journal, flags)?;
+        journal.busy_timeout(Duration::from_secs(5))?;
+        let (mut index, mut upto) = file::open(&self.folder, self.log)?;
+        if upto.index.0 > 0 && chain_at(&journal, upto.index)? != upto.chain {
+            (self.tell)(
+                "the search file is not of this journal's present entries and is made anew"
+                    .to_owned(),
+            );
+            drop(index);
+            file::remove(&self.folder)?;
+            (index, upto) = file::open(&self.folder, self.log)?;
+        }
+        Ok(Files {
+            journal,
+            index,
+            upto,
+        })
+    }
+}
+
+fn chain_at(journal: &Connection, index: LogIndex) -> rusqlite::Result<Option<Chain>> {
+    let sql = "SELECT chain FROM entry WHERE log_index = ?";
+    let chain: Option<Vec<u8>> = journal
+        .query_row(sql, [index.0 as i64], |row| row.get(0))
+        .optional()?;
+    Ok(chain.and_then(|chain| <[u8; 32]>::try_from(chain).ok().map(Chain)))
+}
+
+impl Files {
+    /// Indexes the next entries. Whether there may be more.
+    fn index_part(&mut self) -> Result<bool, IndexError> {
+        let mut upto = self.upto;
+        let transaction = self.index.transaction()?;
+        let mut count = 0;
+        {
+            let mut entries = self.journal.prepare_cached(
+                "SELECT log_index, stamp, text, chain FROM entry WHERE log_index > ?
+                 ORDER BY log_index LIMIT ?",
+            )?;
+            let mut copy =
+                transaction.prepare_cached("INSERT OR REPLACE INTO message VALUES (?, ?, ?)")?;
+            let mut words =
+                transaction.prepare_cached("INSERT INTO words(rowid, text) VALUES (?, ?)")?;
+            let mut rows = entries.query(params![upto.index.0 as i64, ENTRIES_AT_ONCE])?;
+            let mut bytes = 0;
+            while bytes < BYTES_AT_ONCE
+                && let Some(row) = rows.next()?
+            {
+                let (index, stamp): (i64, i64) = (row.get(0)?, row.get(1)?);
+                if let Ok(Some(text)) = row.get_ref(2)?.as_str_or_null() {
+                    copy.execute(params![index, stamp, text])?;
+                    words.execute(params![index, text])?;
+                    bytes += text.len();
+                }
+                let chain: Vec<u8> = row.get(3)?;
+                upto = Upto {
+                    index: LogIndex(index as u64),
+                    stamp,
+                    chain: <[u8; 32]>::try_from(chain).ok().map(Chain),
+                };
+                count += 1;
+            }
+        }
+        if count > 0 {
+            let chain = upto.chain.map_or_else(Vec::new, |chain| chain.0.to_vec());
+            transaction.execute(
+                "UPDATE meta SET log_index = ?, stamp = ?, chain = ?",
+                params![upto.index.0 as i64, upto.stamp, chain],
+            )?;
+        }
+        transaction.commit()?;
+        self.upto = upto;
+        Ok(count > 0)
+    }
+}

@@ -1,0 +1,42 @@
+//! What is derived from the journal and can be made again: the words of messages, and snapshots of
+//! the state. It stands in a file of its own, is filled behind the journal, and is never believed:
+//! where it does not belong to the journal beside it, it is thrown away and made anew.
+
+mod behind;
+mod file;
+mod search;
+#[cfg(test)]
+mod tests;
+
+use lamparina_order::LogIndex;
+
+use crate::traits::Chain;
+
+pub use behind::{Behind, Tell};
+pub use file::snapshots;
+pub use search::{Candidates, Search};
+
+/// Its name, beside the journal's.
+pub const INDEX_FILE: &str = "lamparina-index.db";
+
+/// A state of the order after an entry.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Snapshot {
+    /// The entry.
+    pub index: LogIndex,
+    /// The journal's chain up to it.
+    pub chain: Chain,
+    /// The state, as `Sequenced::to_bytes` gives it.
+    pub state: Vec<u8>,
+}
+
+/// Why the derived file could not be used. The journal is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    /// SQLite says no.
+    #[error("the search file: {0}")]
+    Sql(#[from] rusqlite::Error),
+    /// The file system says no.
+    #[error("the search file: {0}")]
+    Io(#[from] std::io::Error),
+}
