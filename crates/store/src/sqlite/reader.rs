@@ -13,6 +13,7 @@ use super::schema::{self, Meta};
 use super::writer::Tip;
 use crate::chain::Chainer;
 use crate::code::{Columns, kind};
+use crate::index::{Candidates, Search};
 use crate::traits::{Chain, Found, Position, ReadError, Reader, Stay, TermBegan};
 
 /// How long a read waits for one that has the file for itself.
@@ -23,7 +24,14 @@ const BUSY_WAIT: Duration = Duration::from_secs(5);
 pub struct SqliteReader {
     path: PathBuf,
     connection: Connection,
+    search: Option<Search>,
 }
+
+/// Messages with the right words that one call of `find` looks at, at most. Where the asker may see
+/// none of so many it is told that there is more.
+const CANDIDATES_MAX: usize = 100_000;
+/// Of these so many at a time.
+const CANDIDATES_AT_ONCE: usize = 256;
 
 impl SqliteReader {
     /// Opens a journal's file for reading.
@@ -46,7 +54,15 @@ impl SqliteReader {
         Ok(Self {
             path: path.to_owned(),
             connection,
+            search: None,
         })
+    }
+
+    /// Finds words by the index in `folder`. Without it nothing is found.
+    #[must_use]
+    pub fn searching(mut self, folder: &Path) -> Self {
+        self.search = Some(Search::new(folder));
+        self
     }
 
     /// Which file.
@@ -308,7 +324,7 @@ impl Reader for SqliteReader {
     fn message(&mut self, stamp: Lamport) -> Result<Option<(Record, Chain)>, ReadError> {
         let wanted = integer(stamp.get());
         // A message is the first entry with its stamp: others follow it.
-        let index = self.partition(|stamp| stamp < wanted)? + 1;
+        let index = integer(self.first_at(stamp)?.0);
         if self.stamp_at(index)? != Some((wanted, true)) {
             return Ok(None);
         }
@@ -365,13 +381,87 @@ impl Reader for SqliteReader {
 
     fn find(
         &mut self,
-        _words: &str,
-        _before: Lamport,
-        _count_max: usize,
-        _bytes_max: usize,
-        _may_see: &dyn Fn(&Record) -> bool,
+        words: &str,
+        before: Lamport,
+        count_max: usize,
+        bytes_max: usize,
+        may_see: &dyn Fn(&Record) -> bool,
     ) -> Result<Found, ReadError> {
-        Ok(Found::default())
+        let mut below = match before {
+            Lamport::ZERO => LogIndex(u64::MAX),
+            before => self.first_at(before)?,
+        };
+        let mut found = Found::default();
+        let (mut bytes, mut looked_at) = (0_usize, 0);
+        loop {
+            let hits = self.candidates(words, below)?;
+            // What was indexed since the first look is left for the next question.
+            if looked_at == 0 {
+                found.upto = hits.upto;
+            }
+            for index in &hits.entries {
+                let Some(record) = self.hit(*index, found.upto)? else {
+                    continue;
+                };
+                if !may_see(&record) {
+                    continue;
+                }
+                bytes += text_bytes(&record);
+                let full = found.messages.len() >= count_max
+                    || (!found.messages.is_empty() && bytes > bytes_max);
+                if full {
+                    found.more = true;
+                    return Ok(found);
+                }
+                found.messages.push(record);
+            }
+            looked_at += hits.entries.len();
+            match hits.entries.last() {
+                Some(last) if hits.entries.len() == CANDIDATES_AT_ONCE => below = *last,
+                _ => return Ok(found),
+            }
+            if looked_at >= CANDIDATES_MAX {
+                found.more = true;
+                return Ok(found);
+            }
+        }
+    }
+}
+
+impl SqliteReader {
+    /// The first entry whose stamp is at least `stamp`.
+    fn first_at(&self, stamp: Lamport) -> Result<LogIndex, ReadError> {
+        let stamp = integer(stamp.get());
+        let below = self.partition(|found| found < stamp)?;
+        Ok(LogIndex(u64::try_from(below + 1).unwrap_or(0)))
+    }
+
+    fn candidates(&mut self, words: &str, below: LogIndex) -> Result<Candidates, ReadError> {
+        let Some(search) = &mut self.search else {
+            return Ok(Candidates::default());
+        };
+        let hits = search.candidates(words, below, CANDIDATES_AT_ONCE);
+        hits.map_err(|error| ReadError::Failed(error.to_string()))
+    }
+
+    /// The message that the index names; `None` where the journal has another entry there: then
+    /// the index is about to be made anew.
+    fn hit(&self, index: LogIndex, upto: Lamport) -> Result<Option<Record>, ReadError> {
+        let mut record = None;
+        let sql = format!("SELECT {COLUMNS} FROM entry WHERE log_index = ?");
+        self.each(&sql, [integer(index.0)], |row, _| {
+            record = Some(decode_at(index, row)?);
+            Ok(false)
+        })?;
+        Ok(record
+            .filter(|record| record.stamp <= upto && matches!(record.event, Recorded::Message(_))))
+    }
+}
+
+fn text_bytes(record: &Record) -> usize {
+    match &record.event {
+        Recorded::Message(message) => message.text.len(),
+        _ => 0,
     }
 }
 

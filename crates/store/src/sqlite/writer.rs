@@ -17,6 +17,7 @@ use super::row::Text;
 use super::schema::{self, Meta};
 use crate::chain::Chainer;
 use crate::code::Encoder;
+use crate::index::{Behind, Snapshot};
 use crate::traits::{AppendError, Chain, Journal, Position, TermBegan};
 
 /// How long a batch waits for another program that writes in the file.
@@ -53,6 +54,8 @@ pub struct SqliteJournal {
     failed: Option<String>,
     encoder: Encoder,
     chainer: Chainer,
+    /// What follows the journal; ends first.
+    behind: Option<Behind>,
     // In this order: the thread ends, the connection closes, then another server may come.
     checkpointer: Checkpointer,
     connection: Connection,
@@ -111,6 +114,7 @@ impl SqliteJournal {
             failed: None,
             encoder: Encoder::default(),
             chainer: Chainer::default(),
+            behind: None,
             checkpointer,
             connection,
             _lock: lock,
@@ -125,6 +129,12 @@ impl SqliteJournal {
     /// The journal's file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Tells `behind` of every batch from here on.
+    pub(crate) fn follow(&mut self, behind: Behind) {
+        behind.appended(self.tip.index);
+        self.behind = Some(behind);
     }
 
     /// Stores the entry by which a term begins, and the term, or nothing.
@@ -149,10 +159,35 @@ impl SqliteJournal {
             Ok((tip, bytes)) => {
                 self.tip = tip;
                 self.checkpointer.written(bytes, &self.connection);
+                if let Some(behind) = &self.behind
+                    && !records.is_empty()
+                {
+                    behind.appended(tip.index);
+                }
                 Ok(())
             }
             Err(fault) => Err(self.undo(fault)),
         }
+    }
+
+    /// Bounds the file, as a full disk does. Says how many pages it has.
+    #[cfg(test)]
+    pub(super) fn limit_pages(&self, pages: u32) -> u32 {
+        let ask = |sql: &str| {
+            self.connection
+                .query_row(sql, (), |row| row.get(0))
+                .unwrap()
+        };
+        let _set: i64 = ask(&format!("PRAGMA max_page_count = {pages}"));
+        ask("PRAGMA page_count").try_into().unwrap()
+    }
+
+    /// The chain up to an earlier entry; `None` where it cannot be read.
+    fn chain_at(&self, index: LogIndex) -> Option<Chain> {
+        let sql = "SELECT chain FROM entry WHERE log_index = ?";
+        let index = i64::try_from(index.0).ok()?;
+        let chain = self.connection.query_row(sql, [index], |row| row.get(0));
+        chain.ok().map(Chain)
     }
 
     fn write(
@@ -192,7 +227,7 @@ impl SqliteJournal {
     }
 
     /// Takes back what a failed batch left, and says what became of the journal.
-    fn undo(&mut self, fault: Fault) -> AppendError {
+    pub(super) fn undo(&mut self, fault: Fault) -> AppendError {
         let undone =
             self.connection.is_autocommit() || self.connection.execute_batch("ROLLBACK").is_ok();
         let failed = match fault {
@@ -213,11 +248,24 @@ impl Journal for SqliteJournal {
         self.transact(records, positions, None)
     }
 
-    fn keep_snapshot(&mut self, _at: LogIndex, _state: Vec<u8>) {}
+    fn keep_snapshot(&mut self, at: LogIndex, state: Vec<u8>) {
+        let chain = match at == self.tip.index {
+            true => Some(self.tip.chain),
+            false => self.chain_at(at),
+        };
+        if let (Some(behind), Some(chain)) = (&self.behind, chain) {
+            let index = at;
+            behind.keep_snapshot(Snapshot {
+                index,
+                chain,
+                state,
+            });
+        }
+    }
 }
 
 /// Why a batch was not written.
-enum Fault {
+pub(super) enum Fault {
     Sqlite(rusqlite::Error),
     /// A record that does not belong there: the caller's mistake.
     Record(String),
