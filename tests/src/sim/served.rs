@@ -186,7 +186,8 @@ impl Outbox for ToLink<'_> {
         if kind == FrameType::Data {
             let bytes = [body.bytes(), tail.as_ref().map_or(&[][..], |tail| tail)].concat();
             let told = codec::decode(&bytes);
-            self.told.push(told.expect("a server says what can be read"));
+            self.told
+                .push(told.expect("a server says what can be read"));
         }
         Ok(())
     }

@@ -220,10 +220,7 @@ impl Server {
         let before = self.model.clone();
         let applied = self.hub.apply(unix(now), &mut self.asked);
         asked.truncate(asked.len() - self.asked.len());
-        let verdicts: Vec<_> = asked
-            .iter()
-            .map(|asked| self.model.apply(asked))
-            .collect();
+        let verdicts: Vec<_> = asked.iter().map(|asked| self.model.apply(asked)).collect();
         self.compare(&verdicts, &applied.records);
         self.under_way = Some(UnderWay {
             applied,

@@ -31,8 +31,8 @@ use super::server::{Server, Wrong};
 use super::trace::Trace;
 use super::wire::Wire;
 
-pub use power::{POINTS, Point};
 use power::Power;
+pub use power::{POINTS, Point};
 
 /// More than any run takes.
 const STEPS_MAX: u64 = 2_000_000;

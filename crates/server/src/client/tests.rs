@@ -31,12 +31,16 @@ async fn server() -> (SocketAddr, watch::Sender<bool>) {
         tail_items: 2_000,
         ..ServerConfig::default()
     };
-    let mut shared = Shared::new(config, LogId([7; 16]));
     let directory: Arc<dyn Directory> = Arc::new(stored.clone());
     let readers = vec![Box::new(stored.clone()) as Box<dyn lamparina_store::Reader>];
-    shared.readers = Some(Readers::start(readers, &directory).unwrap().0);
-    shared.term = Term(1);
-    let shared = Arc::new(shared);
+    let log = Log {
+        id: LogId([7; 16]),
+        term: Term(1),
+        terms: Arc::default(),
+        members: Arc::default(),
+        readers: Some(Readers::start(readers, &directory).unwrap().0),
+    };
+    let shared = Arc::new(Shared::new(config, log));
     tokio::spawn(order(shared.clone(), stored));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
@@ -58,7 +62,7 @@ async fn order(shared: Arc<Shared>, stored: Stored) {
             }
         }
         while !asked.is_empty() {
-            if let Some((batch, rings)) = hub.apply(&mut asked, &mut ()) {
+            if let Some((batch, rings)) = hub.apply_now(&mut asked) {
                 let position = shared.tail.push(batch);
                 shared.bells.ring(&rings, position);
             }

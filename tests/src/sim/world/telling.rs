@@ -16,9 +16,7 @@ impl World {
         };
         for told in told {
             let server = &self.server;
-            let checked = self
-                .check
-                .told(who, told, |member| server.who_is(member));
+            let checked = self.check.told(who, told, |member| server.who_is(member));
             if let Err(violation) = checked {
                 panic!("connection {id} at {}: {violation}", self.now);
             }
