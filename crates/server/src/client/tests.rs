@@ -18,6 +18,7 @@ use crate::config::ServerConfig;
 use crate::hub::{Ask, Hub};
 use crate::reading::testing::Stored;
 use crate::reading::{Directory, Readers};
+use crate::shared::Log;
 use crate::testing::{hello, nick, submit};
 
 const WITHIN: Duration = Duration::from_secs(60);
