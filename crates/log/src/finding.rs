@@ -6,6 +6,7 @@ use std::fmt;
 use lamparina_order::Record;
 use lamparina_order::verify::journal::Brief;
 use lamparina_protocol::clean;
+use serde::Serialize;
 
 /// What is wrong. Says what should be there, and points at both sides.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -39,6 +40,37 @@ impl Finding {
     #[must_use]
     pub fn with_entry(self, label: &'static str, record: &Record) -> Self {
         self.with(label, Brief(record).to_string())
+    }
+}
+
+#[derive(Serialize)]
+struct Json<'a> {
+    v: u8,
+    r#type: &'static str,
+    name: &'static str,
+    what: &'a str,
+    about: Vec<About<'a>>,
+}
+
+#[derive(Serialize)]
+struct About<'a> {
+    is: &'static str,
+    line: &'a str,
+}
+
+impl Finding {
+    /// The same as one line of JSON.
+    pub fn json(&self) -> String {
+        let about = self.about.iter().map(|(is, line)| About { is, line });
+        let line = Json {
+            v: 1,
+            r#type: "violation",
+            name: self.name,
+            what: &self.what,
+            about: about.collect(),
+        };
+        // Texts and lists of them: every value has a form.
+        serde_json::to_string(&line).unwrap_or_default()
     }
 }
 

@@ -175,6 +175,11 @@ fn verify_says_what_it_checked_and_names_what_is_wrong() {
         &["good\n", "17 entries: 7 messages", "7 texts", "1 snapshots"],
         "",
     );
+    let json = check(&["verify", &store, "--json"], 0, &[], "");
+    assert!(
+        json.starts_with(r#"{"v":1,"type":"verified","file""#) && json.lines().count() == 1,
+        "{json}"
+    );
     let copy = Folder::new("copy");
     drop(write_journal(&copy.0, &chained(&story().records[..15])));
     let words = "15 entries are the same, 2 more are in the first";
@@ -184,6 +189,12 @@ fn verify_says_what_it_checked_and_names_what_is_wrong() {
         .execute_batch("UPDATE entry SET text = 'goodbye' WHERE log_index = 5")
         .unwrap();
     drop(connection);
+    check(
+        &["verify", &store, "--json"],
+        7,
+        &[r#"{"v":1,"type":"violation","name":"chain","what":"#],
+        "",
+    );
     check(
         &["verify", &store],
         7,
@@ -390,4 +401,51 @@ fn nothing_is_written_after_a_crash_beside_a_server_or_where_nothing_may_be() {
         before == files(&crashed.0),
         "something was written after a crash"
     );
+}
+
+/// How long a million entries take. Run by hand:
+/// `cargo test -p lamparina-log --test program -- --ignored --nocapture`.
+#[test]
+#[ignore = "takes a minute, and says how long; nothing fails by it"]
+fn a_million_entries() {
+    let mut life = Life::default();
+    life.began(1);
+    life.enter(ANA, "ana");
+    life.enter(2, "bob");
+    for pseq in 1..=1_000_000 {
+        life.say(
+            ANA,
+            pseq,
+            0,
+            Audience::All,
+            &format!("message {pseq} of a long day, to everybody who reads"),
+        );
+    }
+    let folder = Folder::new("million");
+    let rows = chained(&life.records);
+    drop(write_journal(&folder.0, &rows));
+    write_index(&folder.0, &rows, 500_000);
+    drop((life, rows));
+    for args in [
+        &["verify"][..],
+        &["export", "--json"],
+        &["export", "--last", "10"],
+        &["why"],
+    ] {
+        let mut args = args.to_vec();
+        let store = path(&folder);
+        args.insert(1, &store);
+        if args[0] == "why" {
+            args.extend(["17", "900000"]);
+        }
+        let began = std::time::Instant::now();
+        let output = run(&args);
+        println!(
+            "{args:?}: {:?}, {} bytes, {:?}",
+            began.elapsed(),
+            output.stdout.len(),
+            output.status
+        );
+        assert_eq!(output.status.code(), Some(0));
+    }
 }

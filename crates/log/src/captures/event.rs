@@ -15,6 +15,8 @@ pub(super) enum Event {
     },
     /// The server has another log.
     NewLog { log: String },
+    /// The log lost its end since: what was seen there after `to` is no more.
+    Rewound { to: u64 },
     /// Its own message has this place.
     Committed { epoch: u64, pseq: u64, stamp: u64 },
     /// It was delivered a message, or shown one from before its time.
@@ -43,6 +45,11 @@ pub(super) struct Shown {
 }
 
 impl Shown {
+    /// Its place.
+    pub(super) const fn stamp(&self) -> u64 {
+        self.stamp
+    }
+
     /// The same in the terms of the order.
     pub(super) fn observed(self) -> Result<Observed, String> {
         let audience = audience(&self.kind, self.to)?;

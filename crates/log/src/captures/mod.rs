@@ -5,6 +5,9 @@
 //! Where a connection begins anew, the deliveries may begin again a little earlier (a client that
 //! was killed shows those messages again), never later.
 //!
+//! A client that was told that its log was rewound (a backup was restored, or a disk had lied) has
+//! seen an end that is no more: that end is counted and otherwise left out.
+//!
 //! All that was seen is remembered while it is checked: memory grows with the captures.
 
 mod event;
@@ -43,6 +46,7 @@ pub struct Stretch {
 pub struct Captures {
     orders: BTreeMap<String, Order>,
     files: usize,
+    lost: u64,
     cut: Vec<String>,
 }
 
@@ -66,6 +70,8 @@ pub struct Seen {
     pub sightings: u64,
     /// Messages seen by more than one: what agreement was possible about.
     pub shared: usize,
+    /// Deliveries and commits of an end that the log lost since, as the clients were told.
+    pub lost: u64,
 }
 
 /// Where the reading of one capture stands.
@@ -85,7 +91,6 @@ impl Captures {
     /// The first violation, or words why the file cannot be read.
     pub fn read(&mut self, file: &Path) -> Result<(), Stop> {
         let viewer = file.display().to_string();
-        let mut lines = Lines::open(file)?;
         self.files += 1;
         let mut reading = Reading {
             viewer: &viewer,
@@ -93,6 +98,16 @@ impl Captures {
             member: None,
             fresh: true,
         };
+        for (number, event) in self.events(file, &viewer)? {
+            self.take(&mut reading, event, number)?;
+        }
+        Ok(())
+    }
+
+    /// The events of a capture by line, without those of an end that the log lost since.
+    fn events(&mut self, file: &Path, viewer: &str) -> Result<Vec<(u64, Event)>, Stop> {
+        let mut lines = Lines::open(file)?;
+        let mut events = Vec::new();
         while let Some(line) = lines.next()? {
             let (number, whole) = (line.number, line.whole);
             let text = line.text.map(str::trim).unwrap_or("?");
@@ -100,9 +115,17 @@ impl Captures {
                 continue;
             }
             match serde_json::from_str::<Event>(text) {
-                Ok(event) => self.take(&mut reading, event, number)?,
+                Ok(Event::Other) => {}
+                Ok(event) => {
+                    if let Event::Rewound { to } = event {
+                        let before = events.len();
+                        events.retain(|(_, event)| !is_beyond(event, to));
+                        self.lost += (before - events.len()) as u64;
+                    }
+                    events.push((number, event));
+                }
                 // A client that was killed left half a line.
-                Err(_) if !whole => self.cut.push(viewer.clone()),
+                Err(_) if !whole => self.cut.push(viewer.to_owned()),
                 Err(error) => {
                     let words = format!(
                         "{viewer}, line {number}: no event of a client's --json output: {error}"
@@ -111,7 +134,7 @@ impl Captures {
                 }
             }
         }
-        Ok(())
+        Ok(events)
     }
 
     /// What was checked.
@@ -119,6 +142,7 @@ impl Captures {
         let mut seen = Seen {
             files: self.files,
             logs: self.orders.len(),
+            lost: self.lost,
             ..Seen::default()
         };
         for order in self.orders.values() {
@@ -153,6 +177,15 @@ impl Captures {
                 reading.log = log.unwrap_or_default();
                 reading.fresh = true;
                 self.stretch(reading);
+                Ok(())
+            }
+            Event::Rewound { to } => {
+                reading.fresh = true;
+                let order = self.stretch(reading);
+                let upto = order.check.delivered_upto(reading.viewer);
+                order
+                    .check
+                    .resumed(reading.viewer, upto.min(Lamport::new(to)));
                 Ok(())
             }
             Event::NewLog { log } => {
@@ -253,6 +286,15 @@ impl Stretch {
         };
         self.after = Some(self.after.map_or(prev, |after| after.min(prev)));
         self.delivered.insert(observed.stamp);
+    }
+}
+
+/// Whether something was seen behind this stamp.
+fn is_beyond(event: &Event, to: u64) -> bool {
+    match event {
+        Event::Committed { stamp, .. } => *stamp > to,
+        Event::Message(shown) => shown.stamp() > to,
+        _ => false,
     }
 }
 

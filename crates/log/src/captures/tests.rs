@@ -1,9 +1,10 @@
 //! What clients of one small journal saw is found good, and each fault is named.
 
 use super::*;
-use crate::testing::{Folder, capture, story};
+use crate::testing::{Folder, Life, capture, story};
 use lamparina_order::Record;
 use lamparina_order::verify::journal::Judge;
+use lamparina_protocol::Audience;
 
 const LOG: &str = "abab";
 
@@ -218,4 +219,35 @@ fn captures_that_the_journal_contradicts() {
         all[2].push(shown);
     };
     check(history, "not-for-it");
+}
+
+#[test]
+fn an_end_that_the_log_lost_is_left_out_where_the_client_was_told() {
+    // The journal that was restored ends with stamp 5, and goes on otherwise.
+    let mut life = story();
+    let before = capture(&life.records, 1, LOG);
+    let rewound = r#"{"v":1,"type":"rewound","from":9,"to":5}"#.to_owned();
+    life.records.truncate(10);
+    let mut order = Life::default();
+    life.records
+        .iter()
+        .for_each(|record| order.order.replay(record).unwrap());
+    order.records = life.records;
+    order.began(2);
+    order.enter(1, "ana");
+    order.say(1, 3, 5, Audience::All, "another sixth");
+    let after = capture(&order.records, 1, LOG).pop().unwrap();
+    let told = [
+        before.clone(),
+        vec![before[0].clone(), rewound, after.clone()],
+    ]
+    .concat();
+    let (seen, compared) = judge(&order.records, &[told]).unwrap();
+    assert_eq!((seen.lost, compared), (2, 5));
+    // Without that word it is what it looks like.
+    let untold = [before.clone(), vec![before[0].clone(), after]].concat();
+    assert_eq!(
+        judge(&order.records, &[untold]).unwrap_err(),
+        "not-in-journal"
+    );
 }

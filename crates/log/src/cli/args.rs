@@ -97,6 +97,9 @@ pub(super) struct VerifyArgs {
     /// What clients printed with --json, one file a client
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(super) captures: Vec<PathBuf>,
+    /// One JSON object for each journal judged, or for the violation, instead of words
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(ClapArgs, Debug)]

@@ -15,7 +15,7 @@ use crate::captures::Captures;
 use crate::export::{Export, Filter, Form, Owners};
 use crate::finding::Stop;
 use crate::source::{Row, Source};
-use crate::verify::{Against, Alike, Checked, compare, verify};
+use crate::verify::{Against, Alike, Checked, Proof, compare, verify};
 use crate::why;
 use args::{Args, ExportArgs, Task, VerifyArgs, WhyArgs};
 
@@ -41,6 +41,7 @@ pub fn main() -> ExitCode {
         }
     };
     let mut out = BufWriter::with_capacity(OUTPUT_BYTES, io::stdout().lock());
+    let json = matches!(&args.task, Task::Verify(args) if args.json);
     let done = match args.task {
         Task::Verify(args) => run_verify(&args, &mut out),
         Task::Why(args) => run_why(&args, &mut out),
@@ -51,10 +52,14 @@ pub fn main() -> ExitCode {
         // Whoever closed the output has what he wanted.
         Ok(()) | Err(Stop::Unread) => ExitCode::SUCCESS,
         Err(Stop::Found(finding)) => {
+            let words = match json {
+                true => finding.json(),
+                false => finding.to_string(),
+            };
             // What was found good before it stands above it.
             let told = out
                 .flush()
-                .and_then(|()| writeln!(out, "{finding}"))
+                .and_then(|()| writeln!(out, "{words}"))
                 .and_then(|()| out.flush());
             // Also where nobody reads it, the code says it.
             drop(told);
@@ -72,32 +77,40 @@ fn run_verify(args: &VerifyArgs, out: &mut impl Write) -> Result<(), Stop> {
     for file in &args.captures {
         captures.read(file)?;
     }
-    if !args.captures.is_empty() {
+    if !args.captures.is_empty() && !args.json {
         writeln!(out, "{}", Checked(captures.seen()))?;
         for file in captures.cut() {
-            writeln!(
-                out,
-                "  remark    the last line of {} is not whole",
-                clean::line(file)
-            )?;
+            let file = clean::line(file);
+            writeln!(out, "  remark    the last line of {file} is not whole")?;
         }
     }
     let Some(store) = &args.store else {
         return Ok(());
     };
     let source = Source::open(store)?;
+    let other = args.other_store.as_deref().map(Source::open).transpose()?;
+    if let Some(other) = &other {
+        // Where they part says more than what is wrong with one of them, so it comes first.
+        let alike = compare(&source, other)?;
+        if !args.json {
+            tell_compared(out, &source, other, alike)?;
+        }
+    }
     let against = Against {
         log: args.log.as_deref(),
         captures: (!args.captures.is_empty()).then_some(&captures),
     };
-    if let Some(other) = &args.other_store {
-        // Where they part says more than what is wrong with one of them, so it comes first.
-        let other = Source::open(other)?;
-        tell_compared(out, &source, &other, compare(&source, &other)?)?;
-        writeln!(out, "{}", verify(&source, against)?)?;
-        writeln!(out, "{}", verify(&other, Against::default())?)?;
-    } else {
-        writeln!(out, "{}", verify(&source, against)?)?;
+    tell_proved(out, &verify(&source, against)?, args.json)?;
+    if let Some(other) = &other {
+        tell_proved(out, &verify(other, Against::default())?, args.json)?;
+    }
+    Ok(())
+}
+
+fn tell_proved(out: &mut impl Write, proof: &Proof, json: bool) -> Result<(), Stop> {
+    match json {
+        true => writeln!(out, "{}", proof.json())?,
+        false => writeln!(out, "{proof}")?,
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use lamparina_order::verify::journal::{Judgement, Remark, Remarked};
 use lamparina_protocol::{LogId, clean};
 use lamparina_store::Chain;
+use serde::Serialize;
 
 use super::index;
 use crate::captures::Seen;
@@ -32,6 +33,54 @@ pub struct Proof {
     pub server: Option<server_log::Totals>,
     /// Messages in captures that were found in the journal.
     pub compared: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Json {
+    v: u8,
+    r#type: &'static str,
+    file: String,
+    log: String,
+    entries: u64,
+    messages: u64,
+    refused: u64,
+    members: usize,
+    term: u32,
+    last_stamp: u64,
+    chain: String,
+    index_upto: Option<u64>,
+    log_lines: Option<u64>,
+    seen: Option<u64>,
+    remarks: Vec<String>,
+}
+
+impl Proof {
+    /// The same as one line of JSON.
+    pub fn json(&self) -> String {
+        let found = self.judgement;
+        let remarks = self.remarks.iter();
+        let line = Json {
+            v: 1,
+            r#type: "verified",
+            file: self.file.display().to_string(),
+            log: self.log.to_string(),
+            entries: found.entries,
+            messages: found.messages,
+            refused: found.refused,
+            members: found.members,
+            term: found.term.0,
+            last_stamp: found.last_stamp.get(),
+            chain: self.chain.to_string(),
+            index_upto: self.index.map(|index| index.upto),
+            log_lines: self.server.map(|log| log.agreed),
+            seen: self.compared,
+            remarks: remarks
+                .map(|(remark, met)| format!("{}: {}", met.count, remark.words()))
+                .collect(),
+        };
+        // Numbers, texts and lists of them: every value has a form.
+        crate::export::visible(serde_json::to_string(&line).unwrap_or_default())
+    }
 }
 
 impl fmt::Display for Proof {
@@ -113,6 +162,13 @@ impl fmt::Display for Checked {
             f,
             "{} captures agree: {} messages of {} logs, {} deliveries and commits, {} messages seen by more than one",
             seen.files, seen.messages, seen.logs, seen.sightings, seen.shared
-        )
+        )?;
+        match seen.lost {
+            0 => Ok(()),
+            lost => write!(
+                f,
+                "\n  remark    {lost} deliveries and commits were of an end that the log lost since, as the clients were told"
+            ),
+        }
     }
 }
