@@ -88,7 +88,10 @@ impl Model {
 
     /// Who is present.
     pub fn present(&self) -> Vec<Who> {
-        let open = self.members.iter().filter(|(_, member)| member.open.is_some());
+        let open = self
+            .members
+            .iter()
+            .filter(|(_, member)| member.open.is_some());
         open.map(|(who, _)| *who).collect()
     }
 

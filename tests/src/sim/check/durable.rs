@@ -24,12 +24,7 @@ impl Check {
     /// # Errors
     ///
     /// As [`Self::ordered`].
-    pub fn told(
-        &mut self,
-        who: Who,
-        told: &ToClient,
-        author: impl Fn(MemberId) -> Who,
-    ) -> Checked {
+    pub fn told(&mut self, who: Who, told: &ToClient, author: impl Fn(MemberId) -> Who) -> Checked {
         let name = |who, epoch: &Epoch, pseq: &Pseq| {
             let (epoch, pseq) = (*epoch, *pseq);
             Name { who, epoch, pseq }

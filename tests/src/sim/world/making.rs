@@ -12,9 +12,9 @@ use super::super::agenda::Agenda;
 use super::super::check::{Check, Who};
 use super::super::client::Client;
 use super::super::dice::Dice;
+use super::super::disk::Fate;
 use super::super::model::key_of;
 use super::super::seeds::Figures;
-use super::super::disk::Fate;
 use super::super::server::{Server, Wrong};
 use super::super::trace::Trace;
 use super::super::wire::Wire;
@@ -73,6 +73,7 @@ pub(super) fn world(seed: u64) -> World {
         check,
         connections: 0,
         lives: 0,
+        reads: 0,
         logs: 1,
         dying: false,
         off: false,

@@ -207,7 +207,11 @@ impl World {
 
     /// A session has spoken, or not: whether the power goes while its bytes go out.
     pub(super) fn goes_between_reads(&mut self, spoke: bool) -> bool {
-        let Some(left) = self.power.as_mut().and_then(|power| power.reads_left.as_mut()) else {
+        let Some(left) = self
+            .power
+            .as_mut()
+            .and_then(|power| power.reads_left.as_mut())
+        else {
             return false;
         };
         *left -= u64::from(spoke);
@@ -235,7 +239,8 @@ impl World {
         let Some(mut power) = self.power.take() else {
             panic!("no power cut was planned in this world");
         };
-        self.trace.note(self.now, "power-cut", point as u64, power.left);
+        self.trace
+            .note(self.now, "power-cut", point as u64, power.left);
         power.cuts[point as usize] += 1;
         power.left = power.left.saturating_sub(1);
         (power.armed, power.planned, power.reads_left) = (None, None, None);
@@ -289,7 +294,8 @@ impl World {
             Ok(()) => self.started(&mut power),
             Err(why) => {
                 if let (Some((point, _)), AppendError::Failed(_)) = (again, &why) {
-                    self.trace.note(self.now, "power-cut", point as u64, power.left);
+                    self.trace
+                        .note(self.now, "power-cut", point as u64, power.left);
                     power.cuts[point as usize] += 1;
                     power.left -= 1;
                 }

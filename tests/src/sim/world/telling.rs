@@ -16,9 +16,7 @@ impl World {
         };
         for told in told {
             let server = &self.server;
-            let checked = self
-                .check
-                .told(who, told, |member| server.who_is(member));
+            let checked = self.check.told(who, told, |member| server.who_is(member));
             if let Err(violation) = checked {
                 panic!("connection {id} at {}: {violation}", self.now);
             }
@@ -51,6 +49,7 @@ impl World {
                 self.watch_wires(id);
             }
             Act::Entered { resumed, gap } => {
+                assert!(!gap, "a server with a store leaves nothing out");
                 let resumed = resumed.get();
                 self.trace
                     .note(self.now, "entered-after", who as u64, resumed);
@@ -72,6 +71,9 @@ impl World {
                 self.trace
                     .note(self.now, "delivered", who as u64, delivery.stamp.get());
                 let author = self.server.who_is(delivery.member);
+                if delivery.history {
+                    return self.check.shown_history(who, author, &delivery);
+                }
                 self.check.delivered(who, author, &delivery)
             }
             Event::Committed(commit) => {
