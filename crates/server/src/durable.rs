@@ -5,9 +5,10 @@ use std::path::Path;
 
 use lamparina_order::{LogIndex, Record, Sequenced};
 use lamparina_protocol::{LogId, Term};
-use lamparina_store::sqlite::{self, OpenError, SqliteReader};
-use lamparina_store::{Journal, Position, Reader, TermBegan};
+use lamparina_store::sqlite::{self, OpenError};
+use lamparina_store::{Journal, Position, ReadError, Reader, TermBegan};
 
+use crate::hub::FOLLOWED_MESSAGES_MAX;
 use crate::ordering::wall_clock;
 
 /// A log, as far as it is durable, and what keeps it so.
@@ -47,20 +48,23 @@ impl Durable {
         getrandom::fill(&mut id)
             .map_err(|error| OpenError::Io(folder.to_owned(), error.to_string()))?;
         let opened = sqlite::open(folder, wall_clock(), LogId(id), Box::new(tell))?;
-        let readers = (0..READERS).map(|_| {
-            let reader = SqliteReader::open(folder)?;
-            Ok(Box::new(reader) as Box<dyn Reader>)
-        });
+        let reading = |error: ReadError| OpenError::Io(folder.to_owned(), error.to_string());
+        let reader = || opened.readers.reader().map_err(reading);
+        let behind_last = LogIndex(opened.last.index.0.saturating_add(1));
+        let recent = reader()?.entries_before(behind_last, FOLLOWED_MESSAGES_MAX, usize::MAX);
+        let mut recent = recent.map_err(reading)?;
+        recent.reverse();
+        let readers = (0..READERS).map(|_| Ok(Box::new(reader()?) as Box<dyn Reader>));
         Ok(Self {
             readers: readers.collect::<Result<_, OpenError>>()?,
             journal: Box::new(opened.journal),
             state: opened.state,
-            last_index: opened.last_index,
+            last_index: opened.last.index,
             log: opened.log,
             term: opened.term,
             terms: opened.terms,
             positions: opened.positions,
-            recent: opened.recent,
+            recent,
         })
     }
 

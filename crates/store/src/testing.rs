@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use lamparina_order::{LogIndex, Record, Recorded, RecordedMessage, RoomId, To};
-use lamparina_protocol::message::RefusalCode;
+use lamparina_order::{
+    Action, Entry, LogIndex, Record, Recorded, RecordedMessage, RoomId, Sequenced, To,
+};
+use lamparina_protocol::message::{RefusalCode, Submit};
 use lamparina_protocol::{
-    Audience, AuthorKey, Epoch, Lamport, MemberId, Nick, Pseq, RoomName, Term, UnixMicros,
+    Audience, AuthorKey, Epoch, Lamport, MemberId, Nick, Pseq, RoomName, SessionNumber, Term,
+    UnixMicros,
 };
 use proptest::prelude::*;
 
@@ -131,4 +134,63 @@ pub(crate) fn any_record() -> impl Strategy<Value = Record> {
         stamp: Lamport::new(stamp),
         event,
     })
+}
+
+/// An order that people talk in: what it gives can be replayed.
+#[derive(Debug, Default)]
+pub(crate) struct Talk {
+    pub(crate) state: Sequenced,
+    pub(crate) index: LogIndex,
+}
+
+impl Talk {
+    /// Goes on from a state after the entry `index`, where everybody enters anew.
+    pub(crate) fn from(state: Sequenced, index: LogIndex) -> Self {
+        Self { state, index }
+    }
+
+    fn apply(&mut self, who: u8, action: Action) -> Option<Record> {
+        let entry = Entry {
+            author: AuthorKey([who; 32]),
+            session: SessionNumber(1),
+            action,
+        };
+        let event = self.state.apply_recorded(entry, &mut Vec::new())?;
+        self.index.0 += 1;
+        Some(Record {
+            index: self.index,
+            at: UnixMicros(1_000_000 + self.index.0),
+            stamp: self.state.last_stamp(),
+            event,
+        })
+    }
+
+    pub(crate) fn enter(&mut self, who: u8) -> Option<Record> {
+        let nick = format!("m{who}").try_into().unwrap();
+        let epoch = Epoch(1);
+        self.apply(who, Action::Enter { nick, epoch })
+    }
+
+    pub(crate) fn join(&mut self, who: u8) -> Option<Record> {
+        let room = "lab".try_into().unwrap();
+        self.apply(who, Action::Join { room })
+    }
+
+    /// A message to all from one who entered.
+    pub(crate) fn say(&mut self, who: u8, text: &str) -> Record {
+        let member = self.state.member_of(&AuthorKey([who; 32])).unwrap();
+        let (epoch, settled) = self.state.settled_of(member).unwrap();
+        let message = Submit {
+            epoch,
+            pseq: Pseq(settled.0 + 1),
+            clock: self.state.clock(),
+            seen: self.state.last_addressed(member),
+            sent_at: UnixMicros(7),
+            audience: Audience::All,
+            text: text.to_owned(),
+        };
+        let said = self.apply(who, Action::Say(message)).unwrap();
+        assert!(matches!(said.event, Recorded::Message(_)), "{said:?}");
+        said
+    }
 }

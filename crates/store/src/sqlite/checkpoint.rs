@@ -89,6 +89,8 @@ impl Checkpointer {
 
     /// The writer's batch is durable; between two batches it does its part.
     pub(crate) fn written(&mut self, bytes: u64, writer: &Connection) {
+        // Pages are written whole: the last of the table, and what leads there.
+        let bytes = bytes + 2 * self.page_bytes;
         self.since += bytes;
         self.since_own += bytes;
         if self.since >= EVERY_BYTES

@@ -10,7 +10,7 @@
 //! | `writer` | all of a batch or nothing, and nothing any more after a failure |
 //! | `checkpoint` | the write-ahead log into the database, beside the writer |
 //! | `row` | rows of the table as columns |
-//! | `reader`, `search` | what is durable, beside the writer |
+//! | `reader` | what is durable, beside the writer |
 //! | `read_only` | a store for reading, whatever became of its server |
 //! | `open` | a store for a server: locked, replayed, in a new term |
 
@@ -19,6 +19,7 @@ mod error;
 mod files;
 mod lock;
 mod open;
+mod read_only;
 mod reader;
 mod row;
 mod schema;
@@ -30,6 +31,8 @@ mod tests;
 pub use error::OpenError;
 pub use files::{DATABASE, INDEX, LOCK};
 pub use lock::Lock;
-pub use open::{Opened, RECENT_MAX, open};
+pub use open::{Opened, Readers, open};
+pub use read_only::ReadOnly;
 pub use reader::SqliteReader;
+pub use schema::Meta;
 pub use writer::{SqliteJournal, Tip};

@@ -1,211 +1,203 @@
-//! A store for a server: locked, read to its end, in a new term. What the newest snapshot says is
-//! used where the journal has the very entry that it was made after; everything later is read,
-//! chained and judged again, so that a server never goes on from what was not written.
+//! A store as a server starts from it: locked, its rows chained and replayed from the newest
+//! snapshot that belongs to them, and in a new term.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use lamparina_order::{LogIndex, Record, Recorded, Sequenced};
-use lamparina_protocol::{Lamport, LogId, Term, UnixMicros};
+use lamparina_protocol::{LogId, Term, UnixMicros};
 
 use super::error::OpenError;
 use super::files;
 use super::lock::Lock;
 use super::reader::SqliteReader;
 use super::schema::Meta;
-use super::writer::{self, SqliteJournal, Tip};
-use crate::chain::Chainer;
-use crate::code::Encoder;
+use super::writer::{SqliteJournal, Tip, connect};
 use crate::index::{self, Behind, Tell};
 use crate::traits::{AppendError, Chain, Position, ReadError, TermBegan};
 
-/// Entries read at a time.
-const ENTRIES_AT_ONCE: usize = 4_096;
-/// The newest entries that a start hands over.
-pub const RECENT_MAX: usize = 16_384;
-
-/// A store that was opened.
+/// What a server goes on from.
 #[derive(Debug)]
 pub struct Opened {
-    /// Its journal, for the thread that orders.
+    /// What stores from here on. Has the store's lock.
     pub journal: SqliteJournal,
-    /// The state after its last entry.
+    /// The state after the last entry, which is the beginning of the new term.
     pub state: Sequenced,
-    /// Its last entry: the beginning of this term.
-    pub last_index: LogIndex,
-    /// The log's name.
+    /// Which log.
     pub log: LogId,
-    /// The term that begins.
+    /// The last entry.
+    pub last: Tip,
+    /// The term that begins with this.
     pub term: Term,
-    /// All terms, ascending, this one included.
+    /// All terms, ascending, the new one included.
     pub terms: Vec<TermBegan>,
     /// How far members' clients handed over.
     pub positions: Vec<Position>,
-    /// The newest entries, ascending, at most [`RECENT_MAX`].
-    pub recent: Vec<Record>,
-    /// Entries that were read and judged again.
+    /// Entries that were replayed: those behind the snapshot.
     pub replayed: u64,
+    /// Makes readers.
+    pub readers: Readers,
 }
 
-/// Opens the store in `folder`, made where it is missing, and begins a term. `new_log` names a log
-/// that is made; `tell` is told, in words, what the search file cannot do.
+/// Makes readers of one store, each with its own connection.
+#[derive(Clone, Debug)]
+pub struct Readers {
+    folder: PathBuf,
+}
+
+impl Readers {
+    /// One more.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::Failed`].
+    pub fn reader(&self) -> Result<SqliteReader, ReadError> {
+        let reader = SqliteReader::open(&self.folder.join(files::DATABASE))?;
+        Ok(reader.searching(&self.folder))
+    }
+}
+
+/// Opens the store in `folder` for a server that starts at `now`, and makes it, as the log `new`,
+/// where it is missing. `tell` is told what cannot be done behind the journal.
 ///
 /// # Errors
 ///
-/// [`OpenError`], in words that say what to do.
-pub fn open(
-    folder: &Path,
-    now: UnixMicros,
-    new_log: LogId,
-    tell: Tell,
-) -> Result<Opened, OpenError> {
+/// [`OpenError`]: no term has begun then.
+pub fn open(folder: &Path, now: UnixMicros, new: LogId, tell: Tell) -> Result<Opened, OpenError> {
     let lock = Lock::take(folder)?;
     let new = Meta {
-        log: new_log,
+        log: new,
         created_at: now,
     };
-    let (connection, meta) = writer::connect(folder, new)?;
-    let mut reader = SqliteReader::open(folder)?;
+    let (connection, meta) = connect(folder, new)?;
     let path = folder.join(files::DATABASE);
-    let reading = |error: ReadError| OpenError::reading(&path, error);
-    let read = read(folder, &mut reader, meta.log).map_err(reading)?;
-    let mut terms = reader.terms().map_err(reading)?;
-    let positions = reader.all_positions().map_err(reading)?;
-    let mut journal = SqliteJournal::new(folder, lock, connection, read.tip)?;
-    let (term, began) = next_term(&terms, read.tip, now);
-    let mut state = read.state;
-    state
-        .replay(&began)
-        .map_err(|error| OpenError::Damaged(began.index, error.to_string()))?;
-    journal
-        .begin(&began, term)
-        .map_err(|error| not_begun(&path, error))?;
+    let readers = Readers {
+        folder: folder.to_owned(),
+    };
+    let kept = readers
+        .reader()
+        .and_then(|reader| Kept::read(&reader, folder, meta.log));
+    let kept = kept.map_err(|error| OpenError::reading(&path, error))?;
+    let mut journal = SqliteJournal::new(folder, lock, connection, kept.tip)?;
+    let mut state = kept.state;
+    let mut terms = kept.terms;
+    let term =
+        begin(&mut journal, &mut state, &terms, now).map_err(|error| not_begun(&path, error))?;
     terms.push(term);
-    let last_index = began.index;
-    let mut recent = read.recent;
-    recent.push(began);
-    let behind = Behind::start(&path, meta.log, last_index, tell);
+    let last = journal.tip();
+    let behind = Behind::start(&path, meta.log, last.index, tell);
     journal.follow(behind.map_err(|error| OpenError::io(&path, &error))?);
     Ok(Opened {
         journal,
         state,
-        last_index,
         log: meta.log,
+        last,
         term: term.term,
         terms,
-        positions,
-        recent,
-        replayed: read.replayed,
+        positions: kept.positions,
+        replayed: kept.replayed,
+        readers,
     })
 }
 
-/// What the journal holds.
-struct Read {
+/// What the files hold.
+struct Kept {
     state: Sequenced,
     tip: Tip,
-    recent: Vec<Record>,
+    terms: Vec<TermBegan>,
+    positions: Vec<Position>,
     replayed: u64,
 }
 
-fn read(folder: &Path, reader: &mut SqliteReader, log: LogId) -> Result<Read, ReadError> {
-    let mut read = from_snapshot(folder, reader, log)?;
-    let (mut encoder, mut chainer) = (Encoder::default(), Chainer::default());
-    loop {
-        let entries = reader.chained(read.tip.index, ENTRIES_AT_ONCE)?;
-        if entries.is_empty() {
-            break;
-        }
-        for (record, chain) in entries {
-            let index = record.index;
-            let damaged = |why: String| ReadError::Damaged(index, why);
-            if index.0 != read.tip.index.0 + 1 {
-                return Err(damaged(format!(
-                    "entry {} is missing",
-                    read.tip.index.0 + 1
-                )));
-            }
-            let columns = encoder
-                .encode(&record)
-                .map_err(|error| damaged(error.to_string()))?;
-            if chainer.next(read.tip.chain, &columns) != chain {
-                return Err(damaged("its chain does not follow".to_owned()));
-            }
-            read.state
-                .replay(&record)
-                .map_err(|error| damaged(error.to_string()))?;
-            read.tip = Tip {
-                index,
-                stamp: record.stamp,
-                chain,
-            };
-            read.replayed += 1;
-            read.recent.push(record);
-        }
-        let surplus = read.recent.len().saturating_sub(RECENT_MAX - 1);
-        read.recent.drain(..surplus);
-    }
-    Ok(read)
-}
-
-/// The newest snapshot that belongs to the journal, or the beginning of the log.
-fn from_snapshot(folder: &Path, reader: &mut SqliteReader, log: LogId) -> Result<Read, ReadError> {
-    for snapshot in index::snapshots(folder, log) {
-        if reader.chain(snapshot.index)? != Some(snapshot.chain) {
-            continue;
-        }
-        let Ok(state) = Sequenced::from_bytes(&snapshot.state) else {
-            continue;
+impl Kept {
+    fn read(reader: &SqliteReader, folder: &Path, log: LogId) -> Result<Self, ReadError> {
+        let genesis = Tip {
+            index: LogIndex(0),
+            stamp: lamparina_protocol::Lamport::ZERO,
+            chain: Chain::genesis(log),
         };
-        let tip = Tip {
-            index: snapshot.index,
-            stamp: state.last_stamp(),
-            chain: snapshot.chain,
+        let tip = reader.tip()?.unwrap_or(genesis);
+        let empty = || Start {
+            state: Sequenced::default(),
+            from: (genesis.index, genesis.chain),
         };
-        return Ok(Read {
-            recent: recent(reader, snapshot.index)?,
+        let start = snapshot(reader, folder, log, tip)?;
+        let Start { mut state, from } = start.unwrap_or_else(empty);
+        reader.verify(from, tip.index, |record, _| replay(&mut state, &record))?;
+        Ok(Self {
             state,
             tip,
-            replayed: 0,
-        });
+            terms: reader.terms()?,
+            positions: reader.all_positions()?,
+            replayed: tip.index.0 - from.0.0,
+        })
     }
-    Ok(Read {
-        state: Sequenced::default(),
-        tip: Tip {
-            index: LogIndex(0),
-            stamp: Lamport::ZERO,
-            chain: Chain::genesis(log),
-        },
-        recent: Vec::new(),
-        replayed: 0,
+}
+
+/// Where replaying starts: a state, and after which entry.
+struct Start {
+    state: Sequenced,
+    from: (LogIndex, Chain),
+}
+
+/// The newest snapshot that belongs to the journal.
+fn snapshot(
+    reader: &SqliteReader,
+    folder: &Path,
+    log: LogId,
+    tip: Tip,
+) -> Result<Option<Start>, ReadError> {
+    for snapshot in index::snapshots(folder, log) {
+        let belongs = snapshot.index <= tip.index
+            && reader.stored_chain(snapshot.index)? == Some(snapshot.chain);
+        // One that cannot be read only makes the start slower.
+        if belongs && let Ok(state) = Sequenced::from_bytes(&snapshot.state) {
+            let from = (snapshot.index, snapshot.chain);
+            return Ok(Some(Start { state, from }));
+        }
+    }
+    Ok(None)
+}
+
+fn replay(state: &mut Sequenced, record: &Record) -> Result<(), ReadError> {
+    let replayed = state.replay(record);
+    replayed.map_err(|mismatch| {
+        let words = format!(
+            "{} should be {} and is {}",
+            mismatch.what, mismatch.expected, mismatch.found
+        );
+        ReadError::Damaged(record.index, words)
     })
 }
 
-/// The newest entries up to `upto`, ascending.
-fn recent(reader: &mut SqliteReader, upto: LogIndex) -> Result<Vec<Record>, ReadError> {
-    let from = LogIndex(upto.0.saturating_sub(RECENT_MAX as u64));
-    let entries = reader.chained(from, (upto.0 - from.0) as usize)?;
-    Ok(entries.into_iter().map(|(record, _)| record).collect())
-}
-
-fn next_term(terms: &[TermBegan], tip: Tip, now: UnixMicros) -> (TermBegan, Record) {
+fn begin(
+    journal: &mut SqliteJournal,
+    state: &mut Sequenced,
+    terms: &[TermBegan],
+    now: UnixMicros,
+) -> Result<TermBegan, AppendError> {
     let last = terms.last().map_or(0, |last| last.term.0);
-    let term = Term(last.saturating_add(1));
-    let began = TermBegan {
-        term,
-        after: tip.stamp,
-        at: now,
-    };
+    let next = last.checked_add(1);
+    let term = Term(next.ok_or_else(|| AppendError::Failed("there are no more terms".into()))?);
+    let tip = journal.tip();
     let record = Record {
         index: LogIndex(tip.index.0 + 1),
         at: now,
         stamp: tip.stamp,
         event: Recorded::Began { term },
     };
-    (began, record)
+    replay(state, &record).map_err(|error| AppendError::Failed(error.to_string()))?;
+    let began = TermBegan {
+        term,
+        after: tip.stamp,
+        at: now,
+    };
+    journal.begin(&record, began)?;
+    Ok(began)
 }
 
 fn not_begun(path: &Path, error: AppendError) -> OpenError {
     match error {
-        AppendError::Full(why) => OpenError::Full(path.to_owned(), why),
-        AppendError::Failed(why) => OpenError::Io(path.to_owned(), why),
+        AppendError::Full(words) => OpenError::Full(path.to_owned(), words),
+        AppendError::Failed(words) => OpenError::Io(path.to_owned(), words),
     }
 }

@@ -1,172 +1,296 @@
-//! Reads what is durable, over a connection of its own that cannot write. Every call is one
-//! statement or a few, bounded, and sees everything that was durable when it began.
+//! Reads what is durable over a connection of its own that cannot write. Every call is bounded by
+//! what it is asked for, and ends its transaction, so that the writer's log can begin again.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use lamparina_order::{LogIndex, Record};
-use lamparina_protocol::{Lamport, MemberId, UnixMicros};
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Params};
+use lamparina_order::{LogIndex, Record, Recorded};
+use lamparina_protocol::{Lamport, MemberId, Term, UnixMicros};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
 
-use super::error::OpenError;
-use super::files;
 use super::row::{self, COLUMNS, failed};
-use super::writer::BUSY_WAIT;
-use crate::code::kind;
-use crate::index::Search;
+use super::schema::{self, Meta};
+use super::writer::Tip;
+use crate::chain::Chainer;
+use crate::code::{Columns, kind};
+use crate::index::{Candidates, Search};
 use crate::traits::{Chain, Found, Position, ReadError, Reader, Stay, TermBegan};
 
-/// Entries that one search looks at, at most: what the words match and the asker may not see.
-const CANDIDATES_MAX: usize = 16_384;
-/// Of these at a time.
-const CANDIDATES_AT_ONCE: usize = 256;
+/// How long a read waits for one that has the file for itself.
+const BUSY_WAIT: Duration = Duration::from_secs(5);
 
-/// Reads one store.
+/// Reads one journal.
 #[derive(Debug)]
 pub struct SqliteReader {
     path: PathBuf,
     connection: Connection,
-    search: Search,
+    search: Option<Search>,
 }
 
+/// Messages with the right words that one call of `find` looks at, at most. Where the asker may see
+/// none of so many it is told that there is more.
+const CANDIDATES_MAX: usize = 100_000;
+/// Of these so many at a time.
+const CANDIDATES_AT_ONCE: usize = 256;
+
 impl SqliteReader {
-    /// Opens the journal in `folder`, beside the server that writes it.
+    /// Opens a journal's file for reading.
     ///
     /// # Errors
     ///
-    /// [`OpenError`].
-    pub fn open(folder: &Path) -> Result<Self, OpenError> {
-        let path = folder.join(files::DATABASE);
-        let words = |error: rusqlite::Error| OpenError::sqlite(&path, &error);
+    /// [`ReadError::Failed`].
+    pub fn open(path: &Path) -> Result<Self, ReadError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&path, flags).map_err(words)?;
-        connection.busy_timeout(BUSY_WAIT).map_err(words)?;
+        let connection =
+            Connection::open_with_flags(path, flags).map_err(|error| failed(&error))?;
+        Self::over(path, connection)
+    }
+
+    /// Reads the journal `path` over a connection to it, or to a copy.
+    pub(crate) fn over(path: &Path, connection: Connection) -> Result<Self, ReadError> {
+        connection
+            .busy_timeout(BUSY_WAIT)
+            .map_err(|error| failed(&error))?;
         Ok(Self {
-            search: Search::new(folder),
-            path,
+            path: path.to_owned(),
             connection,
+            search: None,
         })
     }
 
-    /// The journal's file.
+    /// Finds words by the index in `folder`. Without it nothing is found.
+    #[must_use]
+    pub fn searching(mut self, folder: &Path) -> Self {
+        self.search = Some(Search::new(folder));
+        self
+    }
+
+    /// Which file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The last entry, its stamp, and the chain up to it; `None` for an empty journal.
+    /// Which log.
     ///
     /// # Errors
     ///
-    /// [`ReadError`], for this and all others.
-    pub fn last(&mut self) -> Result<Option<(Record, Chain)>, ReadError> {
+    /// [`ReadError`], here and below.
+    pub fn meta(&self) -> Result<Meta, ReadError> {
+        let meta = schema::meta(&self.connection).map_err(|error| failed(&error))?;
+        meta.ok_or_else(|| ReadError::Damaged(LogIndex(0), "the log's name is missing".into()))
+    }
+
+    /// The version of the journal's tables.
+    pub fn schema_version(&self) -> Result<i64, ReadError> {
+        let sql = "PRAGMA user_version";
+        let version = self.connection.query_row(sql, (), |row| row.get(0));
+        version.map_err(|error| failed(&error))
+    }
+
+    /// The terms, in order.
+    pub fn terms(&self) -> Result<Vec<TermBegan>, ReadError> {
+        let sql = "SELECT term, after, at FROM term ORDER BY term";
+        self.collect(sql, (), |row| {
+            Ok(TermBegan {
+                term: Term(row.get(0)?),
+                after: Lamport::new(natural(row, 1)?),
+                at: UnixMicros(natural(row, 2)?),
+            })
+        })
+    }
+
+    /// How far each member's clients handed over, by member.
+    pub fn all_positions(&self) -> Result<Vec<Position>, ReadError> {
+        let sql = "SELECT member, consumed, at FROM position ORDER BY member";
+        self.collect(sql, (), position)
+    }
+
+    /// What SQLite finds wrong with the file, in its words; nothing when it is sound. Reads all of
+    /// it. At most `count_max` faults.
+    pub fn integrity(&self, count_max: u32) -> Result<Vec<String>, ReadError> {
+        let sql = format!("PRAGMA integrity_check({})", count_max.max(1));
+        let mut faults: Vec<String> = self.collect(&sql, (), |row| row.get(0))?;
+        faults.retain(|fault| fault != "ok");
+        Ok(faults)
+    }
+
+    /// The last entry as its row says; `None` for an empty journal. Nothing is decoded.
+    pub fn tip(&self) -> Result<Option<Tip>, ReadError> {
+        let mut tip = None;
         let sql = format!("SELECT {COLUMNS} FROM entry ORDER BY log_index DESC LIMIT 1");
-        self.one(&sql, ())
+        self.each(&sql, (), |row, chain| {
+            let of = |number| u64::try_from(number).unwrap_or(0);
+            tip = Some(Tip {
+                index: LogIndex(of(row.index)),
+                stamp: Lamport::new(of(row.stamp)),
+                chain,
+            });
+            Ok(true)
+        })?;
+        Ok(tip)
     }
 
-    /// The chain up to an entry.
-    pub fn chain(&mut self, index: LogIndex) -> Result<Option<Chain>, ReadError> {
-        let sql = "SELECT chain FROM entry WHERE log_index = ?";
-        let chain = self
-            .connection
-            .query_row(sql, [integer(index.0)], |row| row.get::<_, Vec<u8>>(0));
-        let chain = chain.optional().map_err(|error| failed(&error))?;
-        let short = |_| ReadError::Damaged(index, "its chain is not 32 bytes".to_owned());
-        let chain = chain.map(|chain| <[u8; 32]>::try_from(chain).map(Chain).map_err(short));
-        chain.transpose()
+    /// The chain that is stored with an entry; `None` where there is none. For 0 ask
+    /// [`Chain::genesis`].
+    pub fn stored_chain(&self, index: LogIndex) -> Result<Option<Chain>, ReadError> {
+        let mut found = None;
+        let sql = format!("SELECT {COLUMNS} FROM entry WHERE log_index = ?");
+        self.each(&sql, [integer(index.0)], |_, chain| {
+            found = Some(chain);
+            Ok(true)
+        })?;
+        Ok(found)
     }
 
-    /// Entries after `after`, ascending, each with its chain; at most `count_max`.
-    pub fn chained(
-        &mut self,
+    /// Hands over the rows after `after`, ascending, as they stand there and with their stored
+    /// chain, until `take` answers `false` or there are no more. One consistent view of the
+    /// journal; while it lasts the writer's log only grows.
+    pub fn rows(
+        &self,
         after: LogIndex,
-        count_max: usize,
-    ) -> Result<Vec<(Record, Chain)>, ReadError> {
-        let sql =
-            format!("SELECT {COLUMNS} FROM entry WHERE log_index > ? ORDER BY log_index LIMIT ?");
-        let params = (integer(after.0), integer(count_max as u64));
-        self.gather(&sql, params, usize::MAX)
+        take: impl FnMut(&Columns<'_>, Chain) -> Result<bool, ReadError>,
+    ) -> Result<(), ReadError> {
+        let sql = format!("SELECT {COLUMNS} FROM entry WHERE log_index > ? ORDER BY log_index");
+        self.each(&sql, [integer(after.0)], take)
     }
 
-    /// All terms, ascending.
-    pub fn terms(&mut self) -> Result<Vec<TermBegan>, ReadError> {
-        let read = || {
-            let sql = "SELECT term, after, at FROM term ORDER BY term";
-            let mut statement = self.connection.prepare_cached(sql)?;
-            let terms = statement.query_map((), |row| {
-                Ok(TermBegan {
-                    term: lamparina_protocol::Term(row.get(0)?),
-                    after: Lamport::new(row.get::<_, i64>(1)? as u64),
-                    at: UnixMicros(row.get::<_, i64>(2)? as u64),
-                })
-            })?;
-            terms.collect::<rusqlite::Result<Vec<_>>>()
-        };
-        read().map_err(|error| failed(&error))
+    /// Makes the chain again over the rows after `after`, where it was `before`, up to `upto`, and
+    /// hands over every record.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::Damaged`] for the first row that is missing, does not decode, or has another
+    /// chain; and whatever `take` answers.
+    pub fn verify(
+        &self,
+        (after, before): (LogIndex, Chain),
+        upto: LogIndex,
+        mut take: impl FnMut(Record, Chain) -> Result<(), ReadError>,
+    ) -> Result<(LogIndex, Chain), ReadError> {
+        let (mut index, mut chain, mut chainer) = (after, before, Chainer::default());
+        self.rows(after, |row, stored| {
+            let next = LogIndex(index.0.saturating_add(1));
+            if next > upto {
+                return Ok(false);
+            }
+            let record = decode_at(next, row)?;
+            chain = chainer.next(chain, row);
+            if chain != stored {
+                let words = "it, or one before it, is not what was written: the chain breaks here";
+                return Err(ReadError::Damaged(next, words.into()));
+            }
+            index = next;
+            take(record, chain)?;
+            Ok(index < upto)
+        })?;
+        Ok((index, chain))
     }
 
-    /// How far every member's clients handed over.
-    pub fn all_positions(&mut self) -> Result<Vec<Position>, ReadError> {
-        let read = || {
-            let sql = "SELECT member, consumed, at FROM position ORDER BY member";
-            let mut statement = self.connection.prepare_cached(sql)?;
-            let positions = statement.query_map((), position)?;
-            positions.collect::<rusqlite::Result<Vec<_>>>()
-        };
-        read().map_err(|error| failed(&error))
-    }
-
-    fn one(&self, sql: &str, params: impl Params) -> Result<Option<(Record, Chain)>, ReadError> {
-        Ok(self.gather(sql, params, usize::MAX)?.pop())
-    }
-
-    /// The rows of `sql` until their texts have more than `bytes_max` bytes.
-    fn gather(
+    fn each(
         &self,
         sql: &str,
-        params: impl Params,
-        bytes_max: usize,
-    ) -> Result<Vec<(Record, Chain)>, ReadError> {
-        let mut statement = self
-            .connection
-            .prepare_cached(sql)
+        parameters: impl rusqlite::Params,
+        mut take: impl FnMut(&Columns<'_>, Chain) -> Result<bool, ReadError>,
+    ) -> Result<(), ReadError> {
+        let statement = self.connection.prepare_cached(sql);
+        let mut statement = statement.map_err(|error| failed(&error))?;
+        let mut rows = statement
+            .query(parameters)
             .map_err(|error| failed(&error))?;
-        let mut rows = statement.query(params).map_err(|error| failed(&error))?;
-        let (mut gathered, mut bytes) = (Vec::new(), 0);
-        while bytes <= bytes_max
-            && let Some(row) = rows.next().map_err(|error| failed(&error))?
-        {
+        while let Some(row) = rows.next().map_err(|error| failed(&error))? {
             let (columns, chain) = row::read(row)?;
-            let index = LogIndex(columns.index as u64);
-            bytes += columns.text.map_or(0, <[u8]>::len);
-            let record = columns
-                .decode()
-                .map_err(|error| ReadError::Damaged(index, error.to_string()))?;
-            gathered.push((record, chain));
+            if !take(&columns, chain)? {
+                break;
+            }
         }
-        Ok(gathered)
+        Ok(())
     }
 
-    fn last_index(&self) -> Result<i64, ReadError> {
-        let sql = "SELECT coalesce(max(log_index), 0) FROM entry";
-        let last = self.connection.query_row(sql, (), |row| row.get(0));
-        last.map_err(|error| failed(&error))
+    fn collect<T>(
+        &self,
+        sql: &str,
+        parameters: impl rusqlite::Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, ReadError> {
+        let all = || {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let rows = statement.query_map(parameters, read)?;
+            rows.collect::<rusqlite::Result<Vec<T>>>()
+        };
+        all().map_err(|error| failed(&error))
     }
-}
 
-fn position(row: &rusqlite::Row<'_>) -> rusqlite::Result<Position> {
-    Ok(Position {
-        member: MemberId(row.get(0)?),
-        consumed: Lamport::new(row.get::<_, i64>(1)? as u64),
-        at: UnixMicros(row.get::<_, i64>(2)? as u64),
-    })
-}
+    /// Records in the order of the query, each `step` from the one before.
+    fn take(
+        &self,
+        sql: &str,
+        from: LogIndex,
+        step: i64,
+        (count_max, bytes_max): (usize, usize),
+    ) -> Result<Vec<Record>, ReadError> {
+        let mut records = Vec::new();
+        let (mut expected, mut bytes) = (integer(from.0).saturating_add(step), 0_usize);
+        if count_max == 0 {
+            return Ok(records);
+        }
+        self.each(sql, [integer(from.0)], |row, _| {
+            bytes += row.text.map_or(0, <[u8]>::len);
+            if !records.is_empty() && bytes > bytes_max {
+                return Ok(false);
+            }
+            // Downwards the first one may be anywhere: `before` may be beyond the end.
+            if step < 0 && records.is_empty() && row.index > 0 {
+                expected = row.index;
+            }
+            records.push(decode_at(
+                LogIndex(u64::try_from(expected).unwrap_or(0)),
+                row,
+            )?);
+            expected = expected.saturating_add(step);
+            Ok(records.len() < count_max && bytes < bytes_max)
+        })?;
+        Ok(records)
+    }
 
-/// SQLite's integers are signed; nothing here is greater than they can be.
-fn integer(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
-}
+    /// The stamp of an entry, and whether it is a message.
+    fn stamp_at(&self, index: i64) -> Result<Option<(i64, bool)>, ReadError> {
+        let sql = "SELECT stamp, kind FROM entry WHERE log_index = ?";
+        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, i64>(1)? == kind::MESSAGE));
+        let found = || {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            statement.query_row([index], read).optional()
+        };
+        found().map_err(|error: rusqlite::Error| failed(&error))
+    }
 
-fn records(rows: Vec<(Record, Chain)>) -> Vec<Record> {
-    rows.into_iter().map(|(record, _)| record).collect()
+    fn last(&self) -> Result<i64, ReadError> {
+        let found = || {
+            let sql = "SELECT coalesce(max(log_index), 0) FROM entry";
+            let mut statement = self.connection.prepare_cached(sql)?;
+            statement.query_row((), |row| row.get(0))
+        };
+        found().map_err(|error: rusqlite::Error| failed(&error))
+    }
+
+    /// How many entries from the first one have a stamp that `low` admits. Stamps never decrease,
+    /// so these are the first ones.
+    fn partition(&self, low: impl Fn(i64) -> bool) -> Result<i64, ReadError> {
+        let (mut known, mut beyond) = (0, self.last()?.saturating_add(1));
+        while beyond - known > 1 {
+            let middle = known + (beyond - known) / 2;
+            let missing = || {
+                let place = LogIndex(u64::try_from(middle).unwrap_or(0));
+                ReadError::Damaged(place, "it is missing".into())
+            };
+            let (stamp, _) = self.stamp_at(middle)?.ok_or_else(missing)?;
+            if low(stamp) {
+                known = middle;
+            } else {
+                beyond = middle;
+            }
+        }
+        Ok(known)
+    }
 }
 
 impl Reader for SqliteReader {
@@ -176,10 +300,8 @@ impl Reader for SqliteReader {
         count_max: usize,
         bytes_max: usize,
     ) -> Result<Vec<Record>, ReadError> {
-        let sql =
-            format!("SELECT {COLUMNS} FROM entry WHERE log_index > ? ORDER BY log_index LIMIT ?");
-        let params = (integer(after.0), integer(count_max as u64));
-        self.gather(&sql, params, bytes_max).map(records)
+        let sql = format!("SELECT {COLUMNS} FROM entry WHERE log_index > ? ORDER BY log_index");
+        self.take(&sql, after, 1, (count_max, bytes_max))
     }
 
     fn entries_before(
@@ -188,83 +310,73 @@ impl Reader for SqliteReader {
         count_max: usize,
         bytes_max: usize,
     ) -> Result<Vec<Record>, ReadError> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM entry WHERE log_index < ? ORDER BY log_index DESC LIMIT ?"
-        );
-        let params = (integer(before.0), integer(count_max as u64));
-        self.gather(&sql, params, bytes_max).map(records)
+        let sql =
+            format!("SELECT {COLUMNS} FROM entry WHERE log_index < ? ORDER BY log_index DESC");
+        self.take(&sql, before, -1, (count_max, bytes_max))
     }
 
     fn index_of(&mut self, stamp: Lamport) -> Result<LogIndex, ReadError> {
-        let stamp = integer(stamp.get());
-        let sql = "SELECT stamp FROM entry WHERE log_index = ?";
-        let mut statement = self
-            .connection
-            .prepare_cached(sql)
-            .map_err(|error| failed(&error))?;
-        // Stamps never decrease: everything up to `low` is at most `stamp`, and nothing from
-        // `high` on.
-        let (mut low, mut high) = (0, self.last_index()?.saturating_add(1));
-        while high - low > 1 {
-            let middle = low + (high - low) / 2;
-            let found: i64 = statement
-                .query_row([middle], |row| row.get(0))
-                .map_err(|error| failed(&error))?;
-            if found <= stamp {
-                low = middle;
-            } else {
-                high = middle;
-            }
-        }
-        Ok(LogIndex(low as u64))
+        let most = integer(stamp.get());
+        let index = self.partition(|stamp| stamp <= most)?;
+        Ok(LogIndex(u64::try_from(index).unwrap_or(0)))
     }
 
     fn message(&mut self, stamp: Lamport) -> Result<Option<(Record, Chain)>, ReadError> {
-        let Some(before) = stamp.get().checked_sub(1) else {
+        let wanted = integer(stamp.get());
+        // A message is the first entry with its stamp: others follow it.
+        let index = integer(self.first_at(stamp)?.0);
+        if self.stamp_at(index)? != Some((wanted, true)) {
             return Ok(None);
-        };
-        let first = self.index_of(Lamport::new(before))?;
-        // A stamp first stands at its message; whatever follows it comes later.
-        let sql = format!("SELECT {COLUMNS} FROM entry WHERE log_index = ? AND kind = ?");
-        let found = self.one(&sql, (integer(first.0) + 1, kind::MESSAGE))?;
-        Ok(found.filter(|(record, _)| record.stamp == stamp))
+        }
+        let mut found = None;
+        let sql = format!("SELECT {COLUMNS} FROM entry WHERE log_index = ?");
+        self.each(&sql, [index], |row, chain| {
+            let place = LogIndex(u64::try_from(index).unwrap_or(0));
+            found = Some((decode_at(place, row)?, chain));
+            Ok(false)
+        })?;
+        Ok(found)
     }
 
     fn stays(&mut self, member: MemberId) -> Result<Vec<Stay>, ReadError> {
+        // The index `stays` holds exactly these.
         let sql = format!(
             "SELECT {COLUMNS} FROM entry WHERE member = ? AND kind IN (5, 6) ORDER BY log_index"
         );
         let mut stays: Vec<Stay> = Vec::new();
-        for (record, _) in self.gather(&sql, [member.0], usize::MAX)? {
+        self.each(&sql, [i64::from(member.0)], |row, _| {
+            let record = decode(row)?;
             match record.event {
-                lamparina_order::Recorded::RoomJoined { room, .. } => stays.push(Stay {
+                Recorded::RoomJoined { room, .. } => stays.push(Stay {
                     room,
                     from: record.index,
                     to: None,
                 }),
-                lamparina_order::Recorded::RoomLeft { room, .. } => {
-                    let open = |stay: &&mut Stay| stay.room == room && stay.to.is_none();
-                    if let Some(stay) = stays.iter_mut().rev().find(open) {
+                Recorded::RoomLeft { room, .. } => {
+                    let open = stays.iter_mut().rev();
+                    let mut open = open.filter(|stay| stay.room == room && stay.to.is_none());
+                    if let Some(stay) = open.next() {
                         stay.to = Some(record.index);
                     }
                 }
                 _ => {}
             }
-        }
+            Ok(true)
+        })?;
         Ok(stays)
     }
 
     fn positions(&mut self, members: &[MemberId]) -> Result<Vec<Position>, ReadError> {
-        let read = || {
+        let found = || {
             let sql = "SELECT member, consumed, at FROM position WHERE member = ?";
             let mut statement = self.connection.prepare_cached(sql)?;
-            let found = members
-                .iter()
-                .map(|member| statement.query_row([member.0], position).optional());
-            let found: rusqlite::Result<Vec<_>> = found.collect();
-            Ok(found?.into_iter().flatten().collect())
+            let mut positions = Vec::new();
+            for member in members {
+                positions.extend(statement.query_row([member.0], position).optional()?);
+            }
+            Ok(positions)
         };
-        read().map_err(|error: rusqlite::Error| failed(&error))
+        found().map_err(|error: rusqlite::Error| failed(&error))
     }
 
     fn find(
@@ -275,43 +387,115 @@ impl Reader for SqliteReader {
         bytes_max: usize,
         may_see: &dyn Fn(&Record) -> bool,
     ) -> Result<Found, ReadError> {
-        let mut below = match before.get() {
-            0 => LogIndex(u64::MAX),
-            stamp => LogIndex(self.index_of(Lamport::new(stamp - 1))?.0 + 1),
+        let mut below = match before {
+            Lamport::ZERO => LogIndex(u64::MAX),
+            before => self.first_at(before)?,
         };
         let mut found = Found::default();
-        let (mut bytes, mut looked_at) = (0, 0);
+        let (mut bytes, mut looked_at) = (0_usize, 0);
         loop {
-            let candidates = self
-                .search
-                .candidates(words, below, CANDIDATES_AT_ONCE)
-                .map_err(|error| ReadError::Failed(error.to_string()))?;
-            found.upto = candidates.upto;
-            let full = candidates.entries.len() == CANDIDATES_AT_ONCE;
-            for index in candidates.entries {
-                let sql = format!("SELECT {COLUMNS} FROM entry WHERE log_index = ?");
-                let message = self.one(&sql, [integer(index.0)])?;
-                // The index may be of entries that the journal has lost since.
-                let message = message
-                    .map(|(record, _)| record)
-                    .filter(|record| may_see(record));
-                if let Some(record) = message {
-                    if found.messages.len() == count_max || bytes > bytes_max {
-                        found.more = true;
-                        return Ok(found);
-                    }
-                    if let lamparina_order::Recorded::Message(message) = &record.event {
-                        bytes += message.text.len();
-                    }
-                    found.messages.push(record);
-                }
-                below = index;
-                looked_at += 1;
+            let hits = self.candidates(words, below)?;
+            // What was indexed since the first look is left for the next question.
+            if looked_at == 0 {
+                found.upto = hits.upto;
             }
-            if !full || looked_at >= CANDIDATES_MAX {
-                found.more = full;
+            for index in &hits.entries {
+                let Some(record) = self.hit(*index, found.upto)? else {
+                    continue;
+                };
+                if !may_see(&record) {
+                    continue;
+                }
+                bytes += text_bytes(&record);
+                let full = found.messages.len() >= count_max
+                    || (!found.messages.is_empty() && bytes > bytes_max);
+                if full {
+                    found.more = true;
+                    return Ok(found);
+                }
+                found.messages.push(record);
+            }
+            looked_at += hits.entries.len();
+            match hits.entries.last() {
+                Some(last) if hits.entries.len() == CANDIDATES_AT_ONCE => below = *last,
+                _ => return Ok(found),
+            }
+            if looked_at >= CANDIDATES_MAX {
+                found.more = true;
                 return Ok(found);
             }
         }
     }
+}
+
+impl SqliteReader {
+    /// The first entry whose stamp is at least `stamp`.
+    fn first_at(&self, stamp: Lamport) -> Result<LogIndex, ReadError> {
+        let stamp = integer(stamp.get());
+        let below = self.partition(|found| found < stamp)?;
+        Ok(LogIndex(u64::try_from(below + 1).unwrap_or(0)))
+    }
+
+    fn candidates(&mut self, words: &str, below: LogIndex) -> Result<Candidates, ReadError> {
+        let Some(search) = &mut self.search else {
+            return Ok(Candidates::default());
+        };
+        let hits = search.candidates(words, below, CANDIDATES_AT_ONCE);
+        hits.map_err(|error| ReadError::Failed(error.to_string()))
+    }
+
+    /// The message that the index names; `None` where the journal has another entry there: then
+    /// the index is about to be made anew.
+    fn hit(&self, index: LogIndex, upto: Lamport) -> Result<Option<Record>, ReadError> {
+        let mut record = None;
+        let sql = format!("SELECT {COLUMNS} FROM entry WHERE log_index = ?");
+        self.each(&sql, [integer(index.0)], |row, _| {
+            record = Some(decode_at(index, row)?);
+            Ok(false)
+        })?;
+        Ok(record
+            .filter(|record| record.stamp <= upto && matches!(record.event, Recorded::Message(_))))
+    }
+}
+
+fn text_bytes(record: &Record) -> usize {
+    match &record.event {
+        Recorded::Message(message) => message.text.len(),
+        _ => 0,
+    }
+}
+
+fn position(row: &Row<'_>) -> rusqlite::Result<Position> {
+    Ok(Position {
+        member: MemberId(row.get(0)?),
+        consumed: Lamport::new(natural(row, 1)?),
+        at: UnixMicros(natural(row, 2)?),
+    })
+}
+
+/// A number that is never negative.
+fn natural(row: &Row<'_>, at: usize) -> rusqlite::Result<u64> {
+    let value: i64 = row.get(at)?;
+    u64::try_from(value).map_err(|_negative| rusqlite::Error::IntegralValueOutOfRange(at, value))
+}
+
+/// As SQLite counts. What is beyond its numbers is beyond every journal.
+fn integer(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn decode(row: &Columns<'_>) -> Result<Record, ReadError> {
+    row.decode().map_err(|error| {
+        let place = LogIndex(u64::try_from(row.index).unwrap_or(0));
+        ReadError::Damaged(place, error.to_string())
+    })
+}
+
+/// The record of a row that must be the entry `index`.
+fn decode_at(index: LogIndex, row: &Columns<'_>) -> Result<Record, ReadError> {
+    if u64::try_from(row.index) != Ok(index.0) {
+        let words = format!("it is missing: entry {} stands in its place", row.index);
+        return Err(ReadError::Damaged(index, words));
+    }
+    decode(row)
 }

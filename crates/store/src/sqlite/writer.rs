@@ -23,7 +23,7 @@ use crate::traits::{AppendError, Chain, Journal, Position, TermBegan};
 /// How long a batch waits for another program that writes in the file.
 pub(crate) const BUSY_WAIT: Duration = Duration::from_secs(5);
 /// Bytes of a page, for new files.
-pub(crate) const PAGE_BYTES: u64 = 4096;
+pub(crate) const PAGE_BYTES: u64 = 8192;
 /// Bytes of pages that a connection keeps in memory.
 const CACHE_KIB: i64 = 8 << 10;
 /// Bytes of a row beside its text and detail, roughly: for what the log holds.
@@ -54,6 +54,7 @@ pub struct SqliteJournal {
     failed: Option<String>,
     encoder: Encoder,
     chainer: Chainer,
+    /// What follows the journal; ends first.
     behind: Option<Behind>,
     // In this order: the thread ends, the connection closes, then another server may come.
     checkpointer: Checkpointer,
@@ -120,11 +121,6 @@ impl SqliteJournal {
         })
     }
 
-    /// Fills the derived file behind every batch from now on.
-    pub(crate) fn follow(&mut self, behind: Behind) {
-        self.behind = Some(behind);
-    }
-
     /// Where the journal ends.
     pub fn tip(&self) -> Tip {
         self.tip
@@ -133,6 +129,12 @@ impl SqliteJournal {
     /// The journal's file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Tells `behind` of every batch from here on.
+    pub(crate) fn follow(&mut self, behind: Behind) {
+        behind.appended(self.tip.index);
+        self.behind = Some(behind);
     }
 
     /// Stores the entry by which a term begins, and the term, or nothing.
@@ -157,13 +159,35 @@ impl SqliteJournal {
             Ok((tip, bytes)) => {
                 self.tip = tip;
                 self.checkpointer.written(bytes, &self.connection);
-                if let Some(behind) = &self.behind {
+                if let Some(behind) = &self.behind
+                    && !records.is_empty()
+                {
                     behind.appended(tip.index);
                 }
                 Ok(())
             }
             Err(fault) => Err(self.undo(fault)),
         }
+    }
+
+    /// Bounds the file, as a full disk does. Says how many pages it has.
+    #[cfg(test)]
+    pub(super) fn limit_pages(&self, pages: u32) -> u32 {
+        let ask = |sql: &str| {
+            self.connection
+                .query_row(sql, (), |row| row.get(0))
+                .unwrap()
+        };
+        let _set: i64 = ask(&format!("PRAGMA max_page_count = {pages}"));
+        ask("PRAGMA page_count").try_into().unwrap()
+    }
+
+    /// The chain up to an earlier entry; `None` where it cannot be read.
+    fn chain_at(&self, index: LogIndex) -> Option<Chain> {
+        let sql = "SELECT chain FROM entry WHERE log_index = ?";
+        let index = i64::try_from(index.0).ok()?;
+        let chain = self.connection.query_row(sql, [index], |row| row.get(0));
+        chain.ok().map(Chain)
     }
 
     fn write(
@@ -203,7 +227,7 @@ impl SqliteJournal {
     }
 
     /// Takes back what a failed batch left, and says what became of the journal.
-    fn undo(&mut self, fault: Fault) -> AppendError {
+    pub(super) fn undo(&mut self, fault: Fault) -> AppendError {
         let undone =
             self.connection.is_autocommit() || self.connection.execute_batch("ROLLBACK").is_ok();
         let failed = match fault {
@@ -225,13 +249,15 @@ impl Journal for SqliteJournal {
     }
 
     fn keep_snapshot(&mut self, at: LogIndex, state: Vec<u8>) {
-        // Of the entry that was stored last: no other chain is at hand.
-        if let Some(behind) = &self.behind
-            && at == self.tip.index
-        {
+        let chain = match at == self.tip.index {
+            true => Some(self.tip.chain),
+            false => self.chain_at(at),
+        };
+        if let (Some(behind), Some(chain)) = (&self.behind, chain) {
+            let index = at;
             behind.keep_snapshot(Snapshot {
-                index: at,
-                chain: self.tip.chain,
+                index,
+                chain,
                 state,
             });
         }
@@ -239,7 +265,7 @@ impl Journal for SqliteJournal {
 }
 
 /// Why a batch was not written.
-enum Fault {
+pub(super) enum Fault {
     Sqlite(rusqlite::Error),
     /// A record that does not belong there: the caller's mistake.
     Record(String),

@@ -1,9 +1,19 @@
 //! Real files in a temporary folder.
 
+mod open;
+mod read;
 mod speed;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use lamparina_order::LogIndex;
+use lamparina_protocol::{Lamport, LogId, UnixMicros};
+
+use super::lock::Lock;
+use super::schema::Meta;
+use super::writer::{SqliteJournal, Tip, connect};
+use crate::traits::Chain;
 
 /// A folder that goes when the test ends.
 pub(crate) struct Folder(PathBuf);
@@ -29,4 +39,20 @@ impl Drop for Folder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+/// A new journal, without a term.
+fn journal(folder: &Folder) -> SqliteJournal {
+    let lock = Lock::take(folder.path()).unwrap();
+    let meta = Meta {
+        log: LogId([7; 16]),
+        created_at: UnixMicros(1),
+    };
+    let (connection, meta) = connect(folder.path(), meta).unwrap();
+    let tip = Tip {
+        index: LogIndex(0),
+        stamp: Lamport::ZERO,
+        chain: Chain::genesis(meta.log),
+    };
+    SqliteJournal::new(folder.path(), lock, connection, tip).unwrap()
 }
