@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lamparina_order::verify::{MessageId, Observed, OrderCheck};
 use lamparina_protocol::message::{Delivery, RefusalCode};
-use lamparina_protocol::{Epoch, Lamport, MemberId, Pseq};
+use lamparina_protocol::{Audience, Epoch, Lamport, MemberId, Pseq};
 
 pub use violation::Violation;
 
@@ -230,22 +230,29 @@ impl Check {
         Ok(())
     }
 
-    fn check_content(&self, viewer: Who, name: Name, delivery: &Delivery) -> Checked {
-        let stamp = delivery.stamp.get();
-        let there = self.ordered.get(&stamp);
-        let Some(ordered) = there.filter(|ordered| ordered.name == name) else {
-            let there = there.map(|ordered| ordered.name);
-            return Err(Violation::NotTheOrder {
-                viewer,
-                name,
-                stamp,
-                there,
-            });
+    /// Somebody is shown what was said to all before it came.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::ordered`].
+    pub fn shown_history(&mut self, who: Who, author: Who, delivery: &Delivery) -> Checked {
+        let name = Name {
+            who: author,
+            epoch: delivery.epoch,
+            pseq: delivery.pseq,
         };
-        let said = self.said.get(&name).ok_or(Violation::NeverSaid(name))?;
-        if said.text != digest(&delivery.text) || said.seen != delivery.seen.get() {
-            return Err(Violation::Altered { viewer, name });
+        let received = self.viewers[who].addressed.iter();
+        let first = received.copied().next().unwrap_or(u64::MAX);
+        if delivery.audience != Audience::All || delivery.stamp.get() >= first {
+            return Err(Violation::WrongAudience { viewer: who, name });
         }
+        self.check_text(who, name, delivery)
+    }
+
+    fn check_content(&self, viewer: Who, name: Name, delivery: &Delivery) -> Checked {
+        self.check_text(viewer, name, delivery)?;
+        let stamp = delivery.stamp.get();
+        let said = self.said.get(&name).ok_or(Violation::NeverSaid(name))?;
         let cause = said
             .known
             .max(delivery.seen.get())
@@ -256,8 +263,29 @@ impl Check {
         if viewer == name.who {
             return Err(Violation::Own(viewer, name));
         }
-        if !ordered.recipients.contains(&viewer) {
+        let ordered = self.ordered.get(&stamp);
+        if ordered.is_none_or(|ordered| !ordered.recipients.contains(&viewer)) {
             return Err(Violation::WrongAudience { viewer, name });
+        }
+        Ok(())
+    }
+
+    /// What is shown is what the order has there, as it was said.
+    fn check_text(&self, viewer: Who, name: Name, delivery: &Delivery) -> Checked {
+        let stamp = delivery.stamp.get();
+        let there = self.ordered.get(&stamp);
+        if there.is_none_or(|ordered| ordered.name != name) {
+            let there = there.map(|ordered| ordered.name);
+            return Err(Violation::NotTheOrder {
+                viewer,
+                name,
+                stamp,
+                there,
+            });
+        }
+        let said = self.said.get(&name).ok_or(Violation::NeverSaid(name))?;
+        if said.text != digest(&delivery.text) || said.seen != delivery.seen.get() {
+            return Err(Violation::Altered { viewer, name });
         }
         Ok(())
     }

@@ -7,6 +7,8 @@ use lamparina_order::{LogIndex, Record};
 use lamparina_protocol::MemberId;
 use lamparina_store::{AppendError, Journal, Position};
 
+use super::reading::Reading;
+
 /// What becomes of the next append.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Fate {
@@ -62,6 +64,11 @@ impl Disk {
     /// How far members' clients handed over.
     pub fn positions(&self) -> Vec<Position> {
         self.positions.values().copied().collect()
+    }
+
+    /// Reads what it has.
+    pub fn reading(&self) -> Reading<'_> {
+        Reading::new(&self.records, &self.positions)
     }
 
     /// The last entry.

@@ -46,6 +46,8 @@ pub struct Figures {
     pub turned_away: u64,
     /// Clients that began, for the first time or after a crash.
     pub lives: u64,
+    /// Pages and answers read from a disk.
+    pub reads: u64,
     /// Connections made.
     pub connections: u64,
     /// Gaps that were told.

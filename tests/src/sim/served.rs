@@ -8,7 +8,8 @@ use lamparina_protocol::link::{CloseReason, Event, Input as LinkInput, Link, Lin
 use lamparina_protocol::link::{LinkStats, SendError, Terms};
 use lamparina_protocol::message::ToClient;
 use lamparina_protocol::{Instant, Lamport, LogId, Term, codec};
-use lamparina_server::hub::{Asked, ConnectionId};
+use lamparina_server::hub::Asked;
+use lamparina_server::reading::{ReadAnswer, ReadAsk};
 use lamparina_server::session::{self, Act, Outbox, Session, SessionConfig};
 use lamparina_server::tail::Tail;
 
@@ -20,6 +21,8 @@ pub struct Served {
     log: LogId,
     term: Term,
     out: Output,
+    /// What it waits for the store to read.
+    wanted: Option<ReadAsk>,
     /// What it told since the last step.
     told: Vec<ToClient>,
     /// The first batch that reaches it since it last looked.
@@ -41,20 +44,13 @@ pub struct Done {
 
 impl Served {
     /// A session whose client has not spoken.
-    pub fn new(
-        id: ConnectionId,
-        (log, term): (LogId, Term),
-        config: LinkConfig,
-        now: Instant,
-    ) -> Self {
+    pub fn new(session: SessionConfig, config: LinkConfig, now: Instant) -> Self {
         Self {
             link: Link::respond(config, now),
-            session: Session::new(SessionConfig {
-                lab: true,
-                ..SessionConfig::without_store(id, log)
-            }),
-            log,
-            term,
+            log: session.log,
+            term: session.term,
+            session: Session::new(session),
+            wanted: None,
             out: Output::default(),
             told: Vec::new(),
             bell: None,
@@ -71,6 +67,26 @@ impl Served {
     pub fn give(&mut self, now: Instant, input: LinkInput, tail: &Tail, clock: Lamport) -> Done {
         self.link(now, input);
         self.advance(now, None, tail, clock)
+    }
+
+    /// What is to be read for it, until it gets an answer or a further question.
+    pub fn wants(&mut self) -> Option<ReadAsk> {
+        self.wanted.take()
+    }
+
+    /// It goes on waiting for this.
+    pub fn waits_for(&mut self, ask: ReadAsk) {
+        self.wanted = Some(ask);
+    }
+
+    /// Whether it waits for something to be read.
+    pub fn is_waiting(&self) -> bool {
+        self.wanted.is_some()
+    }
+
+    /// What it wanted was read.
+    pub fn read(&mut self, now: Instant, answer: ReadAnswer, tail: &Tail, clock: Lamport) -> Done {
+        self.advance(now, Some(session::Input::Read(answer)), tail, clock)
     }
 
     /// The server closes.
@@ -117,6 +133,9 @@ impl Served {
             };
             self.session.follow(now, tail, &mut outbox, &mut out);
             done.asked.append(&mut out.asked);
+            if let Some(ask) = out.read.take() {
+                self.wanted = Some(ask);
+            }
             for act in std::mem::take(&mut out.acts) {
                 self.act(now, act, clock);
             }
@@ -151,7 +170,7 @@ impl Served {
 
     /// Whether nothing waits for it and everything it sent has arrived.
     pub fn is_quiet(&self) -> bool {
-        self.bell.is_none() && self.link.is_drained()
+        self.bell.is_none() && self.wanted.is_none() && self.link.is_drained()
     }
 
     /// Whether nothing follows.

@@ -3,18 +3,22 @@
 //! only what the disk has counts as ordered.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use lamparina_order::{LogIndex, Record, Recorded, Sequenced};
+use lamparina_protocol::control::Hello;
 use lamparina_protocol::{AuthorKey, Instant, Lamport, LogId, MemberId, Term, UnixMicros};
 use lamparina_server::hub::{Applied, Asked, Batch, ConnectionId, Hub, Rings};
+use lamparina_server::reading::{ReadAsk, Turn, answer};
+use lamparina_server::session::SessionConfig;
 use lamparina_server::tail::{TAIL_BYTES, Tail};
-use lamparina_store::{AppendError, Journal};
+use lamparina_store::{AppendError, Journal, TermBegan};
 
 use super::check::{Check, Name, Who};
 use super::disk::{Disk, Fate};
 use super::model::{Model, Verdict, message_of, who_has};
-use super::preload::preload;
+use super::reading::NoDirectory;
 use super::served::Served;
 
 /// Memory of requests that wait, at most: a few windows of each client.
@@ -54,6 +58,7 @@ pub struct Server {
     pub log: LogId,
     /// The term that began with its last start.
     pub term: Term,
+    terms: Arc<[TermBegan]>,
     /// What it has stored.
     pub disk: Disk,
     hub: Hub,
@@ -83,6 +88,7 @@ impl Server {
         Self {
             log: LogId([number; 16]),
             term: Term(0),
+            terms: Arc::from([]),
             disk,
             hub: Hub::default(),
             tail: Tail::new(TAIL_BYTES, tail_items),
@@ -110,14 +116,12 @@ impl Server {
             panic!("{violation}");
         }
         let mut order = Sequenced::default();
-        let mut term = Term(0);
+        let mut terms = Vec::new();
         for record in self.disk.records() {
             if let Err(mismatch) = order.replay(record) {
                 panic!("what was stored cannot be replayed: {mismatch}");
             }
-            if let Recorded::Began { term: began } = &record.event {
-                term = *began;
-            }
+            terms.extend(term_began(record));
         }
         if let Some(lasting) = &self.lasting {
             assert!(
@@ -125,7 +129,7 @@ impl Server {
                 "a restart leads to another state"
             );
         }
-        let term = Term(term.0 + 1);
+        let term = Term(terms.last().map_or(0, |began| began.term.0) + 1);
         let began = Record {
             index: LogIndex(self.disk.last_index().0 + 1),
             at: UnixMicros(0),
@@ -137,11 +141,11 @@ impl Server {
         if let Err(mismatch) = order.replay(&began) {
             panic!("a term cannot begin: {mismatch}");
         }
-        self.term = term;
+        terms.extend(term_began(&began));
+        (self.term, self.terms) = (term, terms.into());
         self.clock = order.clock();
         self.hub = Hub::resume(order, began.index, self.disk.positions());
         self.tail = Tail::new(TAIL_BYTES, self.tail_items);
-        preload(&self.tail, self.disk.records());
         self.model.restarted();
         Ok(())
     }
@@ -157,6 +161,28 @@ impl Server {
         }
         let right = self.wrong == Wrong::Nothing;
         self.lasting = right.then(|| self.hub.order().to_bytes());
+    }
+
+    /// What a session is told at its beginning.
+    pub fn session(&self, id: u64, hello: &Hello) -> SessionConfig {
+        // A client that does not keep terms knows none, and is not told that its log was rewound.
+        let terms = match hello.term {
+            Term(0) => Arc::from([]),
+            Term(_) => Arc::clone(&self.terms),
+        };
+        SessionConfig {
+            id: ConnectionId(id),
+            log: self.log,
+            term: self.term,
+            terms,
+            store: true,
+            lab: true,
+        }
+    }
+
+    /// Reads one turn of what a session asks for.
+    pub fn read(&self, ask: ReadAsk) -> Turn {
+        answer(&mut self.disk.reading(), &NoDirectory, ask)
     }
 
     /// Takes requests.
@@ -389,6 +415,18 @@ impl Server {
         let soon = (!self.asked.is_empty()).then_some(now + Duration::from_micros(pause_micros));
         let later = || self.hub.has_positions().then_some(now + POSITIONS_WITHIN);
         soon.or_else(later)
+    }
+}
+
+/// The term that an entry begins.
+fn term_began(record: &Record) -> Option<TermBegan> {
+    match &record.event {
+        Recorded::Began { term } => Some(TermBegan {
+            term: *term,
+            after: record.stamp,
+            at: record.at,
+        }),
+        _ => None,
     }
 }
 

@@ -18,7 +18,7 @@ use lamparina_protocol::link::{
     CloseReason, Input as LinkInput, Link, LinkConfig, LinkStats, Terms,
 };
 use lamparina_protocol::{Epoch, Instant, Nick, UnixMicros};
-use lamparina_server::hub::ConnectionId;
+use lamparina_server::reading::Turn;
 
 use super::agenda::Agenda;
 use super::check::{Check, Name, Who};
@@ -57,6 +57,8 @@ enum Due {
     Room,
     /// A session's timers and bell.
     Served(u64),
+    /// What a session wants from the store is read.
+    Read(u64),
     /// What comes out of a wire.
     Up(u64),
     Down(u64),
@@ -138,6 +140,8 @@ pub struct World {
     tail_items: usize,
     /// Clients that began, for the first time or anew.
     lives: u64,
+    /// Answers of the store.
+    reads: u64,
     /// Of wires that are gone.
     figures: Figures,
     /// The server closes first, instead of the clients.
@@ -154,6 +158,7 @@ impl World {
             Due::Start => self.start(),
             Due::Room => self.server.disk.set_full(false),
             Due::Served(id) => self.give_served(id, LinkInput::Tick),
+            Due::Read(id) => self.read(id),
             Due::Up(id) => self.take_up(id),
             Due::Down(id) => self.take_down(id),
             Due::Client(who) => {
@@ -191,6 +196,29 @@ impl World {
         self.served_did(id, done);
     }
 
+    /// One turn of reading for a session.
+    fn read(&mut self, id: u64) {
+        let clock = self.server.clock();
+        let Some(served) = self.served.get_mut(&id) else {
+            return;
+        };
+        let Some(ask) = served.wants() else {
+            return;
+        };
+        match self.server.read(ask) {
+            Turn::Unfinished(ask) => {
+                served.waits_for(ask);
+                let at = self.soon(8_000);
+                self.agenda.set(Due::Read(id), Some(at));
+            }
+            Turn::Done(answer) => {
+                self.reads += 1;
+                let done = served.read(self.now, answer, &self.server.tail, clock);
+                self.served_did(id, done);
+            }
+        }
+    }
+
     fn served_did(&mut self, id: u64, done: Done) {
         self.check_told(id, &done.told);
         let cut = self.goes_between_reads(!done.told.is_empty());
@@ -202,6 +230,10 @@ impl World {
             check_measures(measures);
         }
         let over = served.is_over();
+        if served.is_waiting() {
+            let at = self.now + Duration::from_micros(self.dice.within(0..8_000));
+            self.agenda.no_later(Due::Read(id), at);
+        }
         self.agenda.set(
             Due::Served(id),
             served.deadline().map(|at| at.max(self.now)),
@@ -331,12 +363,7 @@ impl World {
         };
         self.served.insert(
             id,
-            Served::new(
-                ConnectionId(id),
-                (self.server.log, self.server.term),
-                server,
-                self.now,
-            ),
+            Served::new(self.server.session(id, &hello), server, self.now),
         );
         let weather = &self.people[who].weather;
         let [up, down] = making::wires(weather, id);
@@ -471,6 +498,7 @@ impl Run for World {
         sum.refused += self.check.refusals;
         sum.turned_away += self.check.turned_away;
         sum.lives += self.lives;
+        sum.reads += self.reads;
         sum.bytes += self.check.bytes;
         if let Some(power) = &self.power {
             for (sum, cuts) in sum.cuts.iter_mut().zip(power.cuts) {

@@ -28,6 +28,7 @@ impl World {
             Due::Start => ("start", 0),
             Due::Room => ("room", 0),
             Due::Served(id) => ("session", id),
+            Due::Read(id) => ("read", id),
             Due::Up(id) => ("up", id),
             Due::Down(id) => ("down", id),
             Due::Client(who) => ("client", who as u64),

@@ -73,6 +73,7 @@ pub(super) fn world(seed: u64) -> World {
         check,
         connections: 0,
         lives: 0,
+        reads: 0,
         logs: 1,
         dying: false,
         off: false,

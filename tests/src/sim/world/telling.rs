@@ -49,6 +49,7 @@ impl World {
                 self.watch_wires(id);
             }
             Act::Entered { resumed, gap } => {
+                assert!(!gap, "a server with a store leaves nothing out");
                 let resumed = resumed.get();
                 self.trace
                     .note(self.now, "entered-after", who as u64, resumed);
@@ -70,6 +71,9 @@ impl World {
                 self.trace
                     .note(self.now, "delivered", who as u64, delivery.stamp.get());
                 let author = self.server.who_is(delivery.member);
+                if delivery.history {
+                    return self.check.shown_history(who, author, &delivery);
+                }
                 self.check.delivered(who, author, &delivery)
             }
             Event::Committed(commit) => {
