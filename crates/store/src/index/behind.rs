@@ -131,7 +131,14 @@ impl Work {
         let mut failing = false;
         loop {
             let (snapshot, stop) = self.wait(files.as_ref(), failing);
-            let done = self.part(&mut files, snapshot, stop);
+            let mut done = self.part(&mut files, snapshot, stop);
+            if let Err(error) = &done
+                && error.is_damage()
+            {
+                files = None;
+                (self.tell)(format!("{error}; it is made anew"));
+                done = file::remove(&self.folder).map_err(IndexError::from);
+            }
             if let Err(error) = &done {
                 if !std::mem::replace(&mut failing, true) {
                     (self.tell)(format!(

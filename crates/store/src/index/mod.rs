@@ -40,3 +40,19 @@ pub enum IndexError {
     #[error("the search file: {0}")]
     Io(#[from] std::io::Error),
 }
+
+impl IndexError {
+    /// What stands in the file is not what was written: only making it anew mends that.
+    fn is_damage(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        match self {
+            Self::Sql(error) => {
+                matches!(
+                    error.sqlite_error_code(),
+                    Some(DatabaseCorrupt | NotADatabase)
+                )
+            }
+            Self::Io(_) => false,
+        }
+    }
+}

@@ -138,6 +138,34 @@ fn a_damaged_file_is_made_anew() {
 }
 
 #[test]
+fn a_file_damaged_inside_is_made_anew_and_said() {
+    let journal = Journal::new("inside");
+    for index in 1..500 {
+        journal.say(index, "one");
+    }
+    drop({
+        let behind = journal.behind(499, quiet());
+        journal.wait(4990);
+        behind
+    });
+    let file = journal.folder.join(INDEX_FILE);
+    let mut bytes = std::fs::read(&file).unwrap();
+    assert!(bytes.len() > 8 * 4096, "{}", bytes.len());
+    // The tables' definitions stay readable: it is found out when words are added.
+    bytes[2 * 4096..].fill(0xee);
+    std::fs::write(&file, &bytes).unwrap();
+    journal.say(500, "two");
+    let told: Arc<Mutex<Vec<String>>> = Arc::default();
+    let tell = told.clone();
+    let _behind = journal.behind(500, Box::new(move |words| tell.lock().unwrap().push(words)));
+    let mut search = journal.wait(5000);
+    check(&mut search, "two", u64::MAX, &[500]);
+    check(&mut search, "one", 4, &[3, 2, 1]);
+    let told = told.lock().unwrap().join("; ");
+    assert!(told.contains("made anew"), "{told}");
+}
+
+#[test]
 fn the_newest_snapshots_are_kept_and_a_changed_one_is_not_believed() {
     let journal = Journal::new("snapshots");
     let at = |index: u64| Snapshot {
