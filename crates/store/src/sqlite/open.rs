@@ -175,9 +175,8 @@ fn begin(
     terms: &[TermBegan],
     now: UnixMicros,
 ) -> Result<TermBegan, AppendError> {
-    let last = terms.last().map_or(0, |last| last.term.0);
-    let next = last.checked_add(1);
-    let term = Term(next.ok_or_else(|| AppendError::Failed("there are no more terms".into()))?);
+    let term = next_term(terms, now);
+    let term = term.ok_or_else(|| AppendError::Failed("there are no more terms".into()))?;
     let tip = journal.tip();
     let record = Record {
         index: LogIndex(tip.index.0 + 1),
@@ -193,6 +192,15 @@ fn begin(
     };
     journal.begin(&record, began)?;
     Ok(began)
+}
+
+/// The seconds of Unix time where they are more than the term before, so that a log restored from
+/// a backup does not use the numbers again of the terms that were cut away: clients hold cursors
+/// of those.
+fn next_term(terms: &[TermBegan], now: UnixMicros) -> Option<Term> {
+    let last = terms.last().map_or(0, |last| last.term.0);
+    let seconds = u32::try_from(now.0 / 1_000_000).unwrap_or(0);
+    last.checked_add(1).map(|next| Term(next.max(seconds)))
 }
 
 fn not_begun(path: &Path, error: AppendError) -> OpenError {
