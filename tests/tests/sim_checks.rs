@@ -3,11 +3,17 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use lamparina_protocol::message::Delivery;
+use lamparina_order::{LogIndex, Record, Recorded, RecordedMessage, To};
+use lamparina_protocol::message::{Delivery, RefusalCode, ToClient};
 use lamparina_protocol::{Audience, Epoch, Lamport, MemberId, Prev, Pseq, UnixMicros};
 use lamparina_tests::sim::check::{Check, Name, Violation, Who};
+use lamparina_tests::sim::model::{key_of, who_has};
 use lamparina_tests::sim::people::nick;
+use lamparina_tests::sim::seeds::Run;
+use lamparina_tests::sim::server::Wrong;
+use lamparina_tests::sim::world::Cutting;
 
 const ANA: Who = 0;
 const BOB: Who = 1;
@@ -264,4 +270,191 @@ fn an_event_out_of_place_is_named() {
             ..
         })
     ));
+}
+
+fn told(check: &mut Check, who: Who, told: &ToClient) -> Result<(), Violation> {
+    check.told(who, told, |member| member.0 as usize)
+}
+
+fn commit(pseq: u64, stamp: u64) -> ToClient {
+    ToClient::Committed {
+        epoch: Epoch(1),
+        pseq: Pseq(pseq),
+        stamp: Lamport::new(stamp),
+    }
+}
+
+#[test]
+fn what_is_told_before_it_is_durable_is_named() {
+    let mut check = history();
+    told(&mut check, ANA, &commit(3, 4)).unwrap();
+    let message = ToClient::Message(delivery(ANA, 3, 4, 3));
+    told(&mut check, BOB, &message).unwrap();
+    check.said(name(ANA, 4), "x");
+    let early = told(&mut check, ANA, &commit(4, 5));
+    let (viewer, stamp) = (ANA, 5);
+    let before = Violation::BeforeDurable {
+        viewer,
+        name: name(ANA, 4),
+        stamp,
+    };
+    assert_eq!(early, Err(before));
+    let message = ToClient::Message(delivery(ANA, 4, 5, 4));
+    let early = told(&mut check, EVA, &message);
+    assert!(matches!(
+        early,
+        Err(Violation::BeforeDurable {
+            viewer: EVA,
+            stamp: 5,
+            ..
+        })
+    ));
+    let refused = ToClient::Refused {
+        epoch: Epoch(1),
+        pseq: Pseq(4),
+        code: RefusalCode::UnknownUser,
+        text: String::new(),
+    };
+    let early = told(&mut check, ANA, &refused);
+    assert!(matches!(early, Err(Violation::RefusedBeforeDurable { .. })));
+    check.decided_against(name(ANA, 4), "unknown-user");
+    told(&mut check, ANA, &refused).unwrap();
+}
+
+#[test]
+fn who_is_let_in_before_its_claim_is_durable_is_named() {
+    let mut check = history();
+    let entered = ToClient::Entered {
+        nick: nick("ana"),
+        member: MemberId(0),
+        clock: Lamport::ZERO,
+        settled: Pseq(0),
+        resumed: Lamport::ZERO,
+        gap: false,
+        newest: Lamport::ZERO,
+        rewound: false,
+    };
+    let early = told(&mut check, ANA, &entered);
+    assert_eq!(early, Err(Violation::EnteredBeforeDurable(ANA)));
+    check.stored(&journal());
+    told(&mut check, ANA, &entered).unwrap();
+}
+
+#[test]
+fn two_messages_at_one_stamp_and_two_stamps_of_one_message_are_named() {
+    let mut check = history();
+    told(&mut check, ANA, &commit(1, 1)).unwrap();
+    let twice = told(&mut check, BOB, &commit(1, 1));
+    let (stamp, first, second) = (1, name(ANA, 1), name(BOB, 1));
+    let expected = Violation::StampTwice {
+        stamp,
+        first,
+        second,
+    };
+    assert_eq!(twice, Err(expected));
+    let mut check = history();
+    told(&mut check, ANA, &commit(1, 1)).unwrap();
+    let moved = told(&mut check, ANA, &commit(1, 3));
+    let (first, second) = (1, 3);
+    let expected = Violation::TwoPlaces {
+        name: name(ANA, 1),
+        first,
+        second,
+    };
+    assert_eq!(moved, Err(expected));
+}
+
+/// What a disk has of [`history`].
+fn journal() -> Vec<Record> {
+    let claimed = |who: Who| Recorded::Claimed {
+        member: MemberId(who as u32),
+        author: key_of(who),
+        epoch: Epoch(1),
+        nick: nick("somebody"),
+    };
+    let message = |author: Who, pseq| {
+        Recorded::Message(RecordedMessage {
+            member: MemberId(author as u32),
+            from: nick("somebody"),
+            epoch: Epoch(1),
+            pseq: Pseq(pseq),
+            clock: Lamport::ZERO,
+            seen: Lamport::ZERO,
+            sent_at: UnixMicros(0),
+            audience: Audience::All,
+            to: To::All,
+            text: "x".to_owned(),
+        })
+    };
+    let events = [
+        (0, claimed(ANA)),
+        (0, claimed(BOB)),
+        (1, message(ANA, 1)),
+        (2, message(BOB, 1)),
+        (3, message(ANA, 2)),
+        (4, message(ANA, 3)),
+    ];
+    let record = |(place, (stamp, event)): (usize, (u64, Recorded))| Record {
+        index: LogIndex(place as u64 + 1),
+        at: UnixMicros(0),
+        stamp: Lamport::new(stamp),
+        event,
+    };
+    events.into_iter().enumerate().map(record).collect()
+}
+
+#[test]
+fn what_a_disk_lost_changed_or_made_up_is_named() {
+    let reopened = |records: &[Record]| history().reopened(records, who_has);
+    reopened(&journal()).unwrap();
+    let lost = |stamp, was, is| Err(Violation::Lost { stamp, was, is });
+    let (ana, bob) = (name(ANA, 3), name(BOB, 1));
+    let mut short = journal();
+    short.pop();
+    assert_eq!(reopened(&short), lost(4, Some(ana), None));
+    let mut hole = journal();
+    hole.remove(3);
+    assert_eq!(reopened(&hole), lost(2, Some(bob), None));
+    let mut changed = journal();
+    let Recorded::Message(message) = &mut changed[3].event else {
+        panic!("it is a message");
+    };
+    message.pseq = Pseq(2);
+    assert_eq!(reopened(&changed), lost(2, Some(bob), Some(name(BOB, 2))));
+    let mut more = journal();
+    let mut further = more[5].clone();
+    further.stamp = Lamport::new(5);
+    more.push(further);
+    assert_eq!(reopened(&more), lost(5, None, Some(ana)));
+    let mut altered = journal();
+    let Recorded::Message(message) = &mut altered[3].event else {
+        panic!("it is a message");
+    };
+    message.text = "y".to_owned();
+    assert!(matches!(
+        reopened(&altered),
+        Err(Violation::Altered { viewer: BOB, .. })
+    ));
+}
+
+/// Runs worlds with a broken server: every one of them must be found out, with these words.
+#[track_caller]
+fn found_out(wrong: Wrong, words: &str) {
+    for seed in 0..8 {
+        let mut world = Cutting::broken(seed, wrong);
+        let ran = catch_unwind(AssertUnwindSafe(|| world.run()));
+        let panic = ran.expect_err("a broken server passed");
+        let said = panic.downcast_ref::<String>().cloned().unwrap_or_default();
+        assert!(said.contains(words), "seed {seed}: {said}");
+    }
+}
+
+#[test]
+fn a_server_that_tells_before_it_stores_is_found_out() {
+    found_out(Wrong::TellsFirst, "durable");
+}
+
+#[test]
+fn a_disk_that_lies_is_found_out() {
+    found_out(Wrong::DiskLies, "after a restart");
 }

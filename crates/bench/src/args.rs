@@ -32,6 +32,8 @@ What the figures mean:
   ns/commit      CPU time for each, the server's and (load ns) the load's; what the kernel
                  does for the disk on threads of its own is in neither
   p50 .. of them time from sending to the commit, of every message
+  sync us        what the disk alone took just before, for one such append and its sync:
+                 where it differs between rounds, others were writing too
   KiB each       the server's resident memory for each connection (kernel buffers are
                  not in it)
 

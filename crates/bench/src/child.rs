@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -120,6 +121,11 @@ impl Server {
     /// What the server wrote to its standard error.
     pub(crate) fn words(&self) -> String {
         std::fs::read_to_string(self.folder.path().join(WORDS)).unwrap_or_default()
+    }
+
+    /// Its folder.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Where it listens.

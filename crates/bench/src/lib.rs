@@ -6,7 +6,7 @@
 //! | module | does |
 //! |---|---|
 //! | `args`, `cases` | the command line; pairs of rounds and their result |
-//! | `child`, `folder` | a server process; where it keeps its data |
+//! | `child`, `folder`, `disk` | a server process; where it keeps its data; how fast that is |
 //! | `host`, `proc` | cores and limits; what Linux says of a process |
 //! | `raw_server` | the baseline, in hidden roles of this program |
 //! | `load` | the loads: saturate (fanout, roomchat), pingpong, idle, durable (and startup's) |
@@ -22,6 +22,7 @@
 mod args;
 mod cases;
 mod child;
+mod disk;
 mod flock;
 mod folder;
 mod histogram;

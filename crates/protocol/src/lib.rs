@@ -10,9 +10,11 @@
 //! | `fragment`, `window`, `rtt` | messages into frames in flight and back: cutting, repair, timing |
 //! | [`link`] | bytes into messages and back: handshake, the above, keep-alive, closing |
 //! | [`codec`], [`message`] | messages into bytes and back |
+//! | [`clean`] | remote text into text that a terminal may show |
 //! | [`lamport`], [`identity`], [`nick`], [`audience`] | the values that messages are made of |
 
 pub mod audience;
+pub mod clean;
 pub mod codec;
 pub mod control;
 mod fragment;

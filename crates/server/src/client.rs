@@ -161,6 +161,7 @@ impl Client {
             connection: &mut self.connection,
             now,
             gathered: 0,
+            full: false,
         };
         let followed = self
             .session
@@ -262,6 +263,9 @@ struct Flushing<'a> {
     connection: &'a mut Connection,
     now: Instant,
     gathered: usize,
+    /// After the last flush there was no room: what a client that does not read makes us hold is
+    /// its window and one such gathering, not as much again.
+    full: bool,
 }
 
 impl Outbox for Flushing<'_> {
@@ -276,11 +280,15 @@ impl Outbox for Flushing<'_> {
         body: &SharedBody,
         tail: Option<[u8; 8]>,
     ) -> Result<(), SendError> {
+        if self.full {
+            return Err(SendError::Full);
+        }
         self.connection.send_shared(self.now, kind, body, tail)?;
         self.gathered += HEADER_BYTES + body.bytes().len() + PREV_BYTES;
         if self.gathered >= FLUSH_BYTES {
             self.gathered = 0;
             self.connection.flush();
+            self.full = !self.connection.has_room();
         }
         Ok(())
     }
@@ -306,3 +314,6 @@ async fn fired(timer: &mut Option<(Instant, Pin<Box<Sleep>>)>) {
         _ => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

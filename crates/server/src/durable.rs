@@ -1,10 +1,15 @@
 //! What a server goes on from: a store that was opened, or nothing at all.
 
 use std::io;
+use std::path::Path;
 
 use lamparina_order::{LogIndex, Record, Sequenced};
 use lamparina_protocol::{LogId, Term};
-use lamparina_store::{Journal, Position, Reader, TermBegan};
+use lamparina_store::sqlite::{self, OpenError};
+use lamparina_store::{Journal, Position, ReadError, Reader, TermBegan};
+
+use crate::hub::FOLLOWED_MESSAGES_MAX;
+use crate::ordering::wall_clock;
 
 /// A log, as far as it is durable, and what keeps it so.
 pub struct Durable {
@@ -28,7 +33,41 @@ pub struct Durable {
     pub readers: Vec<Box<dyn Reader>>,
 }
 
+/// Threads that read the store beside the one that writes it.
+const READERS: usize = 2;
+
 impl Durable {
+    /// Opens the store in `folder`, made where it is missing: locked for this process, read to its
+    /// end, in a new term. `tell` is told, in words, what the search file cannot do.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`], in words that say what to do.
+    pub fn open(folder: &Path, tell: impl Fn(String) + Send + 'static) -> Result<Self, OpenError> {
+        let mut id = [0; 16];
+        getrandom::fill(&mut id)
+            .map_err(|error| OpenError::Io(folder.to_owned(), error.to_string()))?;
+        let opened = sqlite::open(folder, wall_clock(), LogId(id), Box::new(tell))?;
+        let reading = |error: ReadError| OpenError::Io(folder.to_owned(), error.to_string());
+        let reader = || opened.readers.reader().map_err(reading);
+        let behind_last = LogIndex(opened.last.index.0.saturating_add(1));
+        let recent = reader()?.entries_before(behind_last, FOLLOWED_MESSAGES_MAX, usize::MAX);
+        let mut recent = recent.map_err(reading)?;
+        recent.reverse();
+        let readers = (0..READERS).map(|_| Ok(Box::new(reader()?) as Box<dyn Reader>));
+        Ok(Self {
+            readers: readers.collect::<Result<_, OpenError>>()?,
+            journal: Box::new(opened.journal),
+            state: opened.state,
+            last_index: opened.last.index,
+            log: opened.log,
+            term: opened.term,
+            terms: opened.terms,
+            positions: opened.positions,
+            recent,
+        })
+    }
+
     /// A new log that lives in memory and ends with its server.
     ///
     /// # Errors

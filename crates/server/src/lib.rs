@@ -8,6 +8,7 @@
 //! | `listen`, [`limits`] | the accept loop; how many there may be | shell |
 //! | `client` | the task of one client | shell |
 //! | [`session`] | what a client may ask now and is told next | pure |
+//! | [`reading`] | threads that read the store for sessions; what they answer is pure | shell |
 //! | [`sequencer`] | puts requests into one line | shell |
 //! | `ordering` | the task that orders | shell |
 //! | [`hub`] | what ordered entries say to whom, encoded once | pure |
@@ -21,8 +22,11 @@
 //! | requests that wait for their place | [`sequencer::QUEUE_COST_BYTES_MAX`] | sessions wait and stop reading |
 //! | one batch | [`sequencer::BATCH_REQUESTS`], [`sequencer::BATCH_COST_BYTES`], [`hub::BATCH_OUTPUT_BYTES`] | the rest is the next one |
 //! | the tail | [`tail::TAIL_BYTES`], [`tail::TAIL_ITEMS`] | the oldest batch falls off |
-//! | a client that reads slowly | its window, and as much again behind it | it follows the tail at its pace |
-//! | a client that falls off the tail | | `too-slow`; it resumes with a gap |
+//! | a client that reads slowly | its window, and a little behind it | it follows the tail at its pace |
+//! | a client that falls off the tail | one page, [`reading::BYTES_MAX`] | it reads from the store at its pace; `too-slow` where an answer to it fell off, or there is no store |
+//! | reads of one client | one at a time, [`session::QUESTIONS_MAX`] questions waiting | more are refused in words |
+//! | one turn of reading | [`reading::ROWS_MAX`], [`reading::BYTES_MAX`] | others have their turn |
+//! | reads that wait | [`reading::QUEUE_MAX`] for each reader | sessions wait, and go on otherwise |
 //! | answers of a session itself | [`session::OWN_WAITING_MAX`], [`session::OWN_WAITING_BYTES_MAX`] | `too-slow` |
 //! | connections | [`limits::CONNECTIONS_MAX`], [`limits::CONNECTIONS_PER_ADDRESS_MAX`] | refused in words |
 //! | comings, goings and new names told to all | [`hub::PRESENCE_TOLD_MAX`] present members | only LIST_REQUEST says |

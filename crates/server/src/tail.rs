@@ -1,6 +1,6 @@
 //! The newest batches, shared by all sessions: each follows at its own pace, and none can make
 //! another wait. Bounded by memory and by items: the oldest batch falls off, and whoever had not
-//! read it must resume with a gap.
+//! read it goes on from the store, or where there is none resumes with a gap.
 //!
 //! In: the ordering task. Out: sessions, by position.
 

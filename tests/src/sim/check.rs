@@ -1,13 +1,14 @@
 //! What must hold, whatever happens: checked at every step from what people said, what got a place,
 //! and what everybody was told. Knows nothing of the machines that it judges.
 
+mod durable;
 mod violation;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use lamparina_order::verify::{MessageId, Observed, OrderCheck};
-use lamparina_protocol::message::Delivery;
-use lamparina_protocol::{Epoch, Lamport, MemberId, Pseq};
+use lamparina_protocol::message::{Delivery, RefusalCode};
+use lamparina_protocol::{Audience, Epoch, Lamport, MemberId, Pseq};
 
 pub use violation::Violation;
 
@@ -72,7 +73,13 @@ pub struct Check {
     said: BTreeMap<Name, Said>,
     ordered: BTreeMap<u64, Ordered>,
     places: BTreeMap<Name, u64>,
-    refused: BTreeMap<Name, &'static str>,
+    /// Why a message has no place; while the disk is full it may be told so for more than one reason.
+    refused: BTreeMap<Name, BTreeSet<&'static str>>,
+    /// What anybody was told stands at a stamp, and the stamp of it. Survives every restart.
+    told_at: BTreeMap<u64, Name>,
+    told_of: BTreeMap<Name, u64>,
+    /// Members whose claim is durable.
+    claimed: BTreeSet<MemberId>,
     /// What a message is called now, by what it was called first.
     names: BTreeMap<Name, Name>,
     last_of: BTreeMap<Who, (Epoch, Pseq)>,
@@ -84,6 +91,8 @@ pub struct Check {
     pub bytes: u64,
     /// Refusals checked.
     pub refusals: u64,
+    /// Those for want of room among them.
+    pub turned_away: u64,
     /// Gaps told.
     pub gaps: u64,
 }
@@ -165,7 +174,17 @@ impl Check {
 
     /// The order decided against a message.
     pub fn decided_against(&mut self, name: Name, code: &'static str) {
-        self.refused.entry(name).or_insert(code);
+        self.refused.entry(name).or_default().insert(code);
+    }
+
+    /// There was no room for a message: its author may be told so, and nothing is settled by it.
+    pub fn turned_away(&mut self, name: Name) {
+        self.decided_against(name, RefusalCode::StorageFull.name());
+    }
+
+    fn was_refused(&self, name: &Name, code: &str) -> bool {
+        let codes = self.refused.get(name);
+        codes.is_some_and(|codes| codes.contains(code))
     }
 
     /// Somebody is delivered something.
@@ -211,22 +230,29 @@ impl Check {
         Ok(())
     }
 
-    fn check_content(&self, viewer: Who, name: Name, delivery: &Delivery) -> Checked {
-        let stamp = delivery.stamp.get();
-        let there = self.ordered.get(&stamp);
-        let Some(ordered) = there.filter(|ordered| ordered.name == name) else {
-            let there = there.map(|ordered| ordered.name);
-            return Err(Violation::NotTheOrder {
-                viewer,
-                name,
-                stamp,
-                there,
-            });
+    /// Somebody is shown what was said to all before it came.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::ordered`].
+    pub fn shown_history(&mut self, who: Who, author: Who, delivery: &Delivery) -> Checked {
+        let name = Name {
+            who: author,
+            epoch: delivery.epoch,
+            pseq: delivery.pseq,
         };
-        let said = self.said.get(&name).ok_or(Violation::NeverSaid(name))?;
-        if said.text != digest(&delivery.text) || said.seen != delivery.seen.get() {
-            return Err(Violation::Altered { viewer, name });
+        let received = self.viewers[who].addressed.iter();
+        let first = received.copied().next().unwrap_or(u64::MAX);
+        if delivery.audience != Audience::All || delivery.stamp.get() >= first {
+            return Err(Violation::WrongAudience { viewer: who, name });
         }
+        self.check_text(who, name, delivery)
+    }
+
+    fn check_content(&self, viewer: Who, name: Name, delivery: &Delivery) -> Checked {
+        self.check_text(viewer, name, delivery)?;
+        let stamp = delivery.stamp.get();
+        let said = self.said.get(&name).ok_or(Violation::NeverSaid(name))?;
         let cause = said
             .known
             .max(delivery.seen.get())
@@ -237,8 +263,29 @@ impl Check {
         if viewer == name.who {
             return Err(Violation::Own(viewer, name));
         }
-        if !ordered.recipients.contains(&viewer) {
+        let ordered = self.ordered.get(&stamp);
+        if ordered.is_none_or(|ordered| !ordered.recipients.contains(&viewer)) {
             return Err(Violation::WrongAudience { viewer, name });
+        }
+        Ok(())
+    }
+
+    /// What is shown is what the order has there, as it was said.
+    fn check_text(&self, viewer: Who, name: Name, delivery: &Delivery) -> Checked {
+        let stamp = delivery.stamp.get();
+        let there = self.ordered.get(&stamp);
+        if there.is_none_or(|ordered| ordered.name != name) {
+            let there = there.map(|ordered| ordered.name);
+            return Err(Violation::NotTheOrder {
+                viewer,
+                name,
+                stamp,
+                there,
+            });
+        }
+        let said = self.said.get(&name).ok_or(Violation::NeverSaid(name))?;
+        if said.text != digest(&delivery.text) || said.seen != delivery.seen.get() {
+            return Err(Violation::Altered { viewer, name });
         }
         Ok(())
     }
@@ -282,10 +329,10 @@ impl Check {
         if code == "clock-ahead" {
             return Err(Violation::ClockAhead(name));
         }
-        if self.refused.get(&name) != Some(&code) {
+        if !self.was_refused(&name, code) {
             let decided = match self.places.get(&name) {
                 Some(stamp) => Some(format!("at {stamp}")),
-                None => self.refused.get(&name).map(|code| (*code).to_owned()),
+                None => self.refused.get(&name).map(|codes| format!("{codes:?}")),
             };
             let code = code.to_owned();
             return Err(Violation::NotDecided {
@@ -295,6 +342,7 @@ impl Check {
             });
         }
         self.refusals += 1;
+        self.turned_away += u64::from(code == RefusalCode::StorageFull.name());
         self.settle(name, code.to_owned())
     }
 
@@ -379,6 +427,7 @@ impl Check {
         let people = self.viewers.len();
         let (delivered, bytes) = (self.delivered, self.bytes);
         let (gaps, refusals) = (self.gaps, self.refusals);
+        let turned_away = self.turned_away;
         *self = Self {
             said: std::mem::take(&mut self.said),
             names: std::mem::take(&mut self.names),
@@ -386,6 +435,7 @@ impl Check {
             bytes,
             gaps,
             refusals,
+            turned_away,
             ..Self::new(people)
         };
         for said in self.said.values_mut() {

@@ -266,7 +266,9 @@ impl Client {
                 Output::Event(event) => {
                     self.over |= matches!(event, Event::Closed { .. });
                     self.backlog.push_back(match &event {
-                        Event::Message(delivery) => Some((self.log, delivery.stamp)),
+                        Event::Message(delivery) if !delivery.history => {
+                            Some((self.log, delivery.stamp))
+                        }
                         _ => None,
                     });
                     self.acts.push(Act::Told(event));

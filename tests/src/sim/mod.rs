@@ -8,6 +8,7 @@
 //! | [`links`] | the small world: two links and a channel |
 //! | [`people`] | what people do, and what befalls them |
 //! | [`served`], [`server`] | the server's machines, driven as its shell drives them |
+//! | [`disk`], [`reading`] | what survives the server, and how it is read |
 //! | [`client`] | the client's machine, driven as its shell drives it |
 //! | [`world`] | everything together |
 //! | [`model`] | a naive second opinion on what the order decides |
@@ -18,9 +19,11 @@ pub mod agenda;
 pub mod check;
 pub mod client;
 pub mod dice;
+pub mod disk;
 pub mod links;
 pub mod model;
 pub mod people;
+pub mod reading;
 pub mod seeds;
 pub mod served;
 pub mod server;

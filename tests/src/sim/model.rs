@@ -26,7 +26,7 @@ pub enum Verdict {
     Nothing,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Member {
     nick: Nick,
     names: BTreeSet<NickKey>,
@@ -37,8 +37,16 @@ struct Member {
     rooms: BTreeSet<NickKey>,
 }
 
+impl Member {
+    /// Whether what lasts of it is the same.
+    fn lasts_as(&self, other: &Self) -> bool {
+        (&self.nick, &self.names, self.epoch) == (&other.nick, &other.names, other.epoch)
+            && (self.settled, &self.rooms) == (other.settled, &other.rooms)
+    }
+}
+
 /// The second opinion.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Model {
     head: u64,
     members: BTreeMap<Who, Member>,
@@ -54,7 +62,57 @@ pub fn who_has(key: &AuthorKey) -> Who {
     usize::from(key.0[0]) - 1
 }
 
+/// The message that a request is, if it is one.
+pub fn message_of(asked: &Asked) -> Option<Name> {
+    match &asked.ask {
+        Ask::Entry(Entry {
+            author,
+            action: Action::Say(submit),
+            ..
+        }) => Some(Name {
+            who: who_has(author),
+            epoch: submit.epoch,
+            pseq: submit.pseq,
+        }),
+        _ => None,
+    }
+}
+
 impl Model {
+    /// The server has started again: nobody is present.
+    pub fn restarted(&mut self) {
+        for member in self.members.values_mut() {
+            member.open = None;
+        }
+    }
+
+    /// Who is present.
+    pub fn present(&self) -> Vec<Who> {
+        let open = self
+            .members
+            .iter()
+            .filter(|(_, member)| member.open.is_some());
+        open.map(|(who, _)| *who).collect()
+    }
+
+    /// Applies the next request while nothing can be stored: what would have to be has not
+    /// happened.
+    pub fn apply_unstored(&mut self, asked: &Asked) -> Verdict {
+        let before = self.clone();
+        let verdict = self.apply(asked);
+        self.head = before.head;
+        let pairs = self.members.iter().zip(&before.members);
+        let same = self.members.len() == before.members.len()
+            && pairs
+                .into_iter()
+                .all(|((_, now), (_, then))| now.lasts_as(then));
+        if same {
+            return verdict;
+        }
+        *self = before;
+        Verdict::Nothing
+    }
+
     /// Applies the next request.
     pub fn apply(&mut self, asked: &Asked) -> Verdict {
         let Ask::Entry(Entry {

@@ -6,6 +6,8 @@
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
+use super::world::POINTS;
+
 /// A run is repeated for every so many seeds, to see the same bytes.
 const TWICE_EVERY: u64 = 8;
 
@@ -40,12 +42,20 @@ pub struct Figures {
     pub bytes: u64,
     /// Messages refused, in words.
     pub refused: u64,
+    /// Messages for which there was no room on the disk, in words.
+    pub turned_away: u64,
     /// Clients that began, for the first time or after a crash.
     pub lives: u64,
+    /// Pages and answers read from a disk.
+    pub reads: u64,
     /// Connections made.
     pub connections: u64,
     /// Gaps that were told.
     pub gaps: u64,
+    /// Power cuts, by [`Point`](super::world::Point).
+    pub cuts: [u64; POINTS],
+    /// Times when a disk was full.
+    pub fulls: u64,
     /// Seconds of virtual time.
     pub seconds: u64,
 }
@@ -58,12 +68,12 @@ fn number(name: &str) -> Option<u64> {
     )
 }
 
-/// Runs `count` seeds: those from `part * count` on, so that the parts of a test run different ones.
+/// Runs `count` seeds, and gives what they did: those from `part * count` on, so that the parts of a test run different ones.
 ///
 /// # Panics
 ///
 /// With the seed's own panic, after its number and last steps were printed.
-pub fn run<R: Run>(test: impl Display, part: u64, count: u64) {
+pub fn run<R: Run>(test: impl Display, part: u64, count: u64) -> Figures {
     let (first, count) = match number("LAMPARINA_SEED") {
         Some(only) => (only, 1),
         None => {
@@ -80,6 +90,7 @@ pub fn run<R: Run>(test: impl Display, part: u64, count: u64) {
         }
     }
     println!("{test}: {sum:?}");
+    sum
 }
 
 fn one<R: Run>(test: &impl Display, seed: u64, sum: &mut Figures) -> u64 {

@@ -6,8 +6,10 @@ use lamparina_protocol::control::Welcome;
 use lamparina_protocol::frame::{FrameType, SharedBody};
 use lamparina_protocol::link::{CloseReason, Event, Input as LinkInput, Link, LinkConfig, Output};
 use lamparina_protocol::link::{LinkStats, SendError, Terms};
-use lamparina_protocol::{Instant, Lamport, LogId};
-use lamparina_server::hub::{Asked, ConnectionId};
+use lamparina_protocol::message::ToClient;
+use lamparina_protocol::{Instant, Lamport, LogId, Term, codec};
+use lamparina_server::hub::Asked;
+use lamparina_server::reading::{ReadAnswer, ReadAsk};
 use lamparina_server::session::{self, Act, Outbox, Session, SessionConfig};
 use lamparina_server::tail::Tail;
 
@@ -17,7 +19,12 @@ pub struct Served {
     link: Link,
     session: Session,
     log: LogId,
+    term: Term,
     out: Output,
+    /// What it waits for the store to read.
+    wanted: Option<ReadAsk>,
+    /// What it told since the last step.
+    told: Vec<ToClient>,
     /// The first batch that reaches it since it last looked.
     bell: Option<u64>,
     /// How the link ended.
@@ -31,16 +38,21 @@ pub struct Done {
     pub wire: Vec<Bytes>,
     /// Requests for the order.
     pub asked: Vec<Asked>,
+    /// What was given to the link.
+    pub told: Vec<ToClient>,
 }
 
 impl Served {
     /// A session whose client has not spoken.
-    pub fn new(id: ConnectionId, log: LogId, config: LinkConfig, now: Instant) -> Self {
+    pub fn new(session: SessionConfig, config: LinkConfig, now: Instant) -> Self {
         Self {
             link: Link::respond(config, now),
-            session: Session::new(SessionConfig { id, log, lab: true }),
-            log,
+            log: session.log,
+            term: session.term,
+            session: Session::new(session),
+            wanted: None,
             out: Output::default(),
+            told: Vec::new(),
             bell: None,
             closed: None,
         }
@@ -55,6 +67,26 @@ impl Served {
     pub fn give(&mut self, now: Instant, input: LinkInput, tail: &Tail, clock: Lamport) -> Done {
         self.link(now, input);
         self.advance(now, None, tail, clock)
+    }
+
+    /// What is to be read for it, until it gets an answer or a further question.
+    pub fn wants(&mut self) -> Option<ReadAsk> {
+        self.wanted.take()
+    }
+
+    /// It goes on waiting for this.
+    pub fn waits_for(&mut self, ask: ReadAsk) {
+        self.wanted = Some(ask);
+    }
+
+    /// Whether it waits for something to be read.
+    pub fn is_waiting(&self) -> bool {
+        self.wanted.is_some()
+    }
+
+    /// What it wanted was read.
+    pub fn read(&mut self, now: Instant, answer: ReadAnswer, tail: &Tail, clock: Lamport) -> Done {
+        self.advance(now, Some(session::Input::Read(answer)), tail, clock)
     }
 
     /// The server closes.
@@ -96,10 +128,14 @@ impl Served {
             }
             let mut outbox = ToLink {
                 link: &mut self.link,
+                told: &mut self.told,
                 now,
             };
             self.session.follow(now, tail, &mut outbox, &mut out);
             done.asked.append(&mut out.asked);
+            if let Some(ask) = out.read.take() {
+                self.wanted = Some(ask);
+            }
             for act in std::mem::take(&mut out.acts) {
                 self.act(now, act, clock);
             }
@@ -109,19 +145,15 @@ impl Served {
         }
         self.link.flush(now, &mut self.out);
         done.wire = std::mem::take(&mut self.out.wire);
+        done.told = std::mem::take(&mut self.told);
         done
     }
 
     fn act(&mut self, now: Instant, act: Act, clock: Lamport) {
         match act {
             Act::Welcome => {
-                let log = self.log;
-                let welcome = Welcome {
-                    log,
-                    term: lamparina_protocol::Term(1),
-                    clock,
-                }
-                .to_bytes();
+                let (log, term) = (self.log, self.term);
+                let welcome = Welcome { log, term, clock }.to_bytes();
                 self.link(now, LinkInput::Accept { welcome });
             }
             Act::Link(input) => self.link(now, input),
@@ -138,7 +170,7 @@ impl Served {
 
     /// Whether nothing waits for it and everything it sent has arrived.
     pub fn is_quiet(&self) -> bool {
-        self.bell.is_none() && self.link.is_drained()
+        self.bell.is_none() && self.wanted.is_none() && self.link.is_drained()
     }
 
     /// Whether nothing follows.
@@ -154,6 +186,7 @@ impl Served {
 
 struct ToLink<'a> {
     link: &'a mut Link,
+    told: &'a mut Vec<ToClient>,
     now: Instant,
 }
 
@@ -168,6 +201,13 @@ impl Outbox for ToLink<'_> {
         body: &SharedBody,
         tail: Option<[u8; 8]>,
     ) -> Result<(), SendError> {
-        self.link.send_shared(self.now, kind, body, tail)
+        self.link.send_shared(self.now, kind, body, tail)?;
+        if kind == FrameType::Data {
+            let bytes = [body.bytes(), tail.as_ref().map_or(&[][..], |tail| tail)].concat();
+            let told = codec::decode(&bytes);
+            self.told
+                .push(told.expect("a server says what can be read"));
+        }
+        Ok(())
     }
 }

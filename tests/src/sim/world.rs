@@ -4,6 +4,7 @@
 mod ending;
 mod making;
 mod misfortune;
+mod power;
 mod telling;
 
 use std::collections::BTreeMap;
@@ -17,7 +18,7 @@ use lamparina_protocol::link::{
     CloseReason, Input as LinkInput, Link, LinkConfig, LinkStats, Terms,
 };
 use lamparina_protocol::{Epoch, Instant, Nick, UnixMicros};
-use lamparina_server::hub::ConnectionId;
+use lamparina_server::reading::Turn;
 
 use super::agenda::Agenda;
 use super::check::{Check, Name, Who};
@@ -26,9 +27,12 @@ use super::dice::Dice;
 use super::people::{self, Deed};
 use super::seeds::{Figures, Run};
 use super::served::{Done, Served};
-use super::server::Server;
+use super::server::{Server, Wrong};
 use super::trace::Trace;
 use super::wire::Wire;
+
+use power::Power;
+pub use power::{POINTS, Point};
 
 /// More than any run takes.
 const STEPS_MAX: u64 = 2_000_000;
@@ -41,8 +45,20 @@ const CONTROL_BYTES_MAX: u32 = 64 * 1024;
 enum Due {
     /// The server orders.
     Order,
+    /// What it applied is stored.
+    Stored,
+    /// A point for the next power cut is chosen, or waited for no longer.
+    Power,
+    /// The power goes.
+    Cut,
+    /// And is back.
+    Start,
+    /// There is room on the disk again.
+    Room,
     /// A session's timers and bell.
     Served(u64),
+    /// What a session wants from the store is read.
+    Read(u64),
     /// What comes out of a wire.
     Up(u64),
     Down(u64),
@@ -85,6 +101,8 @@ struct Person {
     /// None while it is dead.
     client: Option<Client>,
     epoch: Epoch,
+    /// Its messages have had other names in this life.
+    renewed: bool,
     nick: Nick,
     weather: Settings,
     /// What the connection asked for says first.
@@ -113,11 +131,17 @@ pub struct World {
     connections: u64,
     /// The server is closing, before another one takes its place.
     dying: bool,
+    /// The power is gone.
+    off: bool,
+    /// Power cuts, in a world that has them.
+    power: Option<Power>,
     /// Logs that there were.
     logs: u8,
     tail_items: usize,
     /// Clients that began, for the first time or anew.
     lives: u64,
+    /// Answers of the store.
+    reads: u64,
     /// Of wires that are gone.
     figures: Figures,
     /// The server closes first, instead of the clients.
@@ -127,14 +151,14 @@ pub struct World {
 impl World {
     fn step(&mut self, due: Due) {
         match due {
-            Due::Order => {
-                let rung = self.server.order(&mut self.served, &mut self.check);
-                for id in rung {
-                    let at = self.soon(2_000);
-                    self.agenda.no_later(Due::Served(id), at);
-                }
-            }
+            Due::Order => self.order(),
+            Due::Stored => self.stored(),
+            Due::Power => self.power(),
+            Due::Cut => self.cut_before_append(),
+            Due::Start => self.start(),
+            Due::Room => self.server.disk.set_full(false),
             Due::Served(id) => self.give_served(id, LinkInput::Tick),
+            Due::Read(id) => self.read(id),
             Due::Up(id) => self.take_up(id),
             Due::Down(id) => self.take_down(id),
             Due::Client(who) => {
@@ -147,7 +171,9 @@ impl World {
             Due::Rebirth(who) => self.rebirth(who),
             Due::Calm => self.calm(),
         }
-        if let Some(at) = self.server.due(self.now, self.dice.within(0..1_500)) {
+        if !self.off
+            && let Some(at) = self.server.due(self.now, self.dice.within(0..1_500))
+        {
             self.agenda.no_later(Due::Order, at);
         }
     }
@@ -159,6 +185,9 @@ impl World {
     // The server's side of a connection.
 
     fn give_served(&mut self, id: u64, input: LinkInput) {
+        if self.served.contains_key(&id) && self.goes_while_resuming() {
+            return self.power_cut(Point::Resuming);
+        }
         let clock = self.server.clock();
         let Some(served) = self.served.get_mut(&id) else {
             return;
@@ -167,7 +196,32 @@ impl World {
         self.served_did(id, done);
     }
 
+    /// One turn of reading for a session.
+    fn read(&mut self, id: u64) {
+        let clock = self.server.clock();
+        let Some(served) = self.served.get_mut(&id) else {
+            return;
+        };
+        let Some(ask) = served.wants() else {
+            return;
+        };
+        match self.server.read(ask) {
+            Turn::Unfinished(ask) => {
+                served.waits_for(ask);
+                let at = self.soon(8_000);
+                self.agenda.set(Due::Read(id), Some(at));
+            }
+            Turn::Done(answer) => {
+                self.reads += 1;
+                let done = served.read(self.now, answer, &self.server.tail, clock);
+                self.served_did(id, done);
+            }
+        }
+    }
+
     fn served_did(&mut self, id: u64, done: Done) {
+        self.check_told(id, &done.told);
+        let cut = self.goes_between_reads(!done.told.is_empty());
         self.server.ask(done.asked);
         let Some(served) = self.served.get(&id) else {
             return;
@@ -176,17 +230,28 @@ impl World {
             check_measures(measures);
         }
         let over = served.is_over();
+        if served.is_waiting() {
+            let at = self.now + Duration::from_micros(self.dice.within(0..8_000));
+            self.agenda.no_later(Due::Read(id), at);
+        }
         self.agenda.set(
             Due::Served(id),
             served.deadline().map(|at| at.max(self.now)),
         );
         if let Some(wires) = self.wires.get_mut(&id) {
-            for piece in done.wire {
+            let pieces = match cut {
+                true => self.dice.index(done.wire.len() + 1),
+                false => done.wire.len(),
+            };
+            for piece in done.wire.into_iter().take(pieces) {
                 wires.down.send(self.now, piece, &mut self.trace);
             }
-            if over {
+            if over && !cut {
                 wires.down.close();
             }
+        }
+        if cut {
+            return self.power_cut(Point::BetweenReads);
         }
         if over {
             let served = self.served.remove(&id);
@@ -273,7 +338,7 @@ impl World {
 
     fn dial(&mut self, who: Who) {
         let refused = match self.stage {
-            Stage::Storm | Stage::Calm { .. } if self.dying => true,
+            Stage::Storm | Stage::Calm { .. } if self.dying || self.off => true,
             Stage::Storm => self.dice.percent(10),
             Stage::Calm { .. } => false,
             Stage::Leaving { .. } => true,
@@ -298,7 +363,7 @@ impl World {
         };
         self.served.insert(
             id,
-            Served::new(ConnectionId(id), self.server.log, server, self.now),
+            Served::new(self.server.session(id, &hello), server, self.now),
         );
         let weather = &self.people[who].weather;
         let [up, down] = making::wires(weather, id);
@@ -368,6 +433,38 @@ fn check_measures((terms, stats): (Terms, LinkStats)) {
     assert!(stats.in_flight_bytes <= bytes, "{stats:?}");
 }
 
+/// The world of a seed whose server loses power again and again.
+pub struct Cutting(World);
+
+impl Cutting {
+    /// The same with a broken server.
+    pub fn broken(seed: u64, wrong: Wrong) -> Self {
+        Self(making::cutting(seed, wrong))
+    }
+}
+
+impl Run for Cutting {
+    fn new(seed: u64) -> Self {
+        Self::broken(seed, Wrong::Nothing)
+    }
+
+    fn run(&mut self) {
+        self.0.run();
+    }
+
+    fn digest(&self) -> u64 {
+        self.0.digest()
+    }
+
+    fn count(&self, sum: &mut Figures) {
+        self.0.count(sum);
+    }
+
+    fn last_steps(&self) -> String {
+        self.0.last_steps()
+    }
+}
+
 impl Run for World {
     fn new(seed: u64) -> Self {
         making::world(seed)
@@ -399,8 +496,16 @@ impl Run for World {
         sum.connections += self.connections;
         sum.gaps += self.check.gaps;
         sum.refused += self.check.refusals;
+        sum.turned_away += self.check.turned_away;
         sum.lives += self.lives;
+        sum.reads += self.reads;
         sum.bytes += self.check.bytes;
+        if let Some(power) = &self.power {
+            for (sum, cuts) in sum.cuts.iter_mut().zip(power.cuts) {
+                *sum += cuts;
+            }
+            sum.fulls += power.fulls;
+        }
         sum.seconds += self.now.as_micros() / 1_000_000;
     }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::{Setting, WARM_UP, of_last_side, ratio};
 use crate::args;
 use crate::child::{RawKind, Side};
+use crate::disk;
 use crate::folder::FileSystem;
 use crate::load::durable::{self, Measure, Shape};
 use crate::report::{self, median};
@@ -29,8 +30,10 @@ impl Setting {
                 (Side::Ours, false) => durable::run::<Ours>,
                 (Side::Ours, true) => durable::sparse::<Ours>,
             };
+            let probed = disk::probe(server.folder(), shape.text_bytes);
+            let probed = probed.map_err(Fault::io("probing the disk"))?;
             let measure = run(server, shape, WARM_UP, self.measured)?;
-            let (text, twin) = report::durable(case, round, side, &measure);
+            let (text, twin) = report::durable(case, round, side, &measure, &probed);
             self.report.line(&text, &twin);
             Ok(measure)
         })?;

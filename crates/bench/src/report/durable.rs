@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 
 use super::{micros, millions};
 use crate::child::Side;
+use crate::histogram::Histogram;
 use crate::load::durable::Measure;
 
 /// The heading over the rounds of the durable case.
-pub(crate) const DURABLE_HEAD: &str = "round  side          commits/s  ns/commit  load ns     p50 us     p99 us   p99.9 us  server   load";
+pub(crate) const DURABLE_HEAD: &str = "round  side          commits/s  ns/commit  load ns     p50 us     p99 us   p99.9 us  sync us  server   load";
 /// The heading over the rounds of the start-up case.
 pub(crate) const STARTUP_HEAD: &str =
     "round  ended by       messages  data MiB   ending s  listening after s";
@@ -21,15 +22,23 @@ impl Measure {
     }
 }
 
-/// A round of the durable case; `case` says which.
-pub(crate) fn durable(case: &str, round: u32, side: Side, measure: &Measure) -> (String, Value) {
+/// A round of the durable case; `case` says which, `probed` how long the disk alone took to sync
+/// before it.
+pub(crate) fn durable(
+    case: &str,
+    round: u32,
+    side: Side,
+    measure: &Measure,
+    probed: &Histogram,
+) -> (String, Value) {
     let span = &measure.span;
     let [p50, p99, p999] = micros(&measure.to_commit);
     let (rate, (server_ns, load_ns)) = (measure.rate(), span.ns_each(measure.commits));
     let (busy, load) = (span.busy(span.server_cpu), span.busy(span.load_cpu));
     let helpers = span.busy(span.helpers_cpu);
+    let [sync, ..] = micros(probed);
     let mut text = format!(
-        "{round:>5}  {:<9}  {:>12}  {server_ns:>9.0}  {load_ns:>7.0}  {p50:>9.0}  {p99:>9.0}  {p999:>9.0}  {busy:>4.0} %  {load:>3.0} %",
+        "{round:>5}  {:<9}  {:>12}  {server_ns:>9.0}  {load_ns:>7.0}  {p50:>9.0}  {p99:>9.0}  {p999:>9.0}  {sync:>7.0}  {busy:>4.0} %  {load:>3.0} %",
         side.name(),
         millions(rate),
     );
@@ -37,7 +46,7 @@ pub(crate) fn durable(case: &str, round: u32, side: Side, measure: &Measure) -> 
         "v": 1, "type": "round", "case": case, "round": round, "side": side.name(),
         "commits": measure.commits, "seconds": span.elapsed.as_secs_f64(), "commits_per_s": rate,
         "server_ns_per_commit": server_ns, "load_ns_per_commit": load_ns,
-        "commit_us": {"p50": p50, "p99": p99, "p99.9": p999},
+        "disk_sync_us": sync, "commit_us": {"p50": p50, "p99": p99, "p99.9": p999},
         "server_busy_percent": busy, "load_busy_percent": load, "logger_cpu_percent": helpers,
     });
     if side == Side::Ours {
@@ -82,7 +91,6 @@ pub(crate) fn startup(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::histogram::Histogram;
     use crate::load::span::Span;
 
     fn measure(deliveries: u64) -> Measure {
@@ -102,12 +110,18 @@ mod tests {
         }
     }
 
+    fn probed() -> Histogram {
+        let mut probed = Histogram::default();
+        probed.record(85_000);
+        probed
+    }
+
     #[test]
     fn rounds_stand_under_their_headings() {
-        let (text, twin) = durable("durable", 1, Side::Raw, &measure(0));
+        let (text, twin) = durable("durable", 1, Side::Raw, &measure(0), &probed());
         assert_eq!(
             text,
-            "    1  raw             500.0 k       1000      200        400        400        400    50 %   10 %"
+            "    1  raw             500.0 k       1000      200        400        400        400       85    50 %   10 %"
         );
         assert_eq!(text.len(), DURABLE_HEAD.len());
         assert_eq!(twin["commits_per_s"], 5e5);
@@ -124,7 +138,7 @@ mod tests {
 
     #[test]
     fn deliveries_are_told_where_there_are_some() {
-        let (text, twin) = durable("durable", 1, Side::Ours, &measure(4_000_000));
+        let (text, twin) = durable("durable", 1, Side::Ours, &measure(4_000_000), &probed());
         assert!(
             text.ends_with("  2.00 M deliveries/s, p99 400 us"),
             "{text}"

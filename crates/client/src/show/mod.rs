@@ -2,13 +2,14 @@
 //!
 //! | module | makes |
 //! |---|---|
-//! | [`clean`] | remote text harmless for a terminal |
 //! | [`json`] | one JSON object a line |
 //! | [`plain`] | readable lines |
 //! | [`report`] | the answers of `/link`, `/conn`, `/queue` |
 //! | [`time`] | a moment as RFC 3339 |
 
-pub mod clean;
+/// Remote text, made harmless for a terminal.
+pub use lamparina_protocol::clean;
+
 pub mod json;
 pub mod plain;
 pub mod report;

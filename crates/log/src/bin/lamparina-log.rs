@@ -1,3 +1,7 @@
-//! The program.
+//! The program `lamparina-log`; see [`lamparina_log::cli`].
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lamparina_log::cli::main()
+}

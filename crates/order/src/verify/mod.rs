@@ -6,6 +6,7 @@
 //! both messages. It remembers every message for as long as it lives: it is for runs and
 //! captures, not for a server that never stops.
 
+pub mod journal;
 mod violation;
 
 use std::collections::BTreeMap;

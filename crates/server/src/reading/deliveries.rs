@@ -7,6 +7,10 @@ use super::ask::{Asker, Page, Position, ReadAnswer, ReadAsk, Turn, Wanted};
 use super::bodies::Bodies;
 use super::{BYTES_MAX, ROWS_MAX};
 
+/// Bytes of text looked at in one turn: encoded, short messages need half as much again, and what
+/// does not fit a page is read once more.
+const TEXT_BYTES_MAX: usize = BYTES_MAX / 8 * 5;
+
 /// The next page, or how far it came where nothing was found yet.
 pub(super) fn deliveries(
     reader: &mut dyn Reader,
@@ -17,7 +21,7 @@ pub(super) fn deliveries(
         Position::Stamp(stamp) => reader.index_of(stamp)?,
         Position::Entry(index, _) => index,
     };
-    let records = reader.entries(after, ROWS_MAX, BYTES_MAX)?;
+    let records = reader.entries(after, ROWS_MAX, TEXT_BYTES_MAX)?;
     // Asked after the entries, so that no coming into a room among them is missed.
     let viewer = by.viewer(reader.stays(by.member)?);
     let end = records.is_empty();

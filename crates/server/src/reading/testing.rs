@@ -16,12 +16,24 @@ pub(crate) const GATHERED_MAX: usize = 7;
 
 /// Entries that are durable; copies share them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Stored(pub(crate) Arc<Mutex<Vec<Record>>>);
+pub(crate) struct Stored {
+    records: Arc<Mutex<Vec<Record>>>,
+    /// As many are given at once as are wanted.
+    whole: bool,
+}
 
 impl Stored {
+    /// For threads that read as they would in a server.
+    pub(crate) fn of_readers() -> Self {
+        Self {
+            whole: true,
+            ..Self::default()
+        }
+    }
+
     /// Appends an event at `stamp`.
     pub(crate) fn push(&self, stamp: u64, event: Recorded) {
-        let mut records = self.0.lock().unwrap();
+        let mut records = self.records.lock().unwrap();
         let index = LogIndex(records.len() as u64 + 1);
         records.push(Record {
             index,
@@ -43,18 +55,31 @@ impl Stored {
         }
     }
 
+    /// The stamp that a member's first claim follows.
+    pub(crate) fn since(&self, member: MemberId) -> Lamport {
+        let is_claim = |record: &Record| match &record.event {
+            Recorded::Claimed { member: who, .. } => *who == member,
+            _ => false,
+        };
+        let records = self.records.lock().unwrap();
+        let claim = records.iter().find(|record| is_claim(record));
+        claim.map_or(Lamport::ZERO, |claim| claim.stamp)
+    }
+
     fn records(&self) -> Vec<Record> {
-        self.0.lock().unwrap().clone()
+        self.records.lock().unwrap().clone()
     }
 
     fn gather<'a>(
+        &self,
         records: impl Iterator<Item = &'a Record>,
         count_max: usize,
         bytes_max: usize,
     ) -> Vec<Record> {
         let (mut some, mut bytes) = (Vec::new(), 0);
         // Fewer than wanted, so that little takes several turns.
-        for record in records.take(count_max.min(GATHERED_MAX)) {
+        let few = if self.whole { usize::MAX } else { GATHERED_MAX };
+        for record in records.take(count_max.min(few)) {
             some.push(record.clone());
             if let Recorded::Message(message) = &record.event {
                 bytes += message.text.len();
@@ -74,9 +99,9 @@ impl Reader for Stored {
         count_max: usize,
         bytes_max: usize,
     ) -> Result<Vec<Record>, ReadError> {
-        let records = self.0.lock().unwrap();
+        let records = self.records.lock().unwrap();
         let from = records.partition_point(|record| record.index <= after);
-        Ok(Self::gather(records[from..].iter(), count_max, bytes_max))
+        Ok(self.gather(records[from..].iter(), count_max, bytes_max))
     }
 
     fn entries_before(
@@ -85,14 +110,14 @@ impl Reader for Stored {
         count_max: usize,
         bytes_max: usize,
     ) -> Result<Vec<Record>, ReadError> {
-        let records = self.0.lock().unwrap();
+        let records = self.records.lock().unwrap();
         let to = records.partition_point(|record| record.index < before);
         let down = records[..to].iter().rev();
-        Ok(Self::gather(down, count_max, bytes_max))
+        Ok(self.gather(down, count_max, bytes_max))
     }
 
     fn index_of(&mut self, stamp: Lamport) -> Result<LogIndex, ReadError> {
-        let records = self.0.lock().unwrap();
+        let records = self.records.lock().unwrap();
         let upto = records.partition_point(|record| record.stamp <= stamp);
         Ok(LogIndex(upto as u64))
     }
@@ -100,13 +125,14 @@ impl Reader for Stored {
     fn message(&mut self, stamp: Lamport) -> Result<Option<(Record, Chain)>, ReadError> {
         let is_it =
             |record: &Record| record.stamp == stamp && matches!(record.event, Recorded::Message(_));
-        let found = self.records().into_iter().find(is_it);
+        let records = self.records.lock().unwrap();
+        let found = records.iter().find(|record| is_it(record)).cloned();
         Ok(found.map(|record| (record, Chain([9; 32]))))
     }
 
     fn stays(&mut self, member: MemberId) -> Result<Vec<Stay>, ReadError> {
         let mut stays: Vec<Stay> = Vec::new();
-        for record in &self.records() {
+        for record in self.records.lock().unwrap().iter() {
             match &record.event {
                 Recorded::RoomJoined {
                     member: who, room, ..

@@ -47,6 +47,20 @@ pub struct SessionConfig {
     pub lab: bool,
 }
 
+impl SessionConfig {
+    /// A session of a server that keeps its order in memory alone, and leaves channels as they are.
+    pub fn without_store(id: ConnectionId, log: LogId) -> Self {
+        Self {
+            id,
+            log,
+            term: Term(1),
+            terms: Arc::default(),
+            store: false,
+            lab: false,
+        }
+    }
+}
+
 /// What happens to a session.
 #[derive(Clone, Debug)]
 pub enum Input {

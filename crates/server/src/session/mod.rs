@@ -8,6 +8,7 @@
 //! | `follow` | the tail becomes frames to the client, each with its own `prev` |
 //! | `reading` | what comes from the store: deliveries missed, answers to questions |
 //! | `catch_up` | from the store to the tail without gap or repetition |
+//! | `parked` | answers to a client that catches up |
 //! | `resume` | where a returning member goes on |
 //! | `output`, `reason` | what the shell is to do; ends in one word |
 
@@ -15,6 +16,7 @@ mod catch_up;
 mod follow;
 mod machine;
 mod output;
+mod parked;
 mod reading;
 mod reason;
 mod request;

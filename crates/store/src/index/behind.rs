@@ -19,8 +19,13 @@ use crate::traits::Chain;
 const ENTRIES_AT_ONCE: i64 = 4_096;
 /// Bytes of text in one transaction, about.
 const BYTES_AT_ONCE: usize = 4 * 1024 * 1024;
+/// How long the first of a few new entries waits for company: a transaction for each message would
+/// cost more than the message.
+const COMPANY_WAIT: Duration = Duration::from_millis(150);
 /// Pause after an error.
 const ERROR_PAUSE: Duration = Duration::from_secs(5);
+/// How much less than others this thread gets of a busy processor.
+const NICE: i32 = 10;
 /// After a part the thread rests so many times as long as the part took, so that serving goes first.
 const REST_FACTOR: u32 = 3;
 
@@ -120,6 +125,8 @@ struct Files {
 
 impl Work {
     fn run(self) {
+        // Serving goes first. Where the system does not allow it, the rests below still do.
+        let _ = rustix::process::nice(NICE);
         let mut files = None;
         let mut failing = false;
         loop {
@@ -163,7 +170,13 @@ impl Work {
             let behind = done.is_none_or(|done| done < asked.last);
             !asked.stop && asked.snapshot.is_none() && !behind
         });
-        let mut asked = waited.unwrap_or_else(PoisonError::into_inner);
+        let asked = waited.unwrap_or_else(PoisonError::into_inner);
+        let few = |asked: &mut Asked| {
+            let many = done.is_none_or(|done| done.0 + ENTRIES_AT_ONCE as u64 <= asked.last.0);
+            !asked.stop && asked.snapshot.is_none() && !many
+        };
+        let waited = self.bell.rung.wait_timeout_while(asked, COMPANY_WAIT, few);
+        let mut asked = waited.unwrap_or_else(PoisonError::into_inner).0;
         (asked.snapshot.take(), asked.stop)
     }
 

@@ -126,7 +126,7 @@ pub(super) fn keep(connection: &Connection, snapshot: &Snapshot) -> rusqlite::Re
             snapshot.index.0 as i64,
             &snapshot.chain.0[..],
             snapshot.state,
-            &digest(snapshot)[..]
+            &snapshot.digest()[..]
         ],
     )?;
     connection.execute(
@@ -159,17 +159,19 @@ fn read_snapshots(file: &Path, log: LogId) -> rusqlite::Result<Vec<Snapshot>> {
             chain: Chain(<[u8; 32]>::try_from(chain).unwrap_or_default()),
             state: row.get(2)?,
         };
-        Ok((found == digest(&snapshot)).then_some(snapshot))
+        Ok((found == snapshot.digest()).then_some(snapshot))
     })?;
     let whole: rusqlite::Result<Vec<Option<Snapshot>>> = rows.collect();
     Ok(whole?.into_iter().flatten().collect())
 }
 
-/// BLAKE3 over index, chain and state.
-fn digest(snapshot: &Snapshot) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&snapshot.index.0.to_be_bytes());
-    hasher.update(&snapshot.chain.0);
-    hasher.update(&snapshot.state);
-    *hasher.finalize().as_bytes()
+impl Snapshot {
+    /// BLAKE3 over index, chain and state: what stands beside it in the file.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&self.index.0.to_be_bytes());
+        hasher.update(&self.chain.0);
+        hasher.update(&self.state);
+        *hasher.finalize().as_bytes()
+    }
 }

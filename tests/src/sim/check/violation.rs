@@ -158,6 +158,47 @@ pub enum Violation {
         /// What it lacks.
         missing: u64,
     },
+    /// Somebody was told of a message before the disk had it.
+    #[error("{viewer} was told of {name:?} at {stamp} before it was durable")]
+    BeforeDurable {
+        /// Who.
+        viewer: Who,
+        /// What it was told of.
+        name: Name,
+        /// Where.
+        stamp: u64,
+    },
+    /// An author was told that a message has no place before that was decided and durable.
+    #[error("{name:?} was told to be refused as {code} before that was durable")]
+    RefusedBeforeDurable {
+        /// Which.
+        name: Name,
+        /// As what.
+        code: &'static str,
+    },
+    /// Somebody was let in before the disk had its claim.
+    #[error("{0} was let in before its claim was durable")]
+    EnteredBeforeDurable(Who),
+    /// A stamp was told for two messages.
+    #[error("{stamp} was told for {first:?} and then for {second:?}")]
+    StampTwice {
+        /// The stamp.
+        stamp: u64,
+        /// What it was told for.
+        first: Name,
+        /// And then.
+        second: Name,
+    },
+    /// After a restart the disk has not what it had.
+    #[error("the disk had {was:?} at {stamp}, and after a restart it has {is:?} there")]
+    Lost {
+        /// The place.
+        stamp: u64,
+        /// What was there.
+        was: Option<Name>,
+        /// What is.
+        is: Option<Name>,
+    },
     /// The product's own check says so.
     #[error("{0}")]
     Second(#[from] verify::Violation),

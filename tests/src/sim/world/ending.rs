@@ -22,7 +22,13 @@ impl World {
     pub(super) fn note(&mut self, due: Due) {
         let (what, who) = match due {
             Due::Order => ("order", 0),
+            Due::Stored => ("stored", 0),
+            Due::Power => ("power", 0),
+            Due::Cut => ("cut", 0),
+            Due::Start => ("start", 0),
+            Due::Room => ("room", 0),
             Due::Served(id) => ("session", id),
+            Due::Read(id) => ("read", id),
             Due::Up(id) => ("up", id),
             Due::Down(id) => ("down", id),
             Due::Client(who) => ("client", who as u64),
@@ -38,6 +44,7 @@ impl World {
 
     pub(super) fn calm(&mut self) {
         self.stage = Stage::Calm { since: self.now };
+        self.power_is_calm();
         for who in 0..self.people.len() {
             let settings = weather::calm(&mut self.dice);
             self.set_weather(who, settings);
@@ -76,7 +83,7 @@ impl World {
 
     /// Whether nothing is under way: everybody is let in and no connection is left over.
     fn is_at_rest(&self) -> bool {
-        if self.server.has_work() || self.served.len() != self.people.len() {
+        if self.off || self.server.has_work() || self.served.len() != self.people.len() {
             return false;
         }
         let clients = self.people.iter().map(|person| person.client.as_ref());

@@ -12,16 +12,20 @@ use super::super::agenda::Agenda;
 use super::super::check::{Check, Who};
 use super::super::client::Client;
 use super::super::dice::Dice;
+use super::super::disk::Fate;
 use super::super::model::key_of;
 use super::super::seeds::Figures;
-use super::super::server::Server;
+use super::super::server::{Server, Wrong};
 use super::super::trace::Trace;
 use super::super::wire::Wire;
 use super::super::{people, weather};
-use super::{Due, Person, Stage, UNIX_AT_ZERO, World};
+use super::{Due, Person, Power, Stage, UNIX_AT_ZERO, World};
 
 /// Items that a tail holds in worlds where it is short.
 const SHORT_TAIL: std::ops::Range<u64> = 10..400;
+
+/// The longest texts where the journal is read again and again.
+const LARGE_HERE: usize = 4_000;
 
 /// The world of `seed`.
 pub(super) fn world(seed: u64) -> World {
@@ -50,6 +54,10 @@ pub(super) fn world(seed: u64) -> World {
         let first = Instant::from_millis(dice.within(0..4_000));
         agenda.set(Due::Mishap(who), Some(first));
     }
+    let mut check = Check::new(persons);
+    let mut server = Server::new(1, tail, Wrong::Nothing);
+    let started = server.start(&mut check, Fate::Stored);
+    started.expect("this disk does not fail");
     World {
         server_leaves: dice.percent(25),
         dice,
@@ -57,19 +65,43 @@ pub(super) fn world(seed: u64) -> World {
         stage: Stage::Storm,
         agenda,
         trace: Trace::default(),
-        server: Server::new(1, tail),
+        server,
         server_link,
         served: Default::default(),
         wires: Default::default(),
         people,
-        check: Check::new(persons),
+        check,
         connections: 0,
         lives: 0,
+        reads: 0,
         logs: 1,
         dying: false,
+        off: false,
+        power: None,
         tail_items: tail,
         figures: Figures::default(),
     }
+}
+
+/// The same, with power cuts in the place of servers that die for good, and mostly in mild weather.
+pub(super) fn cutting(seed: u64, wrong: Wrong) -> World {
+    let mut world = world(seed);
+    let mut dice = Dice::new(seed, 2);
+    world.agenda.set(Due::Death, None);
+    world.agenda.set(Due::Calm, None);
+    let first = Instant::from_millis(dice.within(500..2_000));
+    world.agenda.set(Due::Power, Some(first));
+    world.power = Some(Power::new(seed));
+    world.server = Server::new(1, world.tail_items, wrong);
+    let started = world.server.start(&mut world.check, Fate::Stored);
+    started.expect("this disk does not fail");
+    for person in &mut world.people {
+        person.large = person.large.min(LARGE_HERE);
+        if dice.percent(75) {
+            person.weather = weather::mild(&mut dice);
+        }
+    }
+    world
 }
 
 fn person(dice: &mut Dice, seed: u64, who: Who) -> Person {
@@ -78,6 +110,7 @@ fn person(dice: &mut Dice, seed: u64, who: Who) -> Person {
     Person {
         client: None,
         epoch: Epoch(0),
+        renewed: false,
         nick: people::first_name(dice, who),
         weather: weather::any(dice),
         hello: None,
@@ -117,6 +150,7 @@ impl World {
     pub(super) fn rebirth(&mut self, who: Who) {
         let unix = UNIX_AT_ZERO.0 + self.now.as_micros();
         let person = &mut self.people[who];
+        person.renewed = false;
         person.epoch = Epoch((person.epoch.0 + 1).max(unix));
         let conversation = Conversation::new(Config {
             server: "simulated".to_owned(),

@@ -6,8 +6,9 @@ use lamparina_client::core::event::Ending;
 use lamparina_impair::{Direction, Settings};
 
 use super::super::check::Who;
+use super::super::disk::Fate;
 use super::super::people::{self, Mishap};
-use super::super::server::Server;
+use super::super::server::{Server, Wrong};
 use super::super::weather;
 use super::{Due, Stage, World};
 
@@ -24,7 +25,10 @@ impl World {
         let mishap = people::mishap(&mut self.dice);
         match mishap {
             Mishap::Weather => {
-                let settings = weather::any(&mut self.dice);
+                let settings = match self.power.is_some() && self.dice.percent(75) {
+                    true => weather::mild(&mut self.dice),
+                    false => weather::any(&mut self.dice),
+                };
                 self.set_weather(who, settings);
             }
             Mishap::CutOff => {
@@ -90,7 +94,7 @@ impl World {
         line.into_iter().for_each(|id| self.watch_wires(id));
     }
 
-    /// The server dies with its memory, which is all that it has. Another one orders a new log at the
+    /// The server dies, and its disk with it. Another one orders a new log at the
     /// same address.
     pub(super) fn death(&mut self) {
         if self.stage != Stage::Storm && !self.dying {
@@ -105,8 +109,11 @@ impl World {
         }
         self.dying = false;
         self.logs += 1;
-        self.server = Server::new(self.logs, self.tail_items);
+        self.server = Server::new(self.logs, self.tail_items, Wrong::Nothing);
         self.check.new_log();
+        let started = self.server.start(&mut self.check, Fate::Stored);
+        started.expect("this disk does not fail");
+        self.agenda.set(Due::Stored, None);
         let ids: Vec<u64> = std::mem::take(&mut self.served).into_keys().collect();
         for id in ids {
             self.agenda.set(Due::Served(id), None);

@@ -1,6 +1,7 @@
 //! What a client did and was told: each of it is checked before anything else happens.
 
 use lamparina_client::core::event::Event;
+use lamparina_protocol::message::ToClient;
 
 use super::super::check::{Name, Violation, Who};
 use super::super::client::Act;
@@ -8,9 +9,29 @@ use super::super::model::key_of;
 use super::{Due, World};
 
 impl World {
+    /// What a session gave to its link.
+    pub(super) fn check_told(&mut self, id: u64, told: &[ToClient]) {
+        let Some(who) = self.wires.get(&id).map(|wires| wires.who) else {
+            return;
+        };
+        for told in told {
+            let server = &self.server;
+            let checked = self.check.told(who, told, |member| server.who_is(member));
+            if let Err(violation) = checked {
+                panic!("connection {id} at {}: {violation}", self.now);
+            }
+        }
+    }
+
     pub(super) fn client_did(&mut self, who: Who, act: Act) -> Result<(), Violation> {
         match act {
             Act::Connect(hello) => {
+                // What was not stored has left a hole, which nothing but a new epoch closes.
+                if hello.epoch != self.people[who].epoch {
+                    self.people[who].epoch = hello.epoch;
+                    self.people[who].renewed = true;
+                    self.check.renamed(who, hello.epoch);
+                }
                 self.people[who].hello = Some(hello);
                 let at = self.soon(60_000);
                 self.agenda.set(Due::Dial(who), Some(at));
@@ -28,6 +49,7 @@ impl World {
                 self.watch_wires(id);
             }
             Act::Entered { resumed, gap } => {
+                assert!(!gap, "a server with a store leaves nothing out");
                 let resumed = resumed.get();
                 self.trace
                     .note(self.now, "entered-after", who as u64, resumed);
@@ -49,11 +71,14 @@ impl World {
                 self.trace
                     .note(self.now, "delivered", who as u64, delivery.stamp.get());
                 let author = self.server.who_is(delivery.member);
+                if delivery.history {
+                    return self.check.shown_history(who, author, &delivery);
+                }
                 self.check.delivered(who, author, &delivery)
             }
             Event::Committed(commit) => {
                 assert!(
-                    commit.was.is_none() || self.logs > 1,
+                    commit.was.is_none() || self.logs > 1 || self.people[who].renewed,
                     "the same log, another name"
                 );
                 self.trace

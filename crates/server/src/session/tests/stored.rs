@@ -420,3 +420,20 @@ fn pages_and_questions_take_turns() {
     assert!(order.starts_with("pq"), "{order}");
     assert_eq!(order.matches('q').count(), 3);
 }
+
+#[test]
+fn a_store_that_lacks_what_the_order_said_ends_the_session() {
+    let mut stage = stalled(9);
+    stage.taker.room = usize::MAX;
+    stage.stored = Stored::default();
+    stage.follow();
+    stage.read_all();
+    assert!(stage.end().starts_with("abort Damaged"), "{}", stage.end());
+}
+
+#[test]
+fn a_session_is_small() {
+    use crate::session::machine::Live;
+    let (session, live) = (size_of::<Session>(), size_of::<Live>());
+    assert!(session <= 256 && live <= 192, "{session} and {live} bytes");
+}

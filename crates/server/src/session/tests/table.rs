@@ -10,7 +10,7 @@ use lamparina_protocol::link::{CloseReason, Event, Input as LinkInput, Repair, T
 use lamparina_protocol::message::{ChannelSettings, MESSAGE_BYTES_MAX, SetNick, ToServer};
 use lamparina_protocol::{Audience, Instant, Lamport, codec};
 
-use crate::hub::{Ask, Entered, Hub};
+use crate::hub::{Ask, Hub};
 use crate::session::machine::State;
 use crate::session::{Act, Input, Logged, Output, Session};
 use crate::tail::Tail;

@@ -2,19 +2,22 @@
 //! heard exactly what a naive count says, once, in order, each message naming the one before.
 //! Where there is a store, that holds however small the tail, and answers stand in their places.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use lamparina_order::Sequenced;
 use lamparina_protocol::frame::FrameType;
 use lamparina_protocol::link::{CloseReason, Event, Input as LinkInput, Repair, Terms};
-use lamparina_protocol::message::{MESSAGE_BYTES_MAX, SetNick, ToServer};
+use lamparina_protocol::message::{MESSAGE_BYTES_MAX, SetNick, ToClient, ToServer};
 use lamparina_protocol::{Audience, Instant, Lamport, codec};
+use lamparina_store::Reader;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
 use crate::hub::{Ask, Asked, Hub};
 use crate::reading::testing::Stored;
-use crate::reading::{NEWCOMER_MESSAGES_MAX, ReadAsk};
+use crate::reading::{Asker, History, NEWCOMER_MESSAGES_MAX, ReadAnswer, ReadAsk, Wanted};
 use crate::session::{Act, Input, Output, Session};
 use crate::tail::Tail;
 use crate::testing::{LOG, Taker, config, hello, nick, room, submit};
@@ -43,6 +46,8 @@ struct Client {
     /// Requests of this session that are not answered, and the last stamp committed in it.
     due: u32,
     committed: u64,
+    /// Stamps of its own messages.
+    own: Vec<u64>,
     /// What a newcomer is to be shown; what it was shown; what was said to end it.
     earlier: Vec<u64>,
     shown: Vec<u64>,
@@ -199,6 +204,7 @@ impl World {
         if audience == Audience::All {
             self.said_to_all.push(self.stamp);
         }
+        self.clients[who].own.push(self.stamp);
         self.clients[who].pseq += 1;
         self.clients[who].due += 1;
         let message = submit(self.clients[who].pseq, audience, "x");
@@ -427,6 +433,39 @@ proptest! {
             prop_assert_eq!(&client.gaps, &vec![]);
             prop_assert_eq!(client.due, 0);
             prop_assert!(client.ends.iter().all(|end| end.starts_with("TooSlow")), "{:?}", client.ends);
+        }
+    }
+
+    #[test]
+    fn history_shows_ones_own_what_one_received_and_what_was_for_all(acts in acts()) {
+        let world = run(&acts, 20, true);
+        let Some((order, stored)) = &world.stored else {
+            return Ok(());
+        };
+        for (who, client) in world.clients.iter().enumerate() {
+            let author = hello(who as u8 + 1, 1).author;
+            let Some(member) = order.member_of(&author) else {
+                continue;
+            };
+            // Said before its time to all: seen. Received by others alone: not.
+            let stays = stored.clone().stays(member).unwrap();
+            let joined = stored.since(member);
+            let by = Asker { member, since: joined };
+            let history = History::asked(Lamport::ZERO, 1_000);
+            let wanted = Wanted::History(Box::new(history));
+            let (ReadAnswer::Parts(parts), _) = stored.answer(ReadAsk { by, wanted }) else {
+                panic!("history is a whole answer");
+            };
+            let shown: Vec<u64> = parts[..parts.len() - 1]
+                .iter()
+                .map(|part| match codec::decode(&[part.body.bytes(), &[0; 8]].concat()) {
+                    Ok(ToClient::Message(message)) => message.stamp.get(),
+                    other => panic!("{other:?}"),
+                })
+                .collect();
+            let seen = [&world.said_to_all[..], &client.own, &client.expected].concat();
+            let seen: Vec<u64> = BTreeSet::from_iter(seen).into_iter().collect();
+            prop_assert_eq!(shown, seen, "client {} with {:?}", who, stays);
         }
     }
 

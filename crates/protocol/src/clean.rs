@@ -103,7 +103,7 @@ fn is_mark(c: char) -> bool {
 }
 
 /// Characters that a terminal obeys, that turn text around, or that cannot be seen.
-pub(super) fn is_harmful(c: char) -> bool {
+pub fn is_harmful(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'

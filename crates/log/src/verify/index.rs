@@ -1,0 +1,322 @@
+//! What is derived from the journal and stands in the file beside it: the copies of texts, the words,
+//! and snapshots. Each is compared with the journal on the same walk; the words with the copies, by
+//! SQLite itself, on a copy of the file.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use lamparina_order::{Record, Recorded};
+use lamparina_protocol::LogId;
+use lamparina_store::Chain;
+use lamparina_store::index::{INDEX_FILE, Snapshot};
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::walk::Walk;
+use crate::finding::{Finding, Stop};
+use crate::source::ReadOnly;
+
+/// Copies read at a time, by number; texts are bounded by the store.
+const PAGE_ROWS: i64 = 256;
+
+/// The derived file, being compared.
+#[derive(Debug)]
+pub(super) struct Index {
+    file: PathBuf,
+    database: ReadOnly,
+    upto: u64,
+    upto_chain: Vec<u8>,
+    snapshots: BTreeMap<u64, (Snapshot, bool)>,
+    page: std::vec::IntoIter<Copied>,
+    after: i64,
+    next: Option<Copied>,
+    totals: Totals,
+}
+
+/// A text, as the derived file has it.
+#[derive(Clone, Debug)]
+struct Copied {
+    index: i64,
+    stamp: i64,
+    text: Vec<u8>,
+}
+
+/// What was compared.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Totals {
+    /// Texts.
+    pub texts: u64,
+    /// Snapshots.
+    pub snapshots: u64,
+    /// The entry up to which the file has come.
+    pub upto: u64,
+}
+
+impl Index {
+    /// Opens the file beside `journal`; `None` where there is none, which is no fault.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be read, or is another log's.
+    pub(super) fn beside(journal: &Path, log: LogId) -> Result<Option<Self>, Stop> {
+        let file = journal.with_file_name(INDEX_FILE);
+        if !file.exists() || journal == file {
+            return Ok(None);
+        }
+        let database = ReadOnly::open(&file)?;
+        let sql = "SELECT log, log_index, chain FROM meta";
+        let meta = database.connection.query_row(sql, [], |row| {
+            Ok((
+                row.get::<_, Vec<u8>>(0)?,
+                row.get::<_, i64>(1)?,
+                row.get::<_, Vec<u8>>(2)?,
+            ))
+        });
+        let failed = |error| failed(&file, &error);
+        let Some((of, upto, upto_chain)) = meta.optional().map_err(failed)? else {
+            return Ok(None);
+        };
+        if of != log.0 {
+            let what = format!("{} is of another log; {REMEDY}", file.display());
+            return Err(Finding::new("index-log", what).into());
+        }
+        let snapshots = snapshots(&database.connection).map_err(failed)?;
+        let mut index = Self {
+            file: file.clone(),
+            database,
+            upto: u64::try_from(upto).unwrap_or_default(),
+            upto_chain,
+            snapshots,
+            page: Vec::new().into_iter(),
+            after: i64::MIN,
+            next: None,
+            totals: Totals::default(),
+        };
+        index.totals.upto = index.upto;
+        index.advance()?;
+        Ok(Some(index))
+    }
+
+    /// The next entry; `walk` stands before it, its order behind it.
+    ///
+    /// # Errors
+    ///
+    /// What does not agree.
+    pub(super) fn entry(&mut self, record: &Record, walk: &Walk) -> Result<(), Stop> {
+        let at = record.index.0;
+        if at == self.upto && self.upto_chain != walk.chain.0 {
+            return Err(self.found("index-chain", "it was made from other entries", record));
+        }
+        if let Some((snapshot, whole)) = self.snapshots.remove(&at) {
+            if snapshot.chain != walk.chain {
+                return Err(self.found(
+                    "snapshot",
+                    "a snapshot was made from other entries",
+                    record,
+                ));
+            }
+            if !whole || snapshot.state != walk.order.to_bytes() {
+                let what = "a snapshot is not the state that the journal leads to";
+                return Err(self.found("snapshot", what, record));
+            }
+            self.totals.snapshots += 1;
+        }
+        if at > self.upto {
+            return Ok(());
+        }
+        let Recorded::Message(message) = &record.event else {
+            return Ok(());
+        };
+        let Some(copied) = self.next.take_if(|copied| copied.index == at as i64) else {
+            let what = match &self.next {
+                Some(copied) if copied.index < at as i64 => {
+                    "it has the text of an entry that is no message"
+                }
+                _ => "a message's text is missing in it",
+            };
+            return Err(self.found("index-text", what, record));
+        };
+        if copied.text != message.text.as_bytes() || copied.stamp != record.stamp.get() as i64 {
+            let words = String::from_utf8_lossy(&copied.text).into_owned();
+            let finding = self.finding("index-text", "it has another text, or another stamp");
+            let copy = format!(
+                "stamp {}: {}",
+                copied.stamp,
+                lamparina_order::verify::journal::FirstWords(&words)
+            );
+            return Err(finding
+                .with_entry("journal", record)
+                .with("copy", copy)
+                .into());
+        }
+        self.totals.texts += 1;
+        self.advance()
+    }
+
+    /// The journal has ended.
+    ///
+    /// # Errors
+    ///
+    /// What the file has beyond it, and words that are not those of its texts.
+    pub(super) fn end(&mut self, walk: &Walk) -> Result<(), Stop> {
+        let last = walk.judge.judgement().entries;
+        if let Some(copied) = &self.next {
+            let what = format!(
+                "it has a text of entry {}, and no message is there",
+                copied.index
+            );
+            return Err(self.finding("index-text", &what).into());
+        }
+        if self.upto > last {
+            let what = format!(
+                "it has come to entry {}, and the journal ends at {last}",
+                self.upto
+            );
+            return Err(self.finding("index-chain", &what).into());
+        }
+        if let Some((at, _)) = self.snapshots.first_key_value() {
+            let what = format!("it has a snapshot of entry {at}, and the journal ends at {last}");
+            return Err(self.finding("snapshot", &what).into());
+        }
+        self.check_words()
+    }
+
+    /// What was compared.
+    pub(super) const fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// The file was not opened by a server meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Where it was.
+    pub(super) fn read_in_peace(&self) -> Result<(), Stop> {
+        self.database.still_alone()
+    }
+
+    fn advance(&mut self) -> Result<(), Stop> {
+        if self.page.len() == 0 {
+            self.page = self
+                .read_page()
+                .map_err(|error| failed(&self.file, &error))?
+                .into_iter();
+        }
+        self.next = self.page.next();
+        if let Some(copied) = &self.next {
+            self.after = copied.index;
+        }
+        Ok(())
+    }
+
+    fn read_page(&self) -> rusqlite::Result<Vec<Copied>> {
+        let sql = "SELECT log_index, stamp, CAST(text AS BLOB) FROM message
+            WHERE log_index > ? AND log_index <= ? ORDER BY log_index LIMIT ?";
+        let upto = i64::try_from(self.upto).unwrap_or(i64::MAX);
+        let mut statement = self.database.connection.prepare_cached(sql)?;
+        let rows = statement.query_map(params![self.after, upto, PAGE_ROWS], |row| {
+            Ok(Copied {
+                index: row.get(0)?,
+                stamp: row.get(1)?,
+                text: row.get(2)?,
+            })
+        })?;
+        rows.collect()
+    }
+
+    /// SQLite compares the words with the texts that they are of. It wants to write for that, so it
+    /// gets a copy.
+    fn check_words(&self) -> Result<(), Stop> {
+        let folder = Aside::new()?;
+        let copy = folder.0.join("index.db");
+        let failed = |error| failed(&self.file, &error);
+        let copy = copied(&self.database.connection, &copy).map_err(failed)?;
+        let sql = "INSERT INTO words(words, rank) VALUES('integrity-check', 1)";
+        match copy.execute(sql, []) {
+            Ok(_) => Ok(()),
+            Err(rusqlite::Error::SqliteFailure(error, _))
+                if error.code == rusqlite::ErrorCode::DatabaseCorrupt =>
+            {
+                Err(self
+                    .finding("index-words", "the words in it are not those of the texts")
+                    .into())
+            }
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    fn found(&self, name: &'static str, what: &str, record: &Record) -> Stop {
+        self.finding(name, what)
+            .with_entry("journal", record)
+            .into()
+    }
+
+    fn finding(&self, name: &'static str, what: &str) -> Finding {
+        let file = self.file.display();
+        Finding::new(name, format!("{what} ({file}); {REMEDY}"))
+    }
+}
+
+/// What to do about a derived file.
+const REMEDY: &str =
+    "the journal is not concerned: stop the server, delete that file, and the server makes it anew";
+
+fn failed(file: &Path, error: &rusqlite::Error) -> Stop {
+    Stop::Failed(format!("cannot read {}: {error}; {REMEDY}", file.display()))
+}
+
+/// All snapshots, and whether their digest holds.
+fn snapshots(connection: &Connection) -> rusqlite::Result<BTreeMap<u64, (Snapshot, bool)>> {
+    let sql = "SELECT log_index, chain, state, digest FROM snapshot";
+    let mut statement = connection.prepare(sql)?;
+    let rows = statement.query_map([], |row| {
+        let (chain, digest): (Vec<u8>, Vec<u8>) = (row.get(1)?, row.get(3)?);
+        let at = u64::try_from(row.get::<_, i64>(0)?).unwrap_or(u64::MAX);
+        let snapshot = Snapshot {
+            index: lamparina_order::LogIndex(at),
+            chain: Chain(<[u8; 32]>::try_from(chain).unwrap_or_default()),
+            state: row.get(2)?,
+        };
+        let whole = digest == snapshot.digest();
+        Ok((at, (snapshot, whole)))
+    })?;
+    rows.collect()
+}
+
+fn copied(from: &Connection, to: &Path) -> rusqlite::Result<Connection> {
+    let mut copy = Connection::open(to)?;
+    {
+        let backup = Backup::new(from, &mut copy)?;
+        while backup.step(-1)? != StepResult::Done {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    }
+    Ok(copy)
+}
+
+/// A folder of our own for as long as it is needed.
+struct Aside(PathBuf);
+
+impl Aside {
+    fn new() -> Result<Self, Stop> {
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let name = format!("lamparina-log-{}-{number}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        // Fails where somebody has it already; what is copied there is nobody else's business.
+        let mut builder = std::fs::DirBuilder::new();
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder
+            .create(&folder)
+            .map_err(|error| Stop::Failed(format!("cannot make {}: {error}", folder.display())))?;
+        Ok(Self(folder))
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        // What cannot be removed is small and in the place for temporary things.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
