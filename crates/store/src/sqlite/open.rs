@@ -60,8 +60,8 @@ impl Readers {
     ///
     /// # Errors
     ///
-    /// [`OpenError`].
-    pub fn reader(&self) -> Result<SqliteReader, OpenError> {
+    /// [`ReadError::Failed`].
+    pub fn reader(&self) -> Result<SqliteReader, ReadError> {
         SqliteReader::open(&self.folder)
     }
 }
@@ -83,8 +83,8 @@ pub fn open(folder: &Path, now: UnixMicros, new: LogId, tell: Tell) -> Result<Op
     let readers = Readers {
         folder: folder.to_owned(),
     };
-    let mut reader = readers.reader()?;
-    let kept = Kept::read(&mut reader, folder, meta.log);
+    let kept = readers.reader();
+    let kept = kept.and_then(|mut reader| Kept::read(&mut reader, folder, meta.log));
     let kept = kept.map_err(|error| OpenError::reading(&path, error))?;
     let mut journal = SqliteJournal::new(folder, lock, connection, kept.tip)?;
     let mut state = kept.state;

@@ -8,7 +8,6 @@ use lamparina_order::{LogIndex, Record, Recorded};
 use lamparina_protocol::{Lamport, MemberId, Term, UnixMicros};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
 
-use super::error::OpenError;
 use super::files;
 use super::row::{self, COLUMNS, failed};
 use super::schema::{self, Meta};
@@ -41,14 +40,12 @@ impl SqliteReader {
     ///
     /// # Errors
     ///
-    /// [`OpenError`].
-    pub fn open(folder: &Path) -> Result<Self, OpenError> {
+    /// [`ReadError::Failed`].
+    pub fn open(folder: &Path) -> Result<Self, ReadError> {
         let path = folder.join(files::DATABASE);
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&path, flags)
-            .map_err(|error| OpenError::sqlite(&path, &error))?;
-        let reader = Self::over(&path, connection);
-        let reader = reader.map_err(|error| OpenError::reading(&path, error))?;
+        let connection = Connection::open_with_flags(&path, flags);
+        let reader = Self::over(&path, connection.map_err(|error| failed(&error))?)?;
         Ok(reader.searching(folder))
     }
 
