@@ -8,13 +8,16 @@ use std::time::Duration;
 
 use lamparina_impair::Settings;
 use lamparina_protocol::link::{LinkConfig, Repair};
-use lamparina_protocol::{Audience, AuthorKey, Lamport, Nick, RoomName};
+use lamparina_protocol::{Audience, AuthorKey, Lamport, LogId, Nick, RoomName};
 use lamparina_transport::Clock;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
-use crate::core::conversation::{Config, Conversation, SayError};
+use crate::core::conversation::{CancelError, CancelReport, Config, Conversation, SayError};
 use crate::core::event::{Ending, Event, MessageName, Summary};
-use crate::core::outbox::Ask;
+use crate::core::outbox::{Ask, Cancel};
+use crate::disk::{DiskError, Keeper};
 use crate::net::{Driver, Ends, Handed, LinkPlan, NetStatus, Request, wall_clock};
 use crate::profile::Profile;
 
@@ -24,6 +27,8 @@ pub const EVENTS_WAITING_MAX: usize = 1_024;
 pub const EVENTS_ASIDE_MAX: usize = 65_536;
 /// Requests that wait for the driver.
 const REQUESTS_WAITING_MAX: usize = 64;
+/// How long [`Client::ended`] waits for the disk and the last words to the server.
+const ENDS_WITHIN: Duration = Duration::from_secs(5);
 /// How long [`Client::close`] waits for what is unsettled.
 pub const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 
@@ -82,6 +87,12 @@ pub enum ClientError {
     /// Too many events wait to be taken: call [`Client::next_event`].
     #[error("{EVENTS_ASIDE_MAX} events wait to be taken; take them and send again")]
     EventsUnread,
+    /// The outbox of this profile for this server cannot be used.
+    #[error(transparent)]
+    Outbox(#[from] DiskError),
+    /// Nothing of that kind can be cancelled.
+    #[error(transparent)]
+    NotCancelled(#[from] CancelError),
     /// No randomness for the back-off.
     #[error("the system gives no randomness: {0}")]
     NoRandomness(String),
@@ -103,7 +114,41 @@ pub struct Client {
     events: mpsc::Receiver<Event>,
     aside: VecDeque<Event>,
     handed: watch::Sender<Handed>,
+    written: watch::Sender<Handed>,
+    reads: Reads,
     room: Arc<AtomicBool>,
+    driver: JoinHandle<()>,
+}
+
+/// When a message counts as read by the person. From there the next client of the profile goes on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Reads {
+    /// Once it has been given out by [`Client::next_event`].
+    Given,
+    /// Once [`Mark::written`] says so of it.
+    Written,
+    /// Never: nobody is there who reads.
+    Nothing,
+}
+
+/// Where a message stands, to be said once it has been written where it stays shown.
+#[derive(Clone, Debug)]
+pub struct Mark {
+    written: watch::Sender<Handed>,
+    log: LogId,
+    upto: Lamport,
+}
+
+impl Mark {
+    /// Everything up to this message has been written: there the next client of the profile goes
+    /// on.
+    pub fn written(self) {
+        let Self { written, log, upto } = self;
+        written.send_modify(|written| {
+            let count = written.count + 1;
+            *written = Handed { log, upto, count };
+        });
+    }
 }
 
 impl Client {
@@ -134,7 +179,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`ClientError::NoRandomness`].
+    /// [`ClientError::NoRandomness`], and [`ClientError::Outbox`] where the profile's outbox for this
+    /// server cannot be used. Opening it takes a few milliseconds, in which the caller waits.
     pub fn start(config: ClientConfig) -> Result<Self, ClientError> {
         let no_randomness = |error: getrandom::Error| ClientError::NoRandomness(error.to_string());
         let seed = getrandom::u64().map_err(no_randomness)?;
@@ -143,36 +189,51 @@ impl Client {
         let plan = plan(&config, token);
         let mut profile = config.profile;
         let author = profile.author();
-        let conversation = Conversation::new(Config {
+        let epoch = profile.next_epoch(wall_clock());
+        let kept = profile.outbox(&config.server);
+        let core = Config {
             server: config.server,
             author,
             nick: config.nick,
-            epoch: profile.next_epoch(wall_clock()),
+            epoch,
             unix_at_zero: wall_clock(),
             seed,
             reconnect: config.reconnect,
             retry_first: config.retry_first,
             give_up_after: config.give_up_after,
-        });
+        };
+        let (conversation, disk) = match kept {
+            None => (Conversation::new(core), None),
+            Some(path) => {
+                let owner = getrandom::u64().map_err(no_randomness)?;
+                let (disk, state) = Keeper::open(&path, author, epoch, owner)?;
+                (Conversation::resume(core, state), Some(disk))
+            }
+        };
         let (requests, requests_in) = mpsc::channel(REQUESTS_WAITING_MAX);
         let (events_out, events) = mpsc::channel(EVENTS_WAITING_MAX);
         let (handed, handed_in) = watch::channel(Handed::default());
+        let (written, written_in) = watch::channel(Handed::default());
         let room = Arc::new(AtomicBool::new(true));
         let ends = Ends {
             requests: requests_in,
             events: events_out,
             handed: handed_in,
+            written: written_in,
             room: Arc::clone(&room),
         };
         let session_used = note_sessions(profile);
-        tokio::spawn(Driver::new(conversation, clock, plan, ends, session_used).run());
+        let driver = Driver::new(conversation, clock, plan, ends, session_used, disk);
         Ok(Self {
             author,
             requests,
             events,
             aside: VecDeque::new(),
             handed,
+            written,
+            reads: Reads::Given,
             room,
+            driver: tokio::spawn(driver.run()),
         })
     }
 
@@ -181,18 +242,43 @@ impl Client {
         self.author
     }
 
+    /// Says when messages count as read from now on; [`Reads::Given`] before.
+    pub const fn set_reads(&mut self, reads: Reads) {
+        self.reads = reads;
+    }
+
+    /// Where the message of this event stands, which was the last one given out; `None` for what
+    /// is no new message.
+    pub fn mark(&self, event: &Event) -> Option<Mark> {
+        match event {
+            Event::Message(delivery) if !delivery.history => Some(Mark {
+                written: self.written.clone(),
+                log: self.handed.borrow().log,
+                upto: delivery.stamp,
+            }),
+            _ => None,
+        }
+    }
+
     /// The next event; `None` after [`Event::Closed`]. Cancel-safe. A message counts as read once
-    /// it has been given out here.
+    /// it has been given out here, but see [`Client::set_reads`].
     pub async fn next_event(&mut self) -> Option<Event> {
         let event = match self.aside.pop_front() {
             Some(event) => event,
             None => self.events.recv().await?,
         };
         match &event {
+            // History moves nothing: one may have been shown what lies behind it, or not.
+            Event::Message(delivery) if delivery.history || self.reads == Reads::Nothing => {}
             Event::Message(delivery) => self.handed.send_modify(|handed| {
                 handed.upto = handed.upto.max(delivery.stamp);
                 handed.count += 1;
             }),
+            // Stamps behind it are given anew.
+            Event::Rewound { to, .. } => {
+                self.handed
+                    .send_modify(|handed| handed.upto = handed.upto.min(*to));
+            }
             // Stamps of another log say nothing about this one.
             Event::Connected { log, .. } | Event::NewLog { log, .. } => {
                 self.handed.send_if_modified(|handed| {
@@ -205,6 +291,11 @@ impl Client {
             }
             _ => {}
         }
+        if self.reads == Reads::Given
+            && let Some(mark) = self.mark(&event)
+        {
+            mark.written();
+        }
         Some(event)
     }
 
@@ -213,8 +304,8 @@ impl Client {
         self.room.load(Ordering::Acquire)
     }
 
-    /// Says something; gives the message's name once it is in the outbox. That it has its place is
-    /// told by [`Event::Committed`]; that it was refused, by [`Event::Error`]. While the outbox is
+    /// Says something; gives the message's name once it is in the outbox. That it is on disk, and
+    /// goes out, is told by [`Event::Queued`]; that it has its place, by [`Event::Committed`]; that it was refused, by [`Event::Error`]. While the outbox is
     /// full this waits, and keeps events aside for [`Client::next_event`].
     ///
     /// # Errors
@@ -288,6 +379,68 @@ impl Client {
         self.ask(Ask::Channel(spec.into())).await
     }
 
+    /// Asks for at most `count` messages from before the stamp `before`; zero for the newest.
+    /// Answered by messages with `history`, and then by [`Event::History`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::send`].
+    pub async fn history(&mut self, before: Lamport, count: u32) -> Result<(), ClientError> {
+        self.ask(Ask::History { before, count }).await
+    }
+
+    /// Asks for at most `count` messages that hold all these words, from before the stamp
+    /// `before`; zero for the newest. Answered by [`Event::Found`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::send`].
+    pub async fn find(
+        &mut self,
+        words: impl Into<String>,
+        before: Lamport,
+        count: u32,
+    ) -> Result<(), ClientError> {
+        let words = words.into();
+        let find = Ask::Find {
+            words,
+            before,
+            count,
+        };
+        self.ask(find).await
+    }
+
+    /// Asks what is known of a message's way. Answered by [`Event::Trace`] or [`Event::Error`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::send`].
+    pub async fn trace(&mut self, stamp: Lamport) -> Result<(), ClientError> {
+        self.ask(Ask::Trace(stamp)).await
+    }
+
+    /// Asks why two messages stand in their order. Answered by [`Event::Why`] or [`Event::Error`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::send`].
+    pub async fn why(&mut self, a: Lamport, b: Lamport) -> Result<(), ClientError> {
+        self.ask(Ask::Why(a, b)).await
+    }
+
+    /// Takes back messages that never went out; each is told by [`Event::Cancelled`] then.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::NotCancelled`] where one was meant that is not there or has gone out.
+    pub async fn cancel(&mut self, which: Cancel) -> Result<CancelReport, ClientError> {
+        let (reply, answer) = oneshot::channel();
+        let cancelled = self
+            .request(Request::Cancel { which, reply }, answer)
+            .await?;
+        Ok(cancelled?)
+    }
+
     /// Makes a new connection now.
     ///
     /// # Errors
@@ -316,15 +469,27 @@ impl Client {
     }
 
     /// Leaves once everything is settled, or after [`CLOSE_WITHIN`], and says what became of it.
-    /// Events that come meanwhile are dropped.
+    /// Events that come meanwhile are dropped; messages among them come again next time.
     pub async fn close(mut self) -> Summary {
+        self.reads = Reads::Nothing;
         self.finish(Some(CLOSE_WITHIN)).await;
+        let mut last = Summary::default();
         while let Some(event) = self.next_event().await {
             if let Event::Closed { summary, .. } = event {
-                return summary;
+                last = summary;
             }
         }
-        Summary::default()
+        self.ended().await;
+        last
+    }
+
+    /// Drops the client, and waits (not for ever) until what it keeps on disk is there.
+    pub async fn ended(self) {
+        let driver = self.driver;
+        drop((self.requests, self.events, self.handed, self.written));
+        if timeout(ENDS_WITHIN, driver).await.is_err() {
+            tracing::warn!("the disk takes too long; what was read last may be shown again");
+        }
     }
 
     async fn ask(&mut self, mut ask: Ask) -> Result<(), ClientError> {

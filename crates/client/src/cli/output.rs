@@ -6,6 +6,8 @@ use std::thread::JoinHandle;
 
 use tokio::sync::mpsc;
 
+use crate::client::Mark;
+
 /// Lines that wait to be written.
 const LINES_WAITING_MAX: usize = 1_024;
 /// Bytes gathered for one write, give or take a line.
@@ -14,9 +16,12 @@ const BATCH_BYTES: usize = 64 * 1024;
 /// stdout, as a place for lines.
 #[derive(Debug)]
 pub(super) struct Output {
-    lines: mpsc::Sender<String>,
+    lines: mpsc::Sender<Marked>,
     writer: Option<JoinHandle<io::Result<()>>>,
 }
+
+/// A line, and the message that it shows, to be marked as written.
+type Marked = (String, Option<Mark>);
 
 /// stdout is closed, or cannot be written.
 #[derive(Debug)]
@@ -51,8 +56,11 @@ impl Output {
     }
 
     /// Writes a line, soon.
-    pub(super) async fn line(&self, line: String) -> Result<(), OutputGone> {
-        self.lines.send(line).await.map_err(|_gone| OutputGone)
+    pub(super) async fn line(&self, line: String, mark: Option<Mark>) -> Result<(), OutputGone> {
+        self.lines
+            .send((line, mark))
+            .await
+            .map_err(|_gone| OutputGone)
     }
 
     /// Resolves once nobody reads any more.
@@ -80,20 +88,24 @@ fn join(writer: Option<JoinHandle<io::Result<()>>>) -> Written {
     }
 }
 
-fn write(mut lines: mpsc::Receiver<String>) -> io::Result<()> {
+fn write(mut lines: mpsc::Receiver<Marked>) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let mut batch = String::new();
-    while let Some(line) = lines.blocking_recv() {
+    while let Some((line, mut last)) = lines.blocking_recv() {
         batch.clear();
         push(&mut batch, &line);
         while batch.len() < BATCH_BYTES
-            && let Ok(line) = lines.try_recv()
+            && let Ok((line, mark)) = lines.try_recv()
         {
             push(&mut batch, &line);
+            last = mark.or(last);
         }
         // In one piece, line end and all: stderr may share the terminal.
         out.write_all(batch.as_bytes())?;
         out.flush()?;
+        if let Some(mark) = last {
+            mark.written();
+        }
     }
     Ok(())
 }
