@@ -310,7 +310,7 @@ impl Chat {
     }
 
     /// Commands that this side answers.
-    async fn about(&mut self, command: Command) {
+    async fn about(&self, command: Command) {
         let Ok(status) = self.client.stats().await else {
             return;
         };

@@ -55,7 +55,8 @@ pub(super) async fn run(
         Err(_) => Err(Stop::new(
             Exit::TimeOut,
             format!(
-                "no answer within {} s; the message may still get its place",
+                "no answer within {} s; the message may still get its place, now or when this \
+                 profile connects again",
                 args.timeout.as_secs_f32()
             ),
         )),

@@ -115,7 +115,7 @@ async fn through_running(
             ("error", "too-slow") => {
                 return Some(Err(Stop::new(Exit::Failed, field("text"))));
             }
-            ("message", _) => {
+            ("message", _) if !is_history(&event) => {
                 let line = match printer.json {
                     true => line,
                     false => printer.plain(&event),
@@ -157,7 +157,7 @@ async fn directly(
         };
         desk.tell(&event);
         match &event {
-            Event::Message(_) if !done => {
+            Event::Message(delivery) if !done && !delivery.history => {
                 let line = match (printer.json, plain::event(&event, &printer.style)) {
                     (false, Some(plain::Line::Data(line))) => line,
                     _ => json::event(&event),
@@ -179,6 +179,11 @@ async fn directly(
             _ => {}
         }
     }
+}
+
+/// What was said before is no news.
+fn is_history(event: &Value) -> bool {
+    event.get("history").and_then(Value::as_bool) == Some(true)
 }
 
 impl Printer {

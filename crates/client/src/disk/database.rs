@@ -1,7 +1,7 @@
 //! The file itself: its tables, and each change as statements. A number of 64 bits is stored as the
 //! signed one with the same bits.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -144,12 +144,22 @@ fn is_owner(connection: &Connection, owner: i64) -> Result<bool, StoreError> {
     Ok(found == owner)
 }
 
-/// Makes an empty file for its owner's eyes only, where none is.
+/// Makes an empty file for its owner's eyes only, where none is; its name is on disk then too.
 fn make_file(path: &Path) -> std::io::Result<()> {
-    make_folder(path.parent().ok_or(std::io::ErrorKind::InvalidInput)?)?;
+    let folder = path.parent().ok_or(std::io::ErrorKind::InvalidInput)?;
+    make_folder(folder)?;
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false).mode(0o600);
-    options.open(path).map(drop)
+    options.write(true).create_new(true).mode(0o600);
+    match options.open(path) {
+        Ok(_made) => {
+            File::open(folder)?.sync_all()?;
+            folder
+                .parent()
+                .map_or(Ok(()), |above| File::open(above)?.sync_all())
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 fn words(path: &Path, error: &rusqlite::Error) -> DiskError {

@@ -148,7 +148,15 @@ impl Driver {
             clock,
             ..
         } = self;
-        let Ends { mut written, .. } = ends;
+        let Ends {
+            requests,
+            events,
+            handed,
+            mut written,
+            room: _,
+        } = ends;
+        // Whoever waits for more is told that nothing follows.
+        drop((requests, events, handed));
         let Some(disk) = disk else {
             return;
         };

@@ -1,25 +1,29 @@
 //! The library's handle: asks the driver, hands over its events. Everything between the two is
 //! bounded: requests wait, and events that nobody takes stop the reading from the server.
 
+mod asking;
+mod config;
+mod reading;
+
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use lamparina_impair::Settings;
-use lamparina_protocol::link::{LinkConfig, Repair};
-use lamparina_protocol::{Audience, AuthorKey, Lamport, LogId, Nick, RoomName};
+use lamparina_protocol::{Audience, AuthorKey, Lamport};
 use lamparina_transport::Clock;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::core::conversation::{CancelError, CancelReport, Config, Conversation, SayError};
-use crate::core::event::{Ending, Event, MessageName, Summary};
+use crate::core::conversation::{CancelReport, Config, Conversation, SayError};
+use crate::core::event::{Event, MessageName, Summary};
 use crate::core::outbox::{Ask, Cancel};
-use crate::disk::{DiskError, Keeper};
-use crate::net::{Driver, Ends, Handed, LinkPlan, NetStatus, Request, wall_clock};
-use crate::profile::Profile;
+use crate::disk::Keeper;
+use crate::net::{Driver, Ends, Handed, NetStatus, Request, wall_clock};
+pub use config::{ClientConfig, ClientError};
+use config::{note_sessions, plan};
+pub use reading::{Mark, Reads};
 
 /// Events that wait for the program before reading from the server stops.
 pub const EVENTS_WAITING_MAX: usize = 1_024;
@@ -31,79 +35,6 @@ const REQUESTS_WAITING_MAX: usize = 64;
 const ENDS_WITHIN: Duration = Duration::from_secs(5);
 /// How long [`Client::close`] waits for what is unsettled.
 pub const CLOSE_WITHIN: Duration = Duration::from_secs(10);
-
-/// Where, as whom, and how.
-#[derive(Debug)]
-pub struct ClientConfig {
-    /// The server, `HOST:PORT`.
-    pub server: String,
-    /// The name wanted.
-    pub nick: Nick,
-    /// The author.
-    pub profile: Profile,
-    /// How the link repairs what the channel breaks.
-    pub repair: Repair,
-    /// Frames in flight, at most; the protocol's default for `None`.
-    pub window_frames: Option<u16>,
-    /// Payload bytes of a frame, at most; the protocol's default for `None`.
-    pub fragment_bytes: Option<u16>,
-    /// A bad channel on purpose, both ways.
-    pub impair: Option<Settings>,
-    /// Whether to come back after the connection is lost.
-    pub reconnect: bool,
-    /// Whether to go on trying when the first attempt finds no server.
-    pub retry_first: bool,
-    /// How long to go on trying, at most; for ever for `None`.
-    pub give_up_after: Option<Duration>,
-}
-
-impl ClientConfig {
-    /// The usual: comes back for ever once it was in, and says so when no server is there at first.
-    pub fn new(server: impl Into<String>, nick: Nick, profile: Profile) -> Self {
-        Self {
-            server: server.into(),
-            nick,
-            profile,
-            repair: Repair::default(),
-            window_frames: None,
-            fragment_bytes: None,
-            impair: None,
-            reconnect: true,
-            retry_first: false,
-            give_up_after: None,
-        }
-    }
-}
-
-/// Why a client could not do what it was asked.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum ClientError {
-    /// The conversation did not begin.
-    #[error("{}", ending_words(.0))]
-    NotConnected(Ending),
-    /// The request was not taken.
-    #[error(transparent)]
-    Refused(#[from] SayError),
-    /// Too many events wait to be taken: call [`Client::next_event`].
-    #[error("{EVENTS_ASIDE_MAX} events wait to be taken; take them and send again")]
-    EventsUnread,
-    /// The outbox of this profile for this server cannot be used.
-    #[error(transparent)]
-    Outbox(#[from] DiskError),
-    /// Nothing of that kind can be cancelled.
-    #[error(transparent)]
-    NotCancelled(#[from] CancelError),
-    /// No randomness for the back-off.
-    #[error("the system gives no randomness: {0}")]
-    NoRandomness(String),
-}
-
-fn ending_words(ending: &Ending) -> String {
-    let words = ending
-        .error()
-        .map_or("the conversation is over", |error| error.1);
-    words.to_owned()
-}
 
 /// A conversation with a server, across reconnects. Dropped, it leaves at once; [`Client::close`]
 /// waits until everything is settled.
@@ -118,37 +49,6 @@ pub struct Client {
     reads: Reads,
     room: Arc<AtomicBool>,
     driver: JoinHandle<()>,
-}
-
-/// When a message counts as read by the person. From there the next client of the profile goes on.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Reads {
-    /// Once it has been given out by [`Client::next_event`].
-    Given,
-    /// Once [`Mark::written`] says so of it.
-    Written,
-    /// Never: nobody is there who reads.
-    Nothing,
-}
-
-/// Where a message stands, to be said once it has been written where it stays shown.
-#[derive(Clone, Debug)]
-pub struct Mark {
-    written: watch::Sender<Handed>,
-    log: LogId,
-    upto: Lamport,
-}
-
-impl Mark {
-    /// Everything up to this message has been written: there the next client of the profile goes
-    /// on.
-    pub fn written(self) {
-        let Self { written, log, upto } = self;
-        written.send_modify(|written| {
-            let count = written.count + 1;
-            *written = Handed { log, upto, count };
-        });
-    }
 }
 
 impl Client {
@@ -333,101 +233,6 @@ impl Client {
         }
     }
 
-    /// Joins a room. Answered by [`Event::RoomJoined`] or [`Event::Error`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::send`].
-    pub async fn join(&mut self, room: RoomName) -> Result<(), ClientError> {
-        self.ask(Ask::Join(room)).await
-    }
-
-    /// Leaves a room. Answered by [`Event::RoomLeft`] or [`Event::Error`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::send`].
-    pub async fn leave(&mut self, room: RoomName) -> Result<(), ClientError> {
-        self.ask(Ask::Leave(room)).await
-    }
-
-    /// Takes another name. Answered by [`Event::Renamed`] or [`Event::Error`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::send`].
-    pub async fn rename(&mut self, nick: Nick) -> Result<(), ClientError> {
-        self.ask(Ask::Rename(nick)).await
-    }
-
-    /// Asks who is connected. Answered by [`Event::Users`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::send`].
-    pub async fn users(&mut self) -> Result<(), ClientError> {
-        self.ask(Ask::Who).await
-    }
-
-    /// Sets the server's own bad channel, where the server allows it. Answered by
-    /// [`Event::Channel`] or [`Event::Error`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::send`].
-    pub async fn channel(&mut self, spec: impl Into<String>) -> Result<(), ClientError> {
-        self.ask(Ask::Channel(spec.into())).await
-    }
-
-    /// Asks for at most `count` messages from before the stamp `before`; zero for the newest.
-    /// Answered by messages with `history`, and then by [`Event::History`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::send`].
-    pub async fn history(&mut self, before: Lamport, count: u32) -> Result<(), ClientError> {
-        self.ask(Ask::History { before, count }).await
-    }
-
-    /// Asks for at most `count` messages that hold all these words, from before the stamp
-    /// `before`; zero for the newest. Answered by [`Event::Found`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::send`].
-    pub async fn find(
-        &mut self,
-        words: impl Into<String>,
-        before: Lamport,
-        count: u32,
-    ) -> Result<(), ClientError> {
-        let words = words.into();
-        let find = Ask::Find {
-            words,
-            before,
-            count,
-        };
-        self.ask(find).await
-    }
-
-    /// Asks what is known of a message's way. Answered by [`Event::Trace`] or [`Event::Error`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::send`].
-    pub async fn trace(&mut self, stamp: Lamport) -> Result<(), ClientError> {
-        self.ask(Ask::Trace(stamp)).await
-    }
-
-    /// Asks why two messages stand in their order. Answered by [`Event::Why`] or [`Event::Error`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::send`].
-    pub async fn why(&mut self, a: Lamport, b: Lamport) -> Result<(), ClientError> {
-        self.ask(Ask::Why(a, b)).await
-    }
-
     /// Takes back messages that never went out; each is told by [`Event::Cancelled`] then.
     ///
     /// # Errors
@@ -528,30 +333,4 @@ impl Client {
         }
         Ok(())
     }
-}
-
-fn plan(config: &ClientConfig, token: u32) -> LinkPlan {
-    let defaults = LinkConfig::new(token);
-    LinkPlan {
-        server: config.server.clone(),
-        config: LinkConfig {
-            repair: config.repair,
-            window_frames: config.window_frames.unwrap_or(defaults.window_frames),
-            fragment_bytes: config.fragment_bytes.unwrap_or(defaults.fragment_bytes),
-            ..defaults
-        },
-        impair: config.impair.clone(),
-    }
-}
-
-/// Keeps session numbers on disk, beside the driver: a slow disk holds up nobody.
-fn note_sessions(profile: Profile) -> Box<dyn FnMut(u64) + Send> {
-    let profile = Arc::new(Mutex::new(profile));
-    Box::new(move |session| {
-        let profile = Arc::clone(&profile);
-        tokio::task::spawn_blocking(move || {
-            let mut profile = profile.lock().unwrap_or_else(PoisonError::into_inner);
-            profile.used(session);
-        });
-    })
 }
