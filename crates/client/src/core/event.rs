@@ -57,8 +57,8 @@ pub enum Event {
         /// The name that `send` gave.
         name: MessageName,
     },
-    /// One's own message, which has not gone out yet, has moved up because one before it was
-    /// cancelled.
+    /// One's own message, which has not gone out yet, goes by another name: one before it was
+    /// cancelled, or a copy of this outbox has used its name.
     Requeued {
         /// The name that `send` gave, which is another one's from now on.
         was: MessageName,

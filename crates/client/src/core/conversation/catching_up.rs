@@ -30,6 +30,23 @@ impl Conversation {
         self.resumed(&back, out);
         self.catch_up(back.newest, out);
         self.check_settled(now, back.settled, out);
+        self.make_way(back.settled, out);
+    }
+
+    /// The server has settled what we never sent: by a copy of this profile, or before the outbox
+    /// was restored from one. By these names ours would be taken for what they named.
+    fn make_way(&mut self, settled: Pseq, out: &mut Vec<Output>) {
+        if !self.is_live() {
+            return;
+        }
+        let Some(moved) = self.outbox.make_way(settled) else {
+            return;
+        };
+        let text = "this outbox was restored from a copy, or a copy of it is in use elsewhere: \
+                    messages that it does not know of were sent by its names. What has not been sent \
+                    goes by other ones; use each profile in one place only";
+        out.push(error("outbox", text.to_owned(), None));
+        self.requeue(moved);
     }
 
     fn resumed(&mut self, back: &Back, out: &mut Vec<Output>) {

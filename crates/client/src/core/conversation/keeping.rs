@@ -63,14 +63,19 @@ impl Conversation {
         self.summary.sent -= report.cancelled as u64;
         // The order has not seen the clocks of those taken back.
         self.clock = self.outbox.set_clocks(self.head, false);
-        let ticket = self.keep_whole();
         let cancelled = done.cancelled.into_iter();
-        let cancelled = cancelled.map(|name| Event::Cancelled { name });
-        let moved = done.moved.into_iter();
-        let moved = moved.map(|(was, name)| Event::Requeued { was, name });
-        self.cancelled
-            .extend(cancelled.chain(moved).map(|event| (ticket, event)));
+        let cancelled = cancelled.map(|name| (u64::MAX, Event::Cancelled { name }));
+        self.cancelled.extend(cancelled);
+        self.requeue(done.moved);
         Ok(report)
+    }
+
+    /// Messages go by other names, which is told once it is stored.
+    pub(super) fn requeue(&mut self, moved: Vec<(MessageName, MessageName)>) {
+        let moved = moved.into_iter();
+        let moved = moved.map(|(was, name)| (u64::MAX, Event::Requeued { was, name }));
+        self.cancelled.extend(moved);
+        self.keep_whole();
     }
 
     /// The newest message is to be stored.
@@ -96,6 +101,7 @@ impl Conversation {
     /// All is to be stored, in place of what was. Gives the number of that.
     pub(super) fn keep_whole(&mut self) -> u64 {
         if !self.keeper.is_durable() {
+            self.tell_after(0);
             return 0;
         }
         let live = self.is_live();
@@ -114,10 +120,15 @@ impl Conversation {
                 said.said = ticket;
             }
         }
+        self.tell_after(ticket);
+        ticket
+    }
+
+    /// What was taken back or named otherwise is stored under this number.
+    fn tell_after(&mut self, ticket: u64) {
         for (waits_for, _) in &mut self.cancelled {
             *waits_for = ticket;
         }
-        ticket
     }
 
     /// Messages go out from now on: that is stored first, for what may have reached a server
@@ -260,7 +271,7 @@ impl Conversation {
         }
     }
 
-    const fn is_live(&self) -> bool {
+    pub(super) const fn is_live(&self) -> bool {
         matches!(self.phase, Phase::Live { .. })
     }
 }

@@ -221,7 +221,7 @@ pub struct Conversation {
     session: SessionNumber,
     outbox: Outbox,
     keeper: Keeper,
-    /// Taken back, and to be told once that is stored under this number.
+    /// Taken back or named otherwise, and to be told once that is stored under this number.
     cancelled: Vec<(u64, Event)>,
     cursor: Cursor,
     /// The server's term, as it said before letting us in.

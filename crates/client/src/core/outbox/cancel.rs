@@ -74,21 +74,9 @@ impl Outbox {
 
     /// Messages behind `hole`, which never went out, move up. Gives those whose names change.
     fn close_hole(&mut self, hole: Option<Pseq>) -> Vec<(MessageName, MessageName)> {
-        let Some(hole) = hole else {
-            return Vec::new();
-        };
-        let (epoch, mut next, mut moved) = (self.epoch, hole, Vec::new());
-        for said in self.said_mut().filter(|said| said.submit.pseq > hole) {
-            let (was, pseq) = (said.name(), next);
-            said.submit.pseq = pseq;
-            // Where a new epoch has named it otherwise already, its author knows the first name.
-            if said.given == was {
-                said.given = MessageName { epoch, pseq };
-                moved.push((was, said.given));
-            }
-            next = Pseq(pseq.0 + 1);
+        match hole {
+            Some(hole) => self.move_unsent(hole, hole),
+            None => Vec::new(),
         }
-        self.last = Pseq(next.0 - 1);
-        moved
     }
 }

@@ -264,6 +264,32 @@ impl Outbox {
         sent.all(|item| !matches!(item, Item::Say(said) if !said.passed_over))
     }
 
+    /// The server has settled names that nothing here was ever sent by, up to `settled`: somebody
+    /// else has used this outbox's epoch. What never went out takes places behind them. Gives who
+    /// is called otherwise now; `None` where all is well.
+    pub fn make_way(&mut self, settled: Pseq) -> Option<Vec<(MessageName, MessageName)>> {
+        let unsent = self.said().find(|said| !said.sent);
+        let first = unsent.map_or_else(|| self.next_place(), |said| said.submit.pseq);
+        (settled >= first).then(|| self.move_unsent(first, Pseq(settled.0 + 1)))
+    }
+
+    /// Messages from `first` on, which never went out, go by the places from `to` on.
+    fn move_unsent(&mut self, first: Pseq, to: Pseq) -> Vec<(MessageName, MessageName)> {
+        let (epoch, mut next, mut moved) = (self.epoch, to, Vec::new());
+        for said in self.said_mut().filter(|said| said.submit.pseq >= first) {
+            let (was, pseq) = (said.name(), next);
+            said.submit.pseq = pseq;
+            // Where a new epoch has named it otherwise already, its author knows the first name.
+            if said.given == was {
+                said.given = MessageName { epoch, pseq };
+                moved.push((was, said.given));
+            }
+            next = Pseq(pseq.0 + 1);
+        }
+        self.last = Pseq(next.0 - 1);
+        moved
+    }
+
     /// Makes every clock honest before it goes out (again): none is more than one ahead of `head`,
     /// the order's clock, nor of what those before it raise the order to. With `fresh` every clock
     /// is taken anew and `seen` is zero: they came from another log. Gives the last clock.

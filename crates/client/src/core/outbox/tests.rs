@@ -147,3 +147,27 @@ fn renewed_messages_go_again_and_requests_under_way_do_not() {
     assert_eq!(out, [1, 2, 0]);
     assert!(outbox.answered(|ask| *ask == Ask::Who).is_some());
 }
+
+#[test]
+fn names_that_somebody_else_has_used_are_left_to_him() {
+    #[track_caller]
+    fn check(sent: usize, settled: u64, expected: Option<&[u64]>) {
+        let mut outbox = with_clocks(&[1, 2, 3]);
+        for _ in 0..sent {
+            outbox.next_out(0);
+        }
+        let moved = outbox.make_way(Pseq(settled));
+        assert_eq!(moved.is_some(), expected.is_some());
+        assert_eq!(places(&outbox), expected.unwrap_or(&[1, 2, 3]));
+        let last = places(&outbox).last().copied();
+        assert_eq!(outbox.last().0, last.max(Some(settled)).unwrap_or_default());
+    }
+    check(0, 0, None);
+    check(0, 1, Some(&[2, 3, 4]));
+    check(2, 1, None);
+    check(2, 2, None);
+    check(2, 3, Some(&[1, 2, 4]));
+    check(2, 9, Some(&[1, 2, 10]));
+    check(3, 3, None);
+    check(3, 5, Some(&[1, 2, 3]));
+}

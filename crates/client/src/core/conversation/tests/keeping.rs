@@ -308,3 +308,24 @@ fn a_connection_lost_while_the_server_is_full_names_the_rest_anew() {
     );
     assert!(!wrote.contains("b@100/"), "{wrote}");
 }
+
+#[test]
+fn a_copy_of_the_outbox_that_was_used_elsewhere_takes_no_message_of_ours() {
+    let mut script = Script::kept(left());
+    script.input("start", Input::Start);
+    script.say("c");
+    script.wrote.clear();
+    // The server has settled 7 to 20; here 7 may have been sent, 8 and 9 never were.
+    script.enter(LOG, 40, 20, 30);
+    script.stored(4);
+    let wrote = &script.wrote;
+    assert!(
+        wrote.contains("{error,code:outbox,text:this outbox was restored"),
+        "{wrote}"
+    );
+    for sent in ["< say a 90/7 ", "< say b 90/21 ", "< say c 90/22 "] {
+        assert!(wrote.contains(sent), "{wrote}");
+    }
+    let requeued = "{requeued,epoch:90,pseq:21,was:{epoch:90,pseq:8}}";
+    assert!(wrote.contains(requeued), "{wrote}");
+}
