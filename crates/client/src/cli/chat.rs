@@ -223,16 +223,28 @@ impl Chat {
             && delivery.history != std::mem::replace(&mut self.in_history, delivery.history)
             && delivery.history
         {
-            self.talk.say("---- said before ----");
+            self.say_between("---- said before ----").await;
         }
         if let Some(line) = self.receipts.line(event) {
             self.talk.say(&line);
         }
         match plain::event(event, &self.style) {
             Some(plain::Line::Data(line)) => self.print_message(line, mark).await,
+            Some(plain::Line::Talk(line)) if plain::is_between(event) => {
+                self.say_between(&line).await;
+            }
             Some(plain::Line::Talk(line)) => self.talk.say(&line),
             None => {}
         }
+    }
+
+    /// Says what has its place between messages.
+    async fn say_between(&self, line: &str) {
+        if self.unheard {
+            return self.talk.say(line);
+        }
+        // That it is gone is a turn of its own.
+        let _: Result<(), OutputGone> = self.output.talk(format!("* {line}")).await;
     }
 
     /// What an event changes on this side, and who waits for it.

@@ -16,12 +16,18 @@ const BATCH_BYTES: usize = 64 * 1024;
 /// stdout, as a place for lines.
 #[derive(Debug)]
 pub(super) struct Output {
-    lines: mpsc::Sender<Marked>,
+    lines: mpsc::Sender<Piece>,
     writer: Option<JoinHandle<io::Result<()>>>,
 }
 
-/// A line, and the message that it shows, to be marked as written.
-type Marked = (String, Option<Mark>);
+/// What is to be written.
+#[derive(Debug)]
+enum Piece {
+    /// A line, and the message that it shows, to be marked as written.
+    Line(String, Option<Mark>),
+    /// Words between lines, for people: on stderr, once what stands before them is written.
+    Talk(String),
+}
 
 /// stdout is closed, or cannot be written.
 #[derive(Debug)]
@@ -57,10 +63,14 @@ impl Output {
 
     /// Writes a line, soon.
     pub(super) async fn line(&self, line: String, mark: Option<Mark>) -> Result<(), OutputGone> {
-        self.lines
-            .send((line, mark))
-            .await
-            .map_err(|_gone| OutputGone)
+        let piece = Piece::Line(line, mark);
+        self.lines.send(piece).await.map_err(|_gone| OutputGone)
+    }
+
+    /// Says words that have their place between lines.
+    pub(super) async fn talk(&self, line: String) -> Result<(), OutputGone> {
+        let piece = Piece::Talk(line);
+        self.lines.send(piece).await.map_err(|_gone| OutputGone)
     }
 
     /// Resolves once nobody reads any more.
@@ -88,23 +98,33 @@ fn join(writer: Option<JoinHandle<io::Result<()>>>) -> Written {
     }
 }
 
-fn write(mut lines: mpsc::Receiver<Marked>) -> io::Result<()> {
+fn write(mut lines: mpsc::Receiver<Piece>) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let mut batch = String::new();
-    while let Some((line, mut last)) = lines.blocking_recv() {
+    while let Some(first) = lines.blocking_recv() {
         batch.clear();
-        push(&mut batch, &line);
-        while batch.len() < BATCH_BYTES
-            && let Ok((line, mark)) = lines.try_recv()
-        {
-            push(&mut batch, &line);
-            last = mark.or(last);
+        let (mut last, mut words) = (None, None);
+        let mut next = Some(first);
+        while let Some(piece) = next.take() {
+            match piece {
+                Piece::Line(line, mark) => {
+                    push(&mut batch, &line);
+                    last = mark.or(last);
+                    if batch.len() < BATCH_BYTES {
+                        next = lines.try_recv().ok();
+                    }
+                }
+                Piece::Talk(line) => words = Some(line),
+            }
         }
         // In one piece, line end and all: stderr may share the terminal.
         out.write_all(batch.as_bytes())?;
         out.flush()?;
         if let Some(mark) = last {
             mark.written();
+        }
+        if let Some(words) = words {
+            talk(&words);
         }
     }
     Ok(())

@@ -102,6 +102,18 @@ pub fn event(event: &Event, style: &Style) -> Option<Line> {
     })
 }
 
+/// Whether the talk of this event has its place between messages: before some and behind others.
+pub const fn is_between(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::CatchUp { .. }
+            | Event::CaughtUp { .. }
+            | Event::History { .. }
+            | Event::Rewound { .. }
+            | Event::NewLog { .. }
+    )
+}
+
 fn committed(commit: &Commit, style: &Style) -> String {
     let names = commit.audience.names();
     let head = head("you", commit.audience.kind(), &names, style);
