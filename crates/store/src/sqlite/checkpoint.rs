@@ -100,7 +100,8 @@ impl Checkpointer {
             // Full: it is awake already.
             let _ = wake.try_send(());
         }
-        let log = self.shared.log.load(Ordering::Relaxed);
+        // The thread may not have come to look: what was written since counts in any case.
+        let log = self.shared.log.load(Ordering::Relaxed).max(self.since_own);
         if log >= RESTART_BYTES && self.since_own >= EVERY_BYTES {
             self.since_own = 0;
             self.restart(writer, log);
