@@ -1,13 +1,23 @@
 //! Copies of a journal. A copy is of one moment, whole, and on the disk before it has its name; what
 //! is replaced is kept aside, never deleted.
+//!
+//! A copy that is put in place of a journal also takes over the terms that this one had since: they
+//! begin, empty, where the copy ends. Otherwise the next start would give the number of such a term
+//! a second time, and clients that were there the first time would not learn what was cut away.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use lamparina_protocol::{LogId, Term, UnixMicros};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use crate::index::INDEX_FILE;
+use crate::sqlite::offline;
+use crate::traits::ReadError;
+
+#[cfg(test)]
+mod tests;
 
 /// The journal's name in its folder.
 pub const JOURNAL_FILE: &str = "lamparina.db";
@@ -62,6 +72,8 @@ pub struct Restored {
     pub now: Extent,
     /// What was there before, where anything was, and under which name it is kept.
     pub before: Option<(Extent, PathBuf)>,
+    /// The terms of what was there that the copy took over.
+    pub terms_added: u32,
 }
 
 /// Copies the journal in `folder`, also while a server writes it, to the file `to`.
@@ -89,17 +101,25 @@ pub fn restore(from: &Path, folder: &Path, stamp: &str) -> Result<Restored, Back
     let (place, new) = (folder.join(JOURNAL_FILE), folder.join("restore.new"));
     remove(&new)?;
     let now = copy(&source, from, &new)?;
-    let before = match place.exists() {
-        true => Some(keep_aside(folder, stamp)?),
-        false => None,
+    let (before, terms_added) = match place.exists() {
+        true => {
+            let added = take_over_terms(&place, &new)?;
+            (Some(keep_aside(folder, stamp)?), added)
+        }
+        false => (None, 0),
     };
+    // At every moment the folder has the old journal or the new one.
     rename(&new, &place)?;
     // Derived from the old one.
     for end in ["", "-wal", "-shm"] {
         remove(&folder.join(format!("{INDEX_FILE}{end}")))?;
     }
     sync_folder(folder)?;
-    Ok(Restored { now, before })
+    Ok(Restored {
+        now,
+        before,
+        terms_added,
+    })
 }
 
 /// What the journal in the file `journal` holds.
@@ -128,6 +148,11 @@ fn open(journal: &Path) -> Result<Connection, BackupError> {
     connection
         .busy_timeout(std::time::Duration::from_secs(10))
         .map_err(|error| no_journal(error.to_string()))?;
+    match offline::version(&connection, journal) {
+        Ok(Some(_)) => {}
+        Ok(None) => return Err(no_journal("it holds nothing".to_owned())),
+        Err(error) => return Err(no_journal(error.to_string())),
+    }
     extent_of(&connection, journal)?;
     Ok(connection)
 }
@@ -198,6 +223,47 @@ fn copy_to(source: &Connection, to: &Path) -> rusqlite::Result<()> {
     target.close().map_err(|(_, error)| error)
 }
 
+/// Begins in `new` the terms that the journal in `old` had since, where both are of one log.
+fn take_over_terms(old: &Path, new: &Path) -> Result<u32, BackupError> {
+    // One that cannot be read has no terms that anybody could know.
+    let Ok(Some(last)) = open(old).and_then(|old_one| last_term(&old_one, old)) else {
+        return Ok(0);
+    };
+    let connection = open(new)?;
+    let Some(own) = last_term(&connection, new)?.filter(|own| own.0 == last.0) else {
+        return Ok(0);
+    };
+    let missing = last.1.0.saturating_sub(own.1.0);
+    let done = offline::begin_terms(connection, missing, now());
+    done.map_err(|error: ReadError| BackupError::NoJournal {
+        file: new.to_owned(),
+        why: error.to_string(),
+    })?;
+    Ok(missing)
+}
+
+/// The log and its last term; `None` for a journal in which none began.
+fn last_term(
+    connection: &Connection,
+    journal: &Path,
+) -> Result<Option<(LogId, Term)>, BackupError> {
+    let sql = "SELECT log, (SELECT max(term) FROM term) FROM meta";
+    let row = connection.query_row(sql, [], |row| {
+        Ok((row.get::<_, [u8; 16]>(0)?, row.get::<_, Option<u32>>(1)?))
+    });
+    let row = row.optional().map_err(|source| BackupError::Sql {
+        file: journal.to_owned(),
+        source,
+    })?;
+    Ok(row.and_then(|(log, term)| Some((LogId(log), Term(term?)))))
+}
+
+fn now() -> UnixMicros {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let micros = since.map_or(0, |since| since.as_micros());
+    UnixMicros(u64::try_from(micros).unwrap_or(u64::MAX))
+}
+
 /// Gives the journal and what stands beside it other names.
 fn keep_aside(folder: &Path, stamp: &str) -> Result<(Extent, PathBuf), BackupError> {
     let place = folder.join(JOURNAL_FILE);
@@ -215,7 +281,11 @@ fn keep_aside(folder: &Path, stamp: &str) -> Result<(Extent, PathBuf), BackupErr
             rename(&beside, Path::new(&name))?;
         }
     }
-    rename(&place, &aside)?;
+    // Both names for a moment; a file system without such links has neither for a moment.
+    if std::fs::hard_link(&place, &aside).is_err() {
+        rename(&place, &aside)?;
+    }
+    sync_folder(folder)?;
     Ok((before, aside))
 }
 

@@ -12,7 +12,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -23,8 +23,9 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 const EVERY_BYTES: u64 = 4 << 20;
 /// Bytes of log above which the writer begins it again.
 const RESTART_BYTES: u64 = 32 << 20;
-/// Bytes of log above which the writer waits for readers, at most [`READERS_WAIT`] at a time.
-const INSIST_BYTES: u64 = 128 << 20;
+/// Bytes of log above which the writer waits: for this thread, and for readers at most
+/// [`READERS_WAIT`] at a time.
+const INSIST_BYTES: u64 = 64 << 20;
 /// Bytes that the log's file keeps when it begins again.
 pub(crate) const SIZE_LIMIT_BYTES: u64 = 64 << 20;
 const READERS_WAIT: Duration = Duration::from_millis(50);
@@ -37,6 +38,8 @@ struct Shared {
     log: AtomicU64,
     /// Why nothing may be written any more.
     failed: OnceLock<String>,
+    /// Held while one of the two copies.
+    copying: Mutex<()>,
 }
 
 /// The thread, from the writer's side. Ends with it.
@@ -48,8 +51,10 @@ pub(crate) struct Checkpointer {
     page_bytes: u64,
     /// Bytes written since the thread was woken.
     since: u64,
-    /// Bytes written since the writer last copied.
-    since_own: u64,
+    /// Bytes written since the log was last seen wholly copied.
+    since_copied: u64,
+    /// Bytes written since the writer last tried to copy.
+    since_tried: u64,
 }
 
 impl Checkpointer {
@@ -78,7 +83,8 @@ impl Checkpointer {
             thread: Some(thread),
             page_bytes,
             since: 0,
-            since_own: 0,
+            since_copied: 0,
+            since_tried: 0,
         })
     }
 
@@ -92,7 +98,8 @@ impl Checkpointer {
         // Pages are written whole: the last of the table, and what leads there.
         let bytes = bytes + 2 * self.page_bytes;
         self.since += bytes;
-        self.since_own += bytes;
+        self.since_copied += bytes;
+        self.since_tried += bytes;
         if self.since >= EVERY_BYTES
             && let Some(wake) = &self.wake
         {
@@ -100,26 +107,44 @@ impl Checkpointer {
             // Full: it is awake already.
             let _ = wake.try_send(());
         }
+        // The thread may not have come to look: what was written since counts in any case.
         let log = self.shared.log.load(Ordering::Relaxed);
-        if log >= RESTART_BYTES && self.since_own >= EVERY_BYTES {
-            self.since_own = 0;
+        let log = log.max(self.since_copied);
+        if log >= RESTART_BYTES && self.since_tried >= EVERY_BYTES {
             self.restart(writer, log);
         }
     }
 
-    fn restart(&self, writer: &Connection, log: u64) {
-        let copied = if log < INSIST_BYTES {
-            copy(writer, "PASSIVE")
-        } else {
-            let waits = writer.busy_timeout(READERS_WAIT);
-            let copied = waits.and_then(|()| copy(writer, "RESTART"));
-            copied.and_then(|copied| {
-                writer.busy_timeout(super::writer::BUSY_WAIT)?;
-                Ok(copied)
-            })
+    fn restart(&mut self, writer: &Connection, log: u64) {
+        let shared = Arc::clone(&self.shared);
+        let insist = log >= INSIST_BYTES;
+        let _copying = match shared.copying.try_lock() {
+            Ok(copying) => copying,
+            Err(TryLockError::Poisoned(copying)) => copying.into_inner(),
+            // After the next batch, then.
+            Err(TryLockError::WouldBlock) if !insist => return,
+            Err(TryLockError::WouldBlock) => lock(&shared),
         };
-        note(&self.shared, copied, self.page_bytes);
+        self.since_tried = 0;
+        let copied = match insist {
+            false => copy(writer, "PASSIVE"),
+            true => {
+                let waits = writer.busy_timeout(READERS_WAIT);
+                let copied = waits.and_then(|()| copy(writer, "RESTART"));
+                writer.busy_timeout(super::writer::BUSY_WAIT).and(copied)
+            }
+        };
+        if note(&shared, copied, self.page_bytes) {
+            self.since_copied = 0;
+        }
     }
+}
+
+fn lock(shared: &Shared) -> MutexGuard<'_, ()> {
+    shared
+        .copying
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Checkpointer {
@@ -134,7 +159,9 @@ impl Drop for Checkpointer {
 
 fn run(connection: &Connection, woken: &Receiver<()>, shared: &Shared, page_bytes: u64) {
     while woken.recv().is_ok() {
+        let copying = lock(shared);
         note(shared, copy(connection, "PASSIVE"), page_bytes);
+        drop(copying);
         if shared.failed.get().is_some() {
             break;
         }
@@ -149,24 +176,39 @@ pub(crate) fn leave_alone(connection: &Connection) {
     let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
 }
 
-/// Frames in the log, and how many of them are copied.
-fn copy(connection: &Connection, mode: &str) -> Result<(u64, u64), rusqlite::Error> {
+/// Frames in the log, and how many of them are copied; `None` when another program copies.
+fn copy(connection: &Connection, mode: &str) -> Result<Option<(u64, u64)>, rusqlite::Error> {
     let mut statement = connection.prepare_cached(&format!("PRAGMA wal_checkpoint({mode})"))?;
-    let frames = |number: i64| u64::try_from(number).unwrap_or(0);
-    statement.query_row((), |row| Ok((frames(row.get(1)?), frames(row.get(2)?))))
+    let frames: (i64, i64) = statement.query_row((), |row| Ok((row.get(1)?, row.get(2)?)))?;
+    let number = |frames| u64::try_from(frames).ok();
+    Ok(number(frames.0).zip(number(frames.1)))
 }
 
-fn note(shared: &Shared, copied: Result<(u64, u64), rusqlite::Error>, page_bytes: u64) {
+/// Whether all of the log is copied: then the next batch begins it again.
+fn note(
+    shared: &Shared,
+    copied: Result<Option<(u64, u64)>, rusqlite::Error>,
+    page_bytes: u64,
+) -> bool {
     match copied {
-        // All of it is copied: the next batch begins the log again.
-        Ok((log, done)) if done >= log => shared.log.store(0, Ordering::Relaxed),
-        Ok((log, _)) => shared.log.store(log * page_bytes, Ordering::Relaxed),
-        Err(error) => match error.sqlite_error_code() {
+        Ok(None) => false,
+        Ok(Some((log, done))) => {
+            let whole = done >= log;
+            let bytes = if whole { 0 } else { log * page_bytes };
+            shared.log.store(bytes, Ordering::Relaxed);
+            whole
+        }
+        Err(error) => {
+            let code = error.sqlite_error_code();
             // Another time: nothing was lost, the log holds it all.
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DiskFull) => {}
-            _ => {
+            let later = matches!(
+                code,
+                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DiskFull)
+            );
+            if !later {
                 let _ = shared.failed.set(format!("copying the log: {error}"));
             }
-        },
+            false
+        }
     }
 }

@@ -12,12 +12,14 @@
 //! | `row` | rows of the table as columns |
 //! | `reader` | what is durable, beside the writer |
 //! | `read_only` | a store for reading, whatever became of its server |
+//! | `offline` | what is done to a journal that no server has |
 //! | `open` | a store for a server: locked, replayed, in a new term |
 
 mod checkpoint;
 mod error;
 mod files;
 mod lock;
+pub(crate) mod offline;
 mod open;
 mod read_only;
 mod reader;

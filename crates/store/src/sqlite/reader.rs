@@ -68,6 +68,10 @@ impl SqliteReader {
         self
     }
 
+    pub(crate) fn into_connection(self) -> Connection {
+        self.connection
+    }
+
     /// Which file.
     pub fn path(&self) -> &Path {
         &self.path

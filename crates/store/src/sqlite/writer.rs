@@ -18,7 +18,7 @@ use crate::chain::Chainer;
 use crate::code::Encoder;
 use crate::index::{Behind, Snapshot};
 use crate::restart::Tip;
-use crate::traits::{AppendError, Chain, Journal, Position, TermBegan};
+use crate::traits::{AppendError, Chain, Journal, Position, ReadError, TermBegan};
 
 /// How long a batch waits for another program that writes in the file.
 pub(crate) const BUSY_WAIT: Duration = Duration::from_secs(5);
@@ -207,9 +207,8 @@ impl SqliteJournal {
                 bytes += ROW_BYTES;
             }
         }
-        if let Some(TermBegan { term, after, at }) = term {
-            let mut statement = self.connection.prepare_cached(TERM)?;
-            statement.execute((term.0, integer(after.get())?, integer(at.0)?))?;
+        if let Some(term) = term {
+            insert_term(&self.connection, term)?;
         }
         execute("COMMIT")?;
         Ok((tip, bytes))
@@ -301,6 +300,32 @@ fn put(
         chain,
     };
     Ok(ROW_BYTES + bytes as u64)
+}
+
+fn insert_term(connection: &Connection, term: TermBegan) -> Result<(), Fault> {
+    let TermBegan { term, after, at } = term;
+    let mut statement = connection.prepare_cached(TERM)?;
+    statement.execute((term.0, integer(after.get())?, integer(at.0)?))?;
+    Ok(())
+}
+
+/// Puts a term and the entry by which it begins behind `tip`, in a transaction of the caller's.
+pub(super) fn put_term(
+    connection: &Connection,
+    tip: &mut Tip,
+    record: &Record,
+    term: TermBegan,
+) -> Result<(), ReadError> {
+    let (mut encoder, mut chainer) = (Encoder::default(), Chainer::default());
+    let mut done = || {
+        let mut insert = connection.prepare_cached(INSERT)?;
+        put(&mut insert, &mut encoder, &mut chainer, tip, record)?;
+        insert_term(connection, term)
+    };
+    done().map_err(|fault| match fault {
+        Fault::Sqlite(error) => ReadError::Failed(error.to_string()),
+        Fault::Record(words) => ReadError::Failed(words),
+    })
 }
 
 fn integer(value: u64) -> Result<i64, Fault> {

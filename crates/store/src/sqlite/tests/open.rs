@@ -386,3 +386,23 @@ fn words_are_found_behind_the_journal() {
     assert_eq!(find("word599", 0, 9, true), (vec![], false, 600));
     assert_eq!(told.lock().unwrap().len(), 0);
 }
+
+#[test]
+fn the_log_stays_bounded() {
+    let folder = Folder::new();
+    let mut store = opened(&folder);
+    let mut said = talk(&store);
+    store.journal.append(&some(&mut said, 0), &[]).unwrap();
+    let text = "x".repeat(64 << 10);
+    let mut largest = 0;
+    for _ in 0..60 {
+        let records: Vec<Record> = (0..32).map(|_| said.say(1, &text)).collect();
+        store.journal.append(&records, &[]).unwrap();
+        let log = fs::metadata(folder.path().join("lamparina.db-wal"))
+            .unwrap()
+            .len();
+        largest = largest.max(log);
+    }
+    // 120 MiB were written.
+    assert!(largest < 96 << 20, "{largest}");
+}
