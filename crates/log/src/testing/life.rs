@@ -41,12 +41,14 @@ pub(crate) const STEP: u64 = 3_600_000_000;
 pub(crate) struct Life {
     pub(crate) order: Sequenced,
     pub(crate) records: Vec<Record>,
-    out: Vec<Effect>,
+    /// Entries before these.
+    pub(crate) before: u64,
+    pub(crate) out: Vec<Effect>,
 }
 
 impl Life {
     fn keep(&mut self, event: Recorded) {
-        let index = LogIndex(self.records.len() as u64 + 1);
+        let index = LogIndex(self.before + self.records.len() as u64 + 1);
         self.records.push(Record {
             index,
             at: UnixMicros(BEGIN + (index.0 - 1) * STEP),
