@@ -466,9 +466,9 @@ fn a_store_that_servers_made_is_found_good_while_one_runs_and_after() {
         "",
     );
     check(
-        &["why", &store, "2", "3"],
+        &["why", &store, "2", "4"],
         0,
-        &["2 before 3: because of cause"],
+        &["2 before 4: because of cause"],
         "",
     );
     let backup = folder.0.join("friday.db");
@@ -481,10 +481,18 @@ fn a_store_that_servers_made_is_found_good_while_one_runs_and_after() {
         "",
     );
     drop(second);
+    // A copy beside its journal is not held against that one's search file.
+    drop(serve(&folder.0, |life| life.enter(ANA, "ana-maria")));
+    check(
+        &["verify", &store, backup.to_str().unwrap()],
+        0,
+        &["2 more are in the first"],
+        "",
+    );
     check(
         &["verify", &store],
         0,
-        &["3 texts up to entry 7", "2 snapshots"],
+        &["3 texts up to entry 9", "2 snapshots"],
         "",
     );
 }
