@@ -231,12 +231,14 @@ pub(crate) fn write_index(folder: &Path, rows: &[(Record, Chain)], snapshot: u64
         chain: rows[snapshot as usize - 1].1,
         state: order.to_bytes(),
     });
+    wait_indexed(folder, rows.last().unwrap().0.stamp);
+}
+
+/// Waits until the derived file has come to the message with this stamp.
+pub(crate) fn wait_indexed(folder: &Path, stamp: Lamport) {
     let mut search = Search::new(folder);
-    let last = rows.last().unwrap().0.stamp;
-    while !search
-        .candidates("x", LogIndex(u64::MAX), 1)
-        .is_ok_and(|found| found.upto == last)
-    {
+    let mut upto = || search.candidates("x", LogIndex(u64::MAX), 1).map(|found| found.upto);
+    while !upto().is_ok_and(|upto| upto >= stamp) {
         std::thread::sleep(std::time::Duration::from_millis(2));
     }
 }
