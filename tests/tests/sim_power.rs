@@ -20,13 +20,14 @@ fn check(test: &str, part: u64) {
     let cuts: u64 = did.cuts.iter().sum();
     assert!(cuts >= CUTS, "only {cuts} power cuts");
     for (point, cuts) in did.cuts.iter().enumerate() {
-        assert!(
-            *cuts >= CUTS_AT_A_POINT,
-            "only {cuts} at point {point} of {:?}",
-            Point::Anywhere as usize
-        );
+        let last = Point::Anywhere as usize;
+        assert!(*cuts >= CUTS_AT_A_POINT, "only {cuts} at {point} of {last}");
     }
-    assert!(did.fulls >= CUTS_AT_A_POINT, "{}", did.fulls);
+    assert!(
+        did.fulls >= CUTS_AT_A_POINT && did.turned_away > 0,
+        "{did:?}"
+    );
+    assert_eq!(did.gaps, 0, "a server with a store leaves nothing out");
 }
 
 #[test]

@@ -50,6 +50,7 @@
 //! | [`lines`], [`command`] | bytes into lines into commands | pure |
 //! | [`core`] | decides: what to send, when to connect, what to tell | pure |
 //! | `net` | moves bytes and time between core, link and library | shell |
+//! | `disk` | keeps the outbox and the place read on disk | shell |
 //! | [`Client`] | the library's handle | shell |
 //! | [`show`] | events as JSON and as readable, harmless lines | pure |
 //! | [`profile`] | who one is: a key and numbers that grow | shell |
@@ -62,26 +63,31 @@
 //! | unsettled messages | [`core::outbox::OUTBOX_MAX`], [`core::outbox::OUTBOX_BYTES_MAX`] | `send` waits; the program stops reading stdin |
 //! | events that nobody takes | [`EVENTS_WAITING_MAX`] | reading from the server stops |
 //! | events kept aside while `send` waits | [`EVENTS_ASIDE_MAX`] | `send` says so |
+//! | messages that the disk refuses | none kept | told by [`Event::Error`], code `outbox`; nothing is sent |
 //! | a typed line | [`command::LINE_BYTES_MAX`] | told, skipped, nothing sent |
 //! | names known to be present | [`core::conversation::PRESENT_MAX`] | `/who` asks the server anyway |
 //!
 //! # Known limitations
 //!
-//! The outbox and the cursor are in memory: a client that is killed forgets what was not settled.
-//! Links are not sealed yet, so a profile's key names an author and is not yet proved.
+//! One server under two addresses (`localhost:5000`, `127.0.0.1:5000`) has two outboxes: what one of
+//! them had sent without an answer when the other was used may be committed twice. Links are not
+//! sealed yet, so a profile's key names an author and is not yet proved.
 
 pub mod cli;
 mod client;
 pub mod command;
 pub mod core;
 pub mod demo;
+mod disk;
 pub mod lines;
 mod net;
 pub mod profile;
 pub mod show;
 
 pub use client::{
-    CLOSE_WITHIN, Client, ClientConfig, ClientError, EVENTS_ASIDE_MAX, EVENTS_WAITING_MAX,
+    CLOSE_WITHIN, Client, ClientConfig, ClientError, EVENTS_ASIDE_MAX, EVENTS_WAITING_MAX, Mark,
+    Reads,
 };
 pub use core::event::{Commit, Ending, Event, MessageName, Summary};
+pub use disk::DiskError;
 pub use net::{ChannelStatus, NetStatus};

@@ -50,7 +50,8 @@ numbers! {
     SessionNumber(u64);
     /// A member's place in the order of first nick claims, from 0. Stable for the log's life.
     MemberId(u32);
-    /// A life of a log, from 1: each start of its server begins the next. Where a log lost its end
+    /// A life of a log: each start of its server begins a greater one (the Unix seconds of the
+    /// start, as a rule). Where a log lost its end
     /// (restored from a backup, or by a disk that lied), terms tell whose cursors were beyond it.
     Term(u32);
 }

@@ -8,7 +8,6 @@ use lamparina_protocol::{LogId, Term};
 use lamparina_store::sqlite::{self, OpenError};
 use lamparina_store::{Journal, Position, ReadError, Reader, TermBegan};
 
-use crate::hub::FOLLOWED_MESSAGES_MAX;
 use crate::ordering::wall_clock;
 
 /// A log, as far as it is durable, and what keeps it so.
@@ -50,10 +49,6 @@ impl Durable {
         let opened = sqlite::open(folder, wall_clock(), LogId(id), Box::new(tell))?;
         let reading = |error: ReadError| OpenError::Io(folder.to_owned(), error.to_string());
         let reader = || opened.readers.reader().map_err(reading);
-        let behind_last = LogIndex(opened.last.index.0.saturating_add(1));
-        let recent = reader()?.entries_before(behind_last, FOLLOWED_MESSAGES_MAX, usize::MAX);
-        let mut recent = recent.map_err(reading)?;
-        recent.reverse();
         let readers = (0..READERS).map(|_| Ok(Box::new(reader()?) as Box<dyn Reader>));
         Ok(Self {
             readers: readers.collect::<Result<_, OpenError>>()?,
@@ -64,7 +59,7 @@ impl Durable {
             term: opened.term,
             terms: opened.terms,
             positions: opened.positions,
-            recent,
+            recent: opened.recent,
         })
     }
 

@@ -7,6 +7,9 @@
 //! | [`traits`] | what a server needs of a store: [`Journal`] to append, [`Reader`] to read |
 //! | [`code`] | a record as a row of the journal, and back |
 //! | [`chain`] | the chain over the rows, in bytes that a stranger can make again |
+//! | [`restart`] | how a log goes on in a new term |
+//! | [`sim`] | a simulated disk that keeps the same promises |
+//! | [`backup`], [`nowhere`] | copies of a journal; a journal that keeps nothing |
 //! | [`sqlite`] | the journal in a file |
 //! | [`viewer`] | which messages reach a member, and which it may see |
 
@@ -15,6 +18,8 @@ pub mod chain;
 pub mod code;
 pub mod index;
 pub mod nowhere;
+pub mod restart;
+pub mod sim;
 pub mod sqlite;
 #[cfg(test)]
 mod testing;

@@ -63,6 +63,8 @@ struct Viewer {
     seen: u64,
     /// The last stamp it was told of in any way.
     known: u64,
+    /// The last stamp that came to its session from the disk instead of the tail.
+    read_upto: u64,
     /// Its last message of each author.
     last_of: BTreeMap<Who, (Epoch, Pseq)>,
 }
@@ -95,6 +97,8 @@ pub struct Check {
     pub turned_away: u64,
     /// Gaps told.
     pub gaps: u64,
+    /// Events told behind messages that came from the disk and stand behind them.
+    pub late: u64,
 }
 
 /// A digest of a text: two texts of a run are taken for equal by it.
@@ -180,6 +184,13 @@ impl Check {
     /// There was no room for a message: its author may be told so, and nothing is settled by it.
     pub fn turned_away(&mut self, name: Name) {
         self.decided_against(name, RefusalCode::StorageFull.name());
+    }
+
+    /// Whether there was no room for some message of somebody.
+    pub fn was_turned_away(&self, who: Who) -> bool {
+        let code = RefusalCode::StorageFull.name();
+        let mut own = self.refused.iter().filter(|(name, _)| name.who == who);
+        own.any(|(_, codes)| codes.contains(code))
     }
 
     fn was_refused(&self, name: &Name, code: &str) -> bool {
@@ -379,7 +390,7 @@ impl Check {
                 missing: *missing,
             });
         }
-        viewer.chain = stamp;
+        (viewer.chain, viewer.read_upto) = (stamp, 0);
         viewer.upto = viewer.upto.max(stamp);
         viewer.passed = viewer.addressed.partition_point(|to| *to <= viewer.upto);
         self.second.resumed(&who.to_string(), Lamport::new(stamp));
@@ -391,10 +402,16 @@ impl Check {
     /// # Errors
     ///
     /// As [`Self::ordered`].
-    pub fn event(&self, who: Who, after: u64) -> Checked {
+    pub fn event(&mut self, who: Who, after: u64) -> Checked {
         let viewer = &self.viewers[who];
         let next = viewer.addressed.get(viewer.passed).copied();
-        if viewer.upto <= after && next.is_none_or(|next| next > after) {
+        let early = next.is_some_and(|next| next <= after);
+        if viewer.upto <= after && !early {
+            return Ok(());
+        }
+        // What happened while a session read from the disk comes behind what it read.
+        if viewer.upto > after && after < viewer.read_upto {
+            self.late += 1;
             return Ok(());
         }
         Err(Violation::OutOfPlace {
@@ -403,6 +420,11 @@ impl Check {
             upto: viewer.upto,
             next,
         })
+    }
+
+    /// Somebody's session has deliveries up to `stamp` from the disk.
+    pub fn read(&mut self, who: Who, stamp: u64) {
+        self.viewers[who].read_upto = stamp;
     }
 
     /// Deliveries are in a person's hands.
@@ -427,7 +449,7 @@ impl Check {
         let people = self.viewers.len();
         let (delivered, bytes) = (self.delivered, self.bytes);
         let (gaps, refusals) = (self.gaps, self.refusals);
-        let turned_away = self.turned_away;
+        let (turned_away, late) = (self.turned_away, self.late);
         *self = Self {
             said: std::mem::take(&mut self.said),
             names: std::mem::take(&mut self.names),
@@ -436,6 +458,7 @@ impl Check {
             gaps,
             refusals,
             turned_away,
+            late,
             ..Self::new(people)
         };
         for said in self.said.values_mut() {

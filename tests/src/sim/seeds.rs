@@ -52,6 +52,8 @@ pub struct Figures {
     pub connections: u64,
     /// Gaps that were told.
     pub gaps: u64,
+    /// Events told behind messages read from a disk, that stand behind them.
+    pub late: u64,
     /// Power cuts, by [`Point`](super::world::Point).
     pub cuts: [u64; POINTS],
     /// Times when a disk was full.

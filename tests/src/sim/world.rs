@@ -18,7 +18,7 @@ use lamparina_protocol::link::{
     CloseReason, Input as LinkInput, Link, LinkConfig, LinkStats, Terms,
 };
 use lamparina_protocol::{Epoch, Instant, Nick, UnixMicros};
-use lamparina_server::reading::Turn;
+use lamparina_server::reading::{ReadAnswer, Turn};
 
 use super::agenda::Agenda;
 use super::check::{Check, Name, Who};
@@ -213,6 +213,12 @@ impl World {
             }
             Turn::Done(answer) => {
                 self.reads += 1;
+                let who = self.wires.get(&id).map(|wires| wires.who);
+                if let (Some(who), ReadAnswer::Page(page)) = (who, &answer)
+                    && let Some((stamp, _)) = page.messages.last()
+                {
+                    self.check.read(who, stamp.get());
+                }
                 let done = served.read(self.now, answer, &self.server.tail, clock);
                 self.served_did(id, done);
             }
@@ -495,6 +501,7 @@ impl Run for World {
         sum.delivered += self.check.delivered;
         sum.connections += self.connections;
         sum.gaps += self.check.gaps;
+        sum.late += self.check.late;
         sum.refused += self.check.refusals;
         sum.turned_away += self.check.turned_away;
         sum.lives += self.lives;

@@ -4,6 +4,7 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
+use lamparina_protocol::Lamport;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
@@ -16,10 +17,13 @@ use super::local::{Asked, Desk, code};
 use super::logging::Levels;
 use super::output::{Output, OutputGone, Written};
 use super::setup::{self, Hold};
-use crate::client::Client;
-use crate::command::{self, Command, CommandError, HELP};
+use crate::client::{Client, ClientError, Mark, Reads};
+use crate::command::{self, Command, CommandError, FIND_COUNT, HELP};
+use crate::core::conversation::CancelReport;
 use crate::core::event::{Ending, Event, Summary};
+use crate::core::outbox::Cancel;
 use crate::lines::Line;
+use crate::show::receipts::Receipts;
 use crate::show::{json, plain, report};
 
 /// How long a piped conversation goes on without a connection.
@@ -33,6 +37,9 @@ struct Chat {
     json: bool,
     style: plain::Style,
     talk: Talk,
+    receipts: Receipts,
+    /// The messages shown last were from before.
+    in_history: bool,
     output: Output,
     desk: Desk,
     /// The profile, until the first connection is made or not: from then on the desk is open.
@@ -78,8 +85,9 @@ pub(super) async fn run(
         .give_up_after
         .or_else(|| (!interactive).then_some(GIVE_UP_AFTER));
     let socket = config.profile.socket();
-    let client =
+    let mut client =
         Client::start(config).map_err(|error| Stop::new(Exit::Failed, error.to_string()))?;
+    client.set_reads(Reads::Written);
     let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let mut chat = Chat {
         client,
@@ -89,6 +97,8 @@ pub(super) async fn run(
             colour,
         },
         talk: Talk::new(),
+        receipts: Receipts::default(),
+        in_history: false,
         output: Output::start(),
         desk: Desk::open(socket, who.server),
         held: Some(held),
@@ -103,6 +113,7 @@ pub(super) async fn run(
     };
     let (ending, summary) = chat.turns().await?;
     let Chat {
+        client,
         output,
         errors,
         talk,
@@ -110,7 +121,10 @@ pub(super) async fn run(
         unheard,
         ..
     } = chat;
-    match output.finish() {
+    let finished = output.finish();
+    // What was written last is the place to come back to.
+    client.ended().await;
+    match finished {
         Written::Failed(error) => return Err(not_written(&error)),
         // The closing words went where nobody reads; somebody may watch here.
         Written::Unread if json && !unheard => talk.say(&closing_words(summary)),
@@ -188,23 +202,49 @@ impl Chat {
 
     /// Prints a line, where somebody reads it.
     async fn print(&self, line: String) {
+        self.print_message(line, None).await;
+    }
+
+    async fn print_message(&self, line: String, mark: Option<Mark>) {
         if !self.unheard {
             // That it is gone is a turn of its own.
-            let _: Result<(), OutputGone> = self.output.line(line).await;
+            let _: Result<(), OutputGone> = self.output.line(line, mark).await;
         }
     }
 
     async fn event(&mut self, event: &Event) {
         self.note(event);
         self.desk.tell(event);
+        let mark = self.client.mark(event);
         if self.json {
-            return self.print(json::event(event)).await;
+            return self.print_message(json::event(event), mark).await;
+        }
+        if let Event::Message(delivery) = event
+            && delivery.history != std::mem::replace(&mut self.in_history, delivery.history)
+            && delivery.history
+        {
+            self.say_between("---- said before ----").await;
+        }
+        if let Some(line) = self.receipts.line(event) {
+            self.talk.say(&line);
         }
         match plain::event(event, &self.style) {
-            Some(plain::Line::Data(line)) => self.print(line).await,
+            Some(plain::Line::Data(line)) => self.print_message(line, mark).await,
+            Some(plain::Line::Talk(line)) if plain::is_between(event) => {
+                self.say_between(&line).await;
+            }
             Some(plain::Line::Talk(line)) => self.talk.say(&line),
             None => {}
         }
+    }
+
+    /// Says what has its place between messages.
+    async fn say_between(&self, line: &str) {
+        if self.unheard {
+            return self.talk.say(line);
+        }
+        // That it is gone is a turn of its own.
+        let _: Result<(), OutputGone> = self.output.talk(format!("* {line}")).await;
     }
 
     /// What an event changes on this side, and who waits for it.
@@ -263,6 +303,11 @@ impl Chat {
             Command::Join(room) => self.client.join(room).await,
             Command::Leave(room) => self.client.leave(room).await,
             Command::Channel(spec) => self.client.channel(spec).await,
+            Command::History { count, before } => self.client.history(before, count).await,
+            Command::Find(words) => self.client.find(words, Lamport::ZERO, FIND_COUNT).await,
+            Command::Trace(stamp) => self.client.trace(stamp).await,
+            Command::Why(a, b) => self.client.why(a, b).await,
+            Command::Cancel(which) => self.cancel(which).await,
             Command::Reconnect => self.client.reconnect().await,
             Command::Quit => {
                 self.end(None).await;
@@ -277,8 +322,7 @@ impl Chat {
     }
 
     /// Commands that this side answers.
-    async fn about(&mut self, command: Command) {
-        const NO_HISTORY: &str = "this version's server keeps no history yet";
+    async fn about(&self, command: Command) {
         let Ok(status) = self.client.stats().await else {
             return;
         };
@@ -289,11 +333,25 @@ impl Chat {
             Command::Queue => self.info("queue", &report::queue(&status)).await,
             Command::Help => self.info("help", HELP).await,
             Command::Log(level) => self.levels.set(level),
-            _ => {
-                self.not_done(&CommandError::new("no-history", NO_HISTORY))
-                    .await
-            }
+            _ => {}
         }
+    }
+
+    /// Takes messages back. Each one that is, is told once that is stored; the others here.
+    async fn cancel(&mut self, which: Cancel) -> Result<(), ClientError> {
+        let CancelReport {
+            cancelled,
+            too_late,
+        } = self.client.cancel(which).await?;
+        let words = match (cancelled, too_late) {
+            (0, 0) => "everything sent has its place in the order; nothing is left to cancel",
+            (_, 0) => return Ok(()),
+            _ => {
+                "the others have been sent and may have their places already; these cannot be cancelled"
+            }
+        };
+        self.info("queue", words).await;
+        Ok(())
     }
 
     async fn info(&self, about: &str, text: &str) {

@@ -6,6 +6,8 @@ use std::thread::JoinHandle;
 
 use tokio::sync::mpsc;
 
+use crate::client::Mark;
+
 /// Lines that wait to be written.
 const LINES_WAITING_MAX: usize = 1_024;
 /// Bytes gathered for one write, give or take a line.
@@ -14,8 +16,17 @@ const BATCH_BYTES: usize = 64 * 1024;
 /// stdout, as a place for lines.
 #[derive(Debug)]
 pub(super) struct Output {
-    lines: mpsc::Sender<String>,
+    lines: mpsc::Sender<Piece>,
     writer: Option<JoinHandle<io::Result<()>>>,
+}
+
+/// What is to be written.
+#[derive(Debug)]
+enum Piece {
+    /// A line, and the message that it shows, to be marked as written.
+    Line(String, Option<Mark>),
+    /// Words between lines, for people: on stderr, once what stands before them is written.
+    Talk(String),
 }
 
 /// stdout is closed, or cannot be written.
@@ -51,8 +62,15 @@ impl Output {
     }
 
     /// Writes a line, soon.
-    pub(super) async fn line(&self, line: String) -> Result<(), OutputGone> {
-        self.lines.send(line).await.map_err(|_gone| OutputGone)
+    pub(super) async fn line(&self, line: String, mark: Option<Mark>) -> Result<(), OutputGone> {
+        let piece = Piece::Line(line, mark);
+        self.lines.send(piece).await.map_err(|_gone| OutputGone)
+    }
+
+    /// Says words that have their place between lines.
+    pub(super) async fn talk(&self, line: String) -> Result<(), OutputGone> {
+        let piece = Piece::Talk(line);
+        self.lines.send(piece).await.map_err(|_gone| OutputGone)
     }
 
     /// Resolves once nobody reads any more.
@@ -80,20 +98,34 @@ fn join(writer: Option<JoinHandle<io::Result<()>>>) -> Written {
     }
 }
 
-fn write(mut lines: mpsc::Receiver<String>) -> io::Result<()> {
+fn write(mut lines: mpsc::Receiver<Piece>) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let mut batch = String::new();
-    while let Some(line) = lines.blocking_recv() {
+    while let Some(first) = lines.blocking_recv() {
         batch.clear();
-        push(&mut batch, &line);
-        while batch.len() < BATCH_BYTES
-            && let Ok(line) = lines.try_recv()
-        {
-            push(&mut batch, &line);
+        let (mut last, mut words) = (None, None);
+        let mut next = Some(first);
+        while let Some(piece) = next.take() {
+            match piece {
+                Piece::Line(line, mark) => {
+                    push(&mut batch, &line);
+                    last = mark.or(last);
+                    if batch.len() < BATCH_BYTES {
+                        next = lines.try_recv().ok();
+                    }
+                }
+                Piece::Talk(line) => words = Some(line),
+            }
         }
         // In one piece, line end and all: stderr may share the terminal.
         out.write_all(batch.as_bytes())?;
         out.flush()?;
+        if let Some(mark) = last {
+            mark.written();
+        }
+        if let Some(words) = words {
+            talk(&words);
+        }
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use super::args::{Common, SendArgs};
 use super::exit::{self, Exit, Stop};
 use super::local::{self, OTHER_SERVER, Request, Task};
 use super::setup::{self, Hold, LOOK_AGAIN, Who};
-use crate::client::{Client, ClientError};
+use crate::client::{Client, ClientError, Reads};
 use crate::command::{self, CommandError};
 use crate::core::event::{Event, Summary};
 use crate::show::json;
@@ -55,7 +55,8 @@ pub(super) async fn run(
         Err(_) => Err(Stop::new(
             Exit::TimeOut,
             format!(
-                "no answer within {} s; the message may still get its place",
+                "no answer within {} s; the message may still get its place, now or when this \
+                 profile connects again",
                 args.timeout.as_secs_f32()
             ),
         )),
@@ -148,6 +149,8 @@ async fn directly(
     text: String,
     as_json: bool,
 ) -> Result<Exit, Stop> {
+    // Nothing is shown here: what comes meanwhile comes again, where somebody reads it.
+    client.set_reads(Reads::Nothing);
     let sent = client.send(audience, text).await;
     let name = sent.map_err(|error| Stop::new(Exit::NotSettled, error.to_string()))?;
     while let Some(event) = client.next_event().await {

@@ -11,7 +11,7 @@ use super::local::{self, Answers, Desk, OTHER_SERVER, Request, Task};
 use super::output::{Output, OutputGone, Written};
 use super::send::not_connected;
 use super::setup::{self, Who};
-use crate::client::{CLOSE_WITHIN, Client};
+use crate::client::{CLOSE_WITHIN, Client, Mark, Reads};
 use crate::core::event::Event;
 use crate::show::{json, plain};
 
@@ -40,15 +40,21 @@ pub(super) async fn run(
         output: Output::start(),
     };
     let mut interrupts = Interrupts::listen();
+    let mut client = None;
     let followed = {
-        let work = follow(&who, &common, &mut printer);
+        let work = follow(&who, &common, &mut printer, &mut client);
         tokio::select! {
             done = within(args.timeout, work) => done,
             // Interrupting is the way to end it.
             () = interrupts.next() => Ok(Exit::Done),
         }
     };
-    match printer.output.finish() {
+    let finished = printer.output.finish();
+    if let Some(client) = client {
+        // What was written last is the place to come back to.
+        client.ended().await;
+    }
+    match finished {
         Written::Failed(error) => Err(Stop::new(Exit::Failed, format!("stdout: {error}"))),
         Written::All | Written::Unread => followed,
     }
@@ -70,7 +76,12 @@ async fn within(
     }
 }
 
-async fn follow(who: &Who, common: &Common, printer: &mut Printer) -> Result<Exit, Stop> {
+async fn follow(
+    who: &Who,
+    common: &Common,
+    printer: &mut Printer,
+    client: &mut Option<Client>,
+) -> Result<Exit, Stop> {
     if printer.left == Some(0) {
         return Ok(Exit::Done);
     }
@@ -81,7 +92,7 @@ async fn follow(who: &Who, common: &Common, printer: &mut Printer) -> Result<Exi
     {
         return done;
     }
-    directly(who, common, printer).await
+    directly(who, common, printer, client).await
 }
 
 /// `None` where the running client talks elsewhere.
@@ -104,12 +115,12 @@ async fn through_running(
             ("error", "too-slow") => {
                 return Some(Err(Stop::new(Exit::Failed, field("text"))));
             }
-            ("message", _) => {
+            ("message", _) if !is_history(&event) => {
                 let line = match printer.json {
                     true => line,
                     false => printer.plain(&event),
                 };
-                if printer.message(line).await {
+                if printer.message(line, None).await {
                     return Some(Ok(Exit::Done));
                 }
             }
@@ -118,19 +129,26 @@ async fn through_running(
     }
 }
 
-async fn directly(who: &Who, common: &Common, printer: &mut Printer) -> Result<Exit, Stop> {
+/// `client` is made here, and outlives this.
+async fn directly(
+    who: &Who,
+    common: &Common,
+    printer: &mut Printer,
+    client: &mut Option<Client>,
+) -> Result<Exit, Stop> {
     let held = setup::hold_soon(who).await;
     let config = setup::config(who, common)?;
     // A `send` of the same profile goes through us, or it would take us over.
     let mut desk = Desk::open(config.profile.socket(), who.server.clone());
-    let mut client = Client::connect(config).await.map_err(not_connected)?;
+    let client = client.insert(Client::connect(config).await.map_err(not_connected)?);
+    client.set_reads(Reads::Written);
     drop(held);
     let mut done = false;
     loop {
         let event = tokio::select! {
             event = client.next_event() => event,
             asked = desk.asked(), if !done && client.has_room() => {
-                desk.serve(&mut client, asked).await;
+                desk.serve(client, asked).await;
                 continue;
             }
         };
@@ -139,13 +157,14 @@ async fn directly(who: &Who, common: &Common, printer: &mut Printer) -> Result<E
         };
         desk.tell(&event);
         match &event {
-            Event::Message(_) if !done => {
+            Event::Message(delivery) if !done && !delivery.history => {
                 let line = match (printer.json, plain::event(&event, &printer.style)) {
                     (false, Some(plain::Line::Data(line))) => line,
                     _ => json::event(&event),
                 };
-                if printer.message(line).await {
+                if printer.message(line, client.mark(&event)).await {
                     // What others sent through us is settled first.
+                    client.set_reads(Reads::Nothing);
                     client.finish(Some(CLOSE_WITHIN)).await;
                     done = true;
                 }
@@ -162,10 +181,15 @@ async fn directly(who: &Who, common: &Common, printer: &mut Printer) -> Result<E
     }
 }
 
+/// What was said before is no news.
+fn is_history(event: &Value) -> bool {
+    event.get("history").and_then(Value::as_bool) == Some(true)
+}
+
 impl Printer {
     /// Prints one message. Says whether it was the last one, or nobody reads on.
-    async fn message(&mut self, line: String) -> bool {
-        if let Err(OutputGone) = self.output.line(line).await {
+    async fn message(&mut self, line: String, mark: Option<Mark>) -> bool {
+        if let Err(OutputGone) = self.output.line(line, mark).await {
             return true;
         }
         match &mut self.left {

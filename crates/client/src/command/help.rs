@@ -13,12 +13,16 @@ hello                      to everybody; `//hello` says `/hello`
 /nick zoe                  be called zoe from now on
 /join #lab  /leave #lab    into a room (the first to come makes it), and out of it
 /queue                     messages that have no place in the order yet
+/queue cancel 3            do not send message 3 of these (`all` for all that have not gone out)
+/history 20                what was said before; `/history 20 before 1234` for what was before that
+/find pump off             messages that hold all these words
+/trace 42                  who has message 42, and how that is known
+/why 42 57                 why 42 stands before 57: cause, or only arrival
 /link                      the link's window, round-trip time and repairs; the bad channel
 /rtt                       the round-trip time
 /conn                      the connection, the clock and the cursor
 /reconnect                 a new connection now
 /channel loss=20%          make the server's channel bad (`off` ends it), where it allows that
 /log debug                 how much this program says of itself: off error warn info debug trace
-/history  /find            not yet: this version's server keeps no history
 /help                      this
 /quit                      leave, once everything has its place";

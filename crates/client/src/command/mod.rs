@@ -1,6 +1,7 @@
 //! A typed line becomes a command, or an error in words; it never becomes a message by mistake.
 //! Texts are kept byte for byte. Pure.
 
+mod about;
 mod chat;
 mod help;
 mod slash;
@@ -10,8 +11,11 @@ mod tests;
 use lamparina_protocol::audience::AUDIENCE_USERS_MAX;
 use lamparina_protocol::message::TEXT_BYTES_MAX;
 use lamparina_protocol::nick::NICK_BYTES_MAX;
-use lamparina_protocol::{Audience, Nick, RoomName};
+use lamparina_protocol::{Audience, Lamport, Nick, RoomName};
 
+use crate::core::outbox::Cancel;
+
+pub use about::{FIND_COUNT, HISTORY_COUNT};
 pub use chat::audience;
 pub use help::HELP;
 
@@ -50,10 +54,21 @@ pub enum Command {
     Channel(String),
     /// `/log LEVEL`
     Log(LogLevel),
-    /// `/history [N]`
-    History,
+    /// `/queue cancel N|all`
+    Cancel(Cancel),
+    /// `/history [N] [before STAMP]`
+    History {
+        /// How many, at most.
+        count: u32,
+        /// From before this stamp; zero for the newest.
+        before: Lamport,
+    },
     /// `/find WORDS`
-    Find,
+    Find(String),
+    /// `/trace STAMP`
+    Trace(Lamport),
+    /// `/why A B`
+    Why(Lamport, Lamport),
     /// `/help`
     Help,
     /// `/quit`

@@ -2,7 +2,7 @@
 
 use lamparina_protocol::Audience;
 
-use super::{Command, CommandError, LogLevel, chat};
+use super::{Command, CommandError, LogLevel, about, chat};
 
 /// Bytes of a channel's settings, as the protocol bounds them.
 const SPEC_BYTES_MAX: usize = 512;
@@ -21,8 +21,11 @@ pub(super) fn parse(line: &str) -> Result<Command, CommandError> {
         "leave" => chat::room(needed(argument, "/leave #room")?).map(Command::Leave),
         "channel" => channel(argument),
         "log" => level(argument).map(Command::Log),
-        "history" => Ok(Command::History),
-        "find" => Ok(Command::Find),
+        "queue" => about::queue(argument),
+        "history" => about::history(argument),
+        "find" => about::find(argument),
+        "trace" => about::trace(argument),
+        "why" => about::why(argument),
         _ => bare(word, argument),
     }
 }
@@ -31,7 +34,6 @@ pub(super) fn parse(line: &str) -> Result<Command, CommandError> {
 fn bare(word: &str, argument: &str) -> Result<Command, CommandError> {
     let command = match word {
         "who" => Command::Who,
-        "queue" => Command::Queue,
         "link" => Command::Link,
         "rtt" => Command::Rtt,
         "conn" => Command::Connection,
@@ -53,7 +55,7 @@ fn bare(word: &str, argument: &str) -> Result<Command, CommandError> {
     Ok(command)
 }
 
-fn needed<'a>(argument: &'a str, form: &str) -> Result<&'a str, CommandError> {
+pub(super) fn needed<'a>(argument: &'a str, form: &str) -> Result<&'a str, CommandError> {
     if argument.is_empty() {
         let text = format!("something is missing; write {form}");
         return Err(CommandError::new("malformed", text));

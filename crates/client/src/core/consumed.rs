@@ -48,6 +48,11 @@ impl Consumed {
         })
     }
 
+    /// The log ends at `to` now: nothing after it was handed over.
+    pub fn rewind(&mut self, to: Lamport) {
+        self.upto = self.upto.min(to);
+    }
+
     /// Another log: its stamps are others.
     pub fn forget(&mut self) {
         (self.upto, self.count) = (Lamport::ZERO, 0);

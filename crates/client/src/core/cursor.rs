@@ -2,16 +2,41 @@
 //! missing between two that are shown without a word about it.
 
 use lamparina_protocol::message::Delivery;
-use lamparina_protocol::{Lamport, LogId};
+use lamparina_protocol::{Lamport, LogId, Term};
+
+use super::keep::Place;
 
 /// A reader's place.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Cursor {
     log: LogId,
+    /// The log's term when one was let in there last; 0 for never.
+    term: Term,
     /// The stamp that the next delivery must name as its `prev`.
     chain: Lamport,
     /// The last stamp shown; never smaller than any shown before in this log.
     shown: Lamport,
+}
+
+/// Where deliveries go on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Resumed {
+    /// Where the reader was, or where a newcomer begins.
+    There,
+    /// Later: what lies between these is lost.
+    Lost {
+        /// The last stamp shown.
+        from: Lamport,
+        /// The stamp after which they go on.
+        to: Lamport,
+    },
+    /// Earlier: the log has lost its end, and its stamps after `to` may name others now.
+    Rewound {
+        /// The last stamp shown.
+        from: Lamport,
+        /// The stamp after which they go on.
+        to: Lamport,
+    },
 }
 
 /// What a delivery is.
@@ -33,6 +58,21 @@ pub enum Judged {
 }
 
 impl Cursor {
+    /// One that was kept.
+    pub const fn at(place: Place) -> Self {
+        Self {
+            log: place.log,
+            term: place.term,
+            chain: place.shown,
+            shown: place.shown,
+        }
+    }
+
+    /// The log's term when one was let in there last.
+    pub const fn term(&self) -> Term {
+        self.term
+    }
+
     /// The log that it belongs to; all zero for none yet.
     pub const fn log(&self) -> LogId {
         self.log
@@ -54,13 +94,21 @@ impl Cursor {
         other
     }
 
-    /// Deliveries go on after `resumed`. Gives the stretch that is lost, if one is.
-    pub fn resume(&mut self, resumed: Lamport, gap: bool) -> Option<(Lamport, Lamport)> {
+    /// Let in, in `term`: deliveries go on after `resumed`. The server says whether it knows of a
+    /// `gap`, and whether the log has been `rewound` before the last stamp shown.
+    pub fn resume(&mut self, term: Term, resumed: Lamport, gap: bool, rewound: bool) -> Resumed {
         let from = self.shown;
         let known = from > Lamport::ZERO;
-        self.chain = resumed;
+        (self.term, self.chain) = (term, resumed);
+        if rewound {
+            self.shown = resumed;
+            return Resumed::Rewound { from, to: resumed };
+        }
         self.shown = self.shown.max(resumed);
-        (gap || (known && resumed > from)).then_some((from, resumed))
+        match gap || (known && resumed > from) {
+            true => Resumed::Lost { from, to: resumed },
+            false => Resumed::There,
+        }
     }
 
     /// Judges a delivery, and moves on where it can.
@@ -101,7 +149,7 @@ mod tests {
     fn at(log: LogId, resumed: u64) -> Cursor {
         let mut cursor = Cursor::default();
         cursor.enter_log(log);
-        cursor.resume(Lamport::new(resumed), false);
+        cursor.resume(Term(1), Lamport::new(resumed), false, false);
         cursor
     }
 
@@ -140,18 +188,58 @@ mod tests {
     fn what_was_shown_is_passed_over_after_an_earlier_resume() {
         let mut cursor = at(LOG, 0);
         check(&mut cursor, 0, 3, Judged::Next);
-        assert_eq!(cursor.resume(Lamport::ZERO, false), None);
+        let resumed = cursor.resume(Term(1), Lamport::ZERO, false, false);
+        assert_eq!(resumed, Resumed::There);
         check(&mut cursor, 0, 3, Judged::Again);
         check(&mut cursor, 3, 4, Judged::Next);
     }
 
+    /// A reader who was shown `shown`, let in again: what is told, and the last stamp shown then.
+    #[track_caller]
+    fn check_resume(shown: u64, resumed: u64, told: (bool, bool), expected: Resumed, then: u64) {
+        let mut cursor = Cursor::at(Place {
+            log: LOG,
+            term: Term(3),
+            shown: Lamport::new(shown),
+        });
+        let (gap, rewound) = told;
+        let got = cursor.resume(Term(4), Lamport::new(resumed), gap, rewound);
+        assert_eq!(got, expected);
+        assert_eq!((cursor.shown().get(), cursor.term()), (then, Term(4)));
+        check(&mut cursor, resumed, then + 1, Judged::Next);
+    }
+
     #[test]
-    fn a_later_resume_is_a_loss() {
+    fn every_way_to_go_on() {
+        let stretch = |from, to| (Lamport::new(from), Lamport::new(to));
+        let lost = |from, to| {
+            let (from, to) = stretch(from, to);
+            Resumed::Lost { from, to }
+        };
+        let rewound = |from, to| {
+            let (from, to) = stretch(from, to);
+            Resumed::Rewound { from, to }
+        };
+        check_resume(0, 0, (false, false), Resumed::There, 0);
+        check_resume(0, 9, (false, false), Resumed::There, 9);
+        check_resume(5, 5, (false, false), Resumed::There, 5);
+        check_resume(5, 3, (false, false), Resumed::There, 5);
+        check_resume(5, 9, (false, false), lost(5, 9), 9);
+        check_resume(5, 9, (true, false), lost(5, 9), 9);
+        check_resume(0, 9, (true, false), lost(0, 9), 9);
+        check_resume(5, 3, (false, true), rewound(5, 3), 3);
+        check_resume(5, 0, (false, true), rewound(5, 0), 0);
+        check_resume(5, 3, (true, true), rewound(5, 3), 3);
+    }
+
+    #[test]
+    fn stamps_of_a_rewound_log_are_shown_again() {
         let mut cursor = at(LOG, 0);
         check(&mut cursor, 0, 3, Judged::Next);
-        let lost = Some((Lamport::new(3), Lamport::new(9)));
-        assert_eq!(cursor.resume(Lamport::new(9), true), lost);
-        check(&mut cursor, 9, 10, Judged::Next);
+        check(&mut cursor, 3, 7, Judged::Next);
+        cursor.resume(Term(2), Lamport::new(3), false, true);
+        check(&mut cursor, 3, 6, Judged::Next);
+        check(&mut cursor, 6, 7, Judged::Next);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use lamparina_protocol::message::{Delivery, UserLine};
+use lamparina_protocol::message::{ChainLink, Delivery, Hit, Trace, UserLine, WhyOrdered};
 use lamparina_protocol::{Audience, Epoch, Lamport, LogId, MemberId, Nick, Pseq, RoomName};
 
 /// What names a message of this author: its outbox's epoch and the place in it.
@@ -45,6 +45,25 @@ pub enum Event {
         log: LogId,
         /// The order's clock.
         stamp: Lamport,
+    },
+    /// One's own message is on disk: it is sent, and sent again, until it is settled. Not told
+    /// where nothing is kept on disk.
+    Queued {
+        /// The name that `send` gave.
+        name: MessageName,
+    },
+    /// One's own message was taken back before it ever went out. Its name is free again.
+    Cancelled {
+        /// The name that `send` gave.
+        name: MessageName,
+    },
+    /// One's own message, which has not gone out yet, goes by another name: one before it was
+    /// cancelled, or a copy of this outbox has used its name.
+    Requeued {
+        /// The name that `send` gave, which is another one's from now on.
+        was: MessageName,
+        /// The name that it goes by from now on.
+        name: MessageName,
     },
     /// One's own message has its place.
     Committed(Commit),
@@ -122,6 +141,72 @@ pub enum Event {
         /// How many messages go again.
         again: u64,
     },
+    /// The server's log has lost its end: what was shown after `to` is no longer in it, and stamps
+    /// after `to` may name other messages from now on.
+    Rewound {
+        /// The last stamp shown before.
+        from: Lamport,
+        /// The stamp after which deliveries go on.
+        to: Lamport,
+    },
+    /// What was missed while away comes now.
+    CatchUp {
+        /// After this stamp.
+        from: Lamport,
+        /// Up to this one.
+        to: Lamport,
+    },
+    /// What was missed has come; what follows is new.
+    CaughtUp {
+        /// How many messages it was.
+        count: u64,
+        /// The last one.
+        upto: Lamport,
+    },
+    /// Messages from before have come, each a [`Event::Message`] with its `history` set.
+    History {
+        /// How many.
+        count: u32,
+        /// There are earlier ones.
+        more: bool,
+        /// They were asked for; a newcomer gets some unasked.
+        asked: bool,
+    },
+    /// Messages with the words looked for.
+    Found {
+        /// Newest first.
+        hits: Vec<Hit>,
+        /// There are earlier ones.
+        more: bool,
+        /// Everything up to this stamp has been looked through.
+        upto: Lamport,
+    },
+    /// What is known of a message's way.
+    Trace(Box<Trace>),
+    /// Why two messages stand in their order.
+    Why {
+        /// The earlier one.
+        earlier: Lamport,
+        /// The later one.
+        later: Lamport,
+        /// Why.
+        reason: WhyOrdered,
+        /// How the later one's author came to know of the earlier one.
+        chain: Vec<ChainLink>,
+    },
+    /// A recipient has one's own message.
+    Receipt {
+        /// The message.
+        stamp: Lamport,
+        /// Who has it.
+        by: Nick,
+        /// The number behind the nick.
+        member: MemberId,
+        /// How many recipients have it by now.
+        delivered: u32,
+        /// How many there are.
+        of: u32,
+    },
     /// Something was not done, or is not as it should be.
     Error {
         /// A short word for programs.
@@ -147,7 +232,8 @@ pub enum Event {
     },
 }
 
-/// What became of the messages said.
+/// What became of the messages said. Those that an earlier run left on disk count too: they are
+/// said again, by this one.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Summary {
     /// Messages said.

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`conversation`] | the whole machine: one author's talk with a server, across connections |
 //! | [`outbox`] | what is asked for and not settled, in order |
+//! | [`keep`] | what of it is on disk |
 //! | [`cursor`] | that nothing is shown twice and no gap is silent |
 //! | [`consumed`] | that reports of what was handed over are few |
 //! | [`backoff`] | when to try again |
@@ -15,6 +16,7 @@ pub mod consumed;
 pub mod conversation;
 pub mod cursor;
 pub mod event;
+pub mod keep;
 pub mod outbox;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -22,13 +22,14 @@ use super::dial::dial;
 use super::request::{ChannelStatus, NetStatus, Request};
 use crate::core::conversation::{Conversation, Input, Output, Outward, SayError};
 use crate::core::event::Event;
+use crate::disk::{Keeper, Progress};
 
 /// A timer that is due and cannot be served yet (the link has no room) is looked at this often.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 type Dialing = Pin<Box<dyn Future<Output = Result<TcpStream, String>> + Send>>;
 
-/// What has been handed to the program: of which log, the last stamp there, and how many in all.
+/// What has been handed to the program, or written by it: of which log, the last stamp there, and how many in all.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Handed {
     pub(crate) log: LogId,
@@ -42,6 +43,7 @@ pub(crate) struct Ends {
     pub(crate) requests: mpsc::Receiver<Request>,
     pub(crate) events: mpsc::Sender<Event>,
     pub(crate) handed: watch::Receiver<Handed>,
+    pub(crate) written: watch::Receiver<Handed>,
     pub(crate) room: Arc<AtomicBool>,
 }
 
@@ -60,6 +62,8 @@ enum Turn {
     Request(Option<Request>),
     Taken(bool),
     Handed(bool),
+    Written(bool),
+    Disk(Progress),
     Tick,
 }
 
@@ -71,6 +75,10 @@ pub(crate) struct Driver {
     ends: Ends,
     /// Told of every session number in use.
     session_used: Box<dyn FnMut(u64) + Send>,
+    /// Where the outbox is kept, if it is.
+    disk: Option<Keeper>,
+    /// The newest failure of the disk that the conversation knows of.
+    failed: u64,
     dialing: Option<(Dialing, Hello)>,
     connection: Option<Connection>,
     /// Links made so far.
@@ -90,6 +98,7 @@ impl Driver {
         plan: LinkPlan,
         ends: Ends,
         session_used: Box<dyn FnMut(u64) + Send>,
+        disk: Option<Keeper>,
     ) -> Self {
         Self {
             conversation,
@@ -97,6 +106,8 @@ impl Driver {
             plan,
             ends,
             session_used,
+            disk,
+            failed: 0,
             dialing: None,
             connection: None,
             links: 0,
@@ -121,7 +132,50 @@ impl Driver {
         }
         for event in mem::take(&mut self.backlog) {
             if self.ends.events.send(event).await.is_err() {
-                return;
+                break;
+            }
+        }
+        self.end().await;
+    }
+
+    /// Nothing is told or taken any more; what is written until the handle is dropped is still a
+    /// place to come back to.
+    async fn end(self) {
+        let Self {
+            mut conversation,
+            ends,
+            disk,
+            clock,
+            ..
+        } = self;
+        let Ends {
+            requests,
+            events,
+            handed,
+            mut written,
+            room: _,
+        } = ends;
+        // Whoever waits for more is told that nothing follows.
+        drop((requests, events, handed));
+        let Some(disk) = disk else {
+            return;
+        };
+        loop {
+            let on = written.changed().await.is_ok();
+            let (log, upto) = {
+                let written = written.borrow_and_update();
+                (written.log, written.upto)
+            };
+            let (now, mut out) = (clock.now(), Vec::new());
+            conversation.handle(now, Input::Written { log, upto }, &mut out);
+            conversation.last_place(now, &mut out);
+            for output in out {
+                if let Output::Store { ticket, change } = output {
+                    disk.store(ticket, change);
+                }
+            }
+            if !on {
+                return disk.finish().await;
             }
         }
     }
@@ -138,6 +192,8 @@ impl Driver {
             request = self.ends.requests.recv() => Turn::Request(request),
             taken = hand_over(&self.ends.events, &mut self.backlog) => Turn::Taken(taken),
             handed = self.ends.handed.changed() => Turn::Handed(handed.is_ok()),
+            written = self.ends.written.changed() => Turn::Written(written.is_ok()),
+            progress = news(&mut self.disk) => Turn::Disk(progress),
             () = sleep_until(wake) => Turn::Tick,
         };
         match turn {
@@ -145,8 +201,10 @@ impl Driver {
             Turn::Dialed(dialed, hello) => self.dialed(dialed, hello),
             Turn::Request(request) => self.asked(request),
             Turn::Handed(true) => self.note_handed(),
+            Turn::Written(true) => self.note_written(),
+            Turn::Disk(progress) => self.disk_has(progress),
             // The program has dropped its handle: leave, without waiting for anything.
-            Turn::Taken(false) | Turn::Handed(false) => self.gone(),
+            Turn::Taken(false) | Turn::Handed(false) | Turn::Written(false) => self.gone(),
             Turn::Taken(true) => {}
             Turn::Tick => self.apply(Input::Tick),
         }
@@ -170,6 +228,11 @@ impl Driver {
             match output {
                 Output::Connect(hello) => self.connect(hello),
                 Output::Drop => self.drop_connection(),
+                Output::Store { ticket, change } => {
+                    if let Some(disk) = &self.disk {
+                        disk.store(ticket, change);
+                    }
+                }
                 Output::Event(event) => {
                     self.over |= matches!(event, Event::Closed { .. });
                     self.backlog.push_back(event);
@@ -180,7 +243,18 @@ impl Driver {
 
     fn connect(&mut self, hello: Hello) {
         (self.session_used)(hello.session.0);
-        let dialing: Dialing = Box::pin(dial(self.plan.server.clone()));
+        let server = self.plan.server.clone();
+        // Whoever has lost the outbox to a newer client must not take over its session.
+        let ours = self.disk.as_ref().map(Keeper::check);
+        let dialing: Dialing = Box::pin(async move {
+            if let Some(ours) = ours
+                && ours.await.is_err()
+            {
+                // That it is not ours is told by the disk, and ends the conversation.
+                return pending().await;
+            }
+            dial(server).await
+        });
         self.dialing = Some((dialing, hello));
     }
 
@@ -298,6 +372,30 @@ impl Driver {
         }
     }
 
+    fn note_written(&mut self) {
+        let written = *self.ends.written.borrow_and_update();
+        let (log, upto) = (written.log, written.upto);
+        self.apply(Input::Written { log, upto });
+    }
+
+    fn disk_has(&mut self, progress: Progress) {
+        let Progress {
+            stored,
+            failed,
+            taken,
+        } = progress;
+        if let Some((ticket, text)) = failed
+            && ticket > self.failed
+        {
+            self.failed = ticket;
+            self.apply(Input::StoreFailed { ticket, text });
+        }
+        self.apply(Input::Stored { upto: stored });
+        if taken {
+            self.apply(Input::StoreTaken);
+        }
+    }
+
     fn asked(&mut self, request: Option<Request>) {
         // What a message has seen is what was in its author's hands before it was said.
         self.note_handed();
@@ -323,6 +421,10 @@ impl Driver {
                     false => Err((SayError::Full, Some(ask))),
                 };
                 let _ = reply.send(asked);
+                self.apply(Input::Tick);
+            }
+            Some(Request::Cancel { which, reply }) => {
+                let _ = reply.send(self.conversation.cancel(which));
                 self.apply(Input::Tick);
             }
             Some(Request::Status { reply }) => {
@@ -420,6 +522,13 @@ async fn hand_over(events: &mpsc::Sender<Event>, backlog: &mut VecDeque<Event>) 
         permit.send(event);
     }
     true
+}
+
+async fn news(disk: &mut Option<Keeper>) -> Progress {
+    match disk {
+        Some(disk) => disk.news().await,
+        None => pending().await,
+    }
 }
 
 async fn sleep_until(wake: Option<tokio::time::Instant>) {

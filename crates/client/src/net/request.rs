@@ -7,9 +7,9 @@ use lamparina_protocol::Audience;
 use lamparina_protocol::link::{LinkStats, Terms};
 use tokio::sync::oneshot;
 
-use crate::core::conversation::{SayError, Status};
+use crate::core::conversation::{CancelError, CancelReport, SayError, Status};
 use crate::core::event::MessageName;
-use crate::core::outbox::Ask;
+use crate::core::outbox::{Ask, Cancel};
 
 /// Why not; and the request itself, where it will be taken later.
 pub(crate) type NotTaken<T> = (SayError, Option<T>);
@@ -32,6 +32,13 @@ pub(crate) enum Request {
         ask: Ask,
         /// Whether it was taken.
         reply: oneshot::Sender<Result<(), NotTaken<Ask>>>,
+    },
+    /// Take messages back.
+    Cancel {
+        /// Which.
+        which: Cancel,
+        /// What came of it.
+        reply: oneshot::Sender<Result<CancelReport, CancelError>>,
     },
     /// How things are.
     Status {

@@ -118,6 +118,11 @@ impl Profile {
         self.paths.socket(&self.name)
     }
 
+    /// The file of the outbox for `server`; `None` where nothing is kept.
+    pub fn outbox(&self, server: &str) -> Option<PathBuf> {
+        self.paths.outbox(&self.name, server)
+    }
+
     /// A number greater than all that this profile has used, from the wall clock where it allows.
     pub fn next_epoch(&mut self, now: UnixMicros) -> Epoch {
         Epoch(self.numbers.next(now.0))

@@ -65,6 +65,21 @@ impl Paths {
         profiles.join(name.as_str()).join("numbers")
     }
 
+    /// The outbox of a profile for one server, its address as given; `None` where nothing is kept.
+    pub fn outbox(&self, name: &ProfileName, server: &str) -> Option<PathBuf> {
+        if self.state == PathBuf::new() {
+            return None;
+        }
+        let (host, port) = server.rsplit_once(':').unwrap_or((server, ""));
+        let mut file = "outbox-".to_owned();
+        escape(host, &mut file);
+        file.push('_');
+        escape(port, &mut file);
+        file.push_str(".db");
+        let profiles = self.state.join("profiles");
+        Some(profiles.join(name.as_str()).join(file))
+    }
+
     /// What a process locks that connects as a profile.
     pub fn lock(&self, name: &ProfileName) -> PathBuf {
         let profiles = self.state.join("profiles");
@@ -75,6 +90,16 @@ impl Paths {
     pub fn socket(&self, name: &ProfileName) -> Option<PathBuf> {
         let base = self.runtime.as_ref().unwrap_or(&self.state);
         (*base != PathBuf::new()).then(|| base.join(format!("{name}.sock")))
+    }
+}
+
+/// Writes a part of an address so that it is safe in a file's name, and no two are the same.
+fn escape(part: &str, out: &mut String) {
+    for byte in part.to_ascii_lowercase().bytes() {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' => out.push(char::from(byte)),
+            _ => out.push_str(&format!("%{byte:02x}")),
+        }
     }
 }
 
@@ -105,6 +130,18 @@ mod tests {
             paths.socket(&ana).map(text).unwrap(),
             "/state/lamparina/ana.sock"
         );
+        let outbox = |server| paths.outbox(&ana, server).map(text).unwrap();
+        let folder = "/state/lamparina/profiles/ana/";
+        for (server, file) in [
+            ("127.0.0.1:5000", "outbox-127.0.0.1_5000.db"),
+            ("Localhost:5000", "outbox-localhost_5000.db"),
+            ("[::1]:7", "outbox-%5b%3a%3a1%5d_7.db"),
+            ("../x/_y:1", "outbox-..%2fx%2f%5fy_1.db"),
+            ("none", "outbox-none_.db"),
+        ] {
+            assert_eq!(outbox(server), format!("{folder}{file}"));
+        }
+        assert_eq!(Paths::nowhere().outbox(&ana, "a:1"), None);
         assert!(Paths::from_lookup(|_| None).is_err());
         assert_eq!(Paths::nowhere().socket(&ana), None);
     }

@@ -2,7 +2,7 @@
 
 use lamparina_protocol::Nick;
 
-use super::clean;
+use super::{answers, clean};
 use crate::core::event::{Commit, Event};
 
 /// How lines look, and for whom.
@@ -91,8 +91,27 @@ pub fn event(event: &Event, style: &Style) -> Option<Line> {
             clean::line(code),
             clean::line(text)
         )),
-        Event::Disconnected { .. } | Event::Closed { .. } => return None,
+        Event::Cancelled { name } => {
+            Line::Talk(format!("cancelled: message {} is not sent", name.pseq))
+        }
+        Event::Queued { .. }
+        | Event::Requeued { .. }
+        | Event::Disconnected { .. }
+        | Event::Closed { .. } => return None,
+        other => return answers::event(other, style),
     })
+}
+
+/// Whether the talk of this event has its place between messages: before some and behind others.
+pub const fn is_between(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::CatchUp { .. }
+            | Event::CaughtUp { .. }
+            | Event::History { .. }
+            | Event::Rewound { .. }
+            | Event::NewLog { .. }
+    )
 }
 
 fn committed(commit: &Commit, style: &Style) -> String {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use lamparina_protocol::link::{LinkStats, Repair, Terms};
 
 use super::clean;
+use crate::core::conversation::QueueLine;
 use crate::net::NetStatus;
 
 const NO_LINK: &str = "there is no connection now";
@@ -129,14 +130,7 @@ pub fn queue(status: &NetStatus) -> String {
     }
     let mut out = format!("{} without a place yet:", talk.summary.pending);
     for line in &talk.queue {
-        let way = if line.under_way {
-            "on its way"
-        } else {
-            "waits"
-        };
-        let to = line.audience.names().join(",");
-        let text = clean::line(&line.text);
-        let _ = write!(out, "\n{} to {to} ({way}): {text}", line.name.pseq);
+        let _ = write!(out, "\n{}", queue_line(line));
     }
     let more = talk.summary.pending.saturating_sub(talk.queue.len() as u64);
     if more > 0 {
@@ -145,9 +139,50 @@ pub fn queue(status: &NetStatus) -> String {
     out
 }
 
+fn queue_line(line: &QueueLine) -> String {
+    let way = match (line.under_way, line.sent) {
+        (true, _) => "on its way",
+        (false, true) => "was sent, goes again",
+        (false, false) => "waits",
+    };
+    let age = match line.age.as_secs() {
+        seconds @ 0..=119 => format!("{seconds} s"),
+        seconds @ 120..=7_199 => format!("{} min", seconds / 60),
+        seconds @ 7_200..=172_799 => format!("{} h", seconds / 3_600),
+        seconds => format!("{} days", seconds / 86_400),
+    };
+    let to = line.audience.names().join(",");
+    let text = clean::line(&line.text);
+    format!("{} for {age} to {to} ({way}): {text}", line.place)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::event::MessageName;
+    use lamparina_protocol::{Audience, Epoch, Pseq};
+
+    #[test]
+    fn a_line_of_the_queue_says_where_it_is_and_since_when() {
+        let show = |seconds, under_way, sent| {
+            let place = Pseq(3);
+            let epoch = Epoch(1);
+            queue_line(&QueueLine {
+                name: MessageName { epoch, pseq: place },
+                place,
+                age: Duration::from_secs(seconds),
+                audience: Audience::All,
+                text: "hi\u{1b}".to_owned(),
+                under_way,
+                sent,
+            })
+        };
+        assert_eq!(show(0, true, true), "3 for 0 s to ALL (on its way): hi␛");
+        let expected = "3 for 2 min to ALL (was sent, goes again): hi␛";
+        assert_eq!(show(130, false, true), expected);
+        assert_eq!(show(8_000, false, false), "3 for 2 h to ALL (waits): hi␛");
+        assert!(show(400_000, false, false).starts_with("3 for 4 days"));
+    }
 
     #[test]
     fn repairs_have_names() {

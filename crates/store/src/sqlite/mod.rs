@@ -26,13 +26,13 @@ mod schema;
 mod writer;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use error::OpenError;
 pub use files::{DATABASE, INDEX, LOCK};
 pub use lock::Lock;
-pub use open::{Opened, Readers, open};
+pub use open::{Opened, RECENT_BYTES_MAX, RECENT_MAX, Readers, open};
 pub use read_only::ReadOnly;
 pub use reader::SqliteReader;
 pub use schema::Meta;
-pub use writer::{SqliteJournal, Tip};
+pub use writer::SqliteJournal;

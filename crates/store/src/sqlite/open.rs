@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use lamparina_order::{LogIndex, Record, Recorded, Sequenced};
+use lamparina_order::{LogIndex, Record, Sequenced};
 use lamparina_protocol::{LogId, Term, UnixMicros};
 
 use super::error::OpenError;
@@ -11,9 +11,15 @@ use super::files;
 use super::lock::Lock;
 use super::reader::SqliteReader;
 use super::schema::Meta;
-use super::writer::{SqliteJournal, Tip, connect};
+use super::writer::{SqliteJournal, connect};
 use crate::index::{self, Behind, Tell};
-use crate::traits::{AppendError, Chain, Position, ReadError, TermBegan};
+use crate::restart::{Tip, next_term, replay};
+use crate::traits::{AppendError, Chain, Position, ReadError, Reader, TermBegan};
+
+/// The newest entries that a start hands over, at most.
+pub const RECENT_MAX: usize = 16_384;
+/// Bytes of their texts, at most.
+pub const RECENT_BYTES_MAX: usize = 16 << 20;
 
 /// What a server goes on from.
 #[derive(Debug)]
@@ -24,8 +30,13 @@ pub struct Opened {
     pub state: Sequenced,
     /// Which log.
     pub log: LogId,
-    /// The last entry.
+    /// The last entry: the beginning of the new term.
     pub last: Tip,
+    /// Its place.
+    pub last_index: LogIndex,
+    /// The newest entries, ascending: at most [`RECENT_MAX`], of at most [`RECENT_BYTES_MAX`]
+    /// bytes of text.
+    pub recent: Vec<Record>,
     /// The term that begins with this.
     pub term: Term,
     /// All terms, ascending, the new one included.
@@ -51,8 +62,7 @@ impl Readers {
     ///
     /// [`ReadError::Failed`].
     pub fn reader(&self) -> Result<SqliteReader, ReadError> {
-        let reader = SqliteReader::open(&self.folder.join(files::DATABASE))?;
-        Ok(reader.searching(&self.folder))
+        SqliteReader::open(&self.folder)
     }
 }
 
@@ -73,16 +83,16 @@ pub fn open(folder: &Path, now: UnixMicros, new: LogId, tell: Tell) -> Result<Op
     let readers = Readers {
         folder: folder.to_owned(),
     };
-    let kept = readers
-        .reader()
-        .and_then(|reader| Kept::read(&reader, folder, meta.log));
+    let kept = readers.reader();
+    let kept = kept.and_then(|mut reader| Kept::read(&mut reader, folder, meta.log));
     let kept = kept.map_err(|error| OpenError::reading(&path, error))?;
     let mut journal = SqliteJournal::new(folder, lock, connection, kept.tip)?;
     let mut state = kept.state;
-    let mut terms = kept.terms;
-    let term =
+    let (mut terms, mut recent) = (kept.terms, kept.recent);
+    let (term, began) =
         begin(&mut journal, &mut state, &terms, now).map_err(|error| not_begun(&path, error))?;
     terms.push(term);
+    recent.push(began);
     let last = journal.tip();
     let behind = Behind::start(&path, meta.log, last.index, tell);
     journal.follow(behind.map_err(|error| OpenError::io(&path, &error))?);
@@ -91,6 +101,8 @@ pub fn open(folder: &Path, now: UnixMicros, new: LogId, tell: Tell) -> Result<Op
         state,
         log: meta.log,
         last,
+        last_index: last.index,
+        recent,
         term: term.term,
         terms,
         positions: kept.positions,
@@ -106,15 +118,12 @@ struct Kept {
     terms: Vec<TermBegan>,
     positions: Vec<Position>,
     replayed: u64,
+    recent: Vec<Record>,
 }
 
 impl Kept {
-    fn read(reader: &SqliteReader, folder: &Path, log: LogId) -> Result<Self, ReadError> {
-        let genesis = Tip {
-            index: LogIndex(0),
-            stamp: lamparina_protocol::Lamport::ZERO,
-            chain: Chain::genesis(log),
-        };
+    fn read(reader: &mut SqliteReader, folder: &Path, log: LogId) -> Result<Self, ReadError> {
+        let genesis = Tip::genesis(log);
         let tip = reader.tip()?.unwrap_or(genesis);
         let empty = || Start {
             state: Sequenced::default(),
@@ -123,12 +132,16 @@ impl Kept {
         let start = snapshot(reader, folder, log, tip)?;
         let Start { mut state, from } = start.unwrap_or_else(empty);
         reader.verify(from, tip.index, |record, _| replay(&mut state, &record))?;
+        let before = LogIndex(tip.index.0.saturating_add(1));
+        let mut recent = reader.entries_before(before, RECENT_MAX - 1, RECENT_BYTES_MAX)?;
+        recent.reverse();
         Ok(Self {
             state,
             tip,
             terms: reader.terms()?,
             positions: reader.all_positions()?,
             replayed: tip.index.0 - from.0.0,
+            recent,
         })
     }
 }
@@ -158,41 +171,18 @@ fn snapshot(
     Ok(None)
 }
 
-fn replay(state: &mut Sequenced, record: &Record) -> Result<(), ReadError> {
-    let replayed = state.replay(record);
-    replayed.map_err(|mismatch| {
-        let words = format!(
-            "{} should be {} and is {}",
-            mismatch.what, mismatch.expected, mismatch.found
-        );
-        ReadError::Damaged(record.index, words)
-    })
-}
-
 fn begin(
     journal: &mut SqliteJournal,
     state: &mut Sequenced,
     terms: &[TermBegan],
     now: UnixMicros,
-) -> Result<TermBegan, AppendError> {
-    let last = terms.last().map_or(0, |last| last.term.0);
-    let next = last.checked_add(1);
-    let term = Term(next.ok_or_else(|| AppendError::Failed("there are no more terms".into()))?);
-    let tip = journal.tip();
-    let record = Record {
-        index: LogIndex(tip.index.0 + 1),
-        at: now,
-        stamp: tip.stamp,
-        event: Recorded::Began { term },
-    };
+) -> Result<(TermBegan, Record), AppendError> {
+    let next = next_term(terms, journal.tip(), now);
+    let (term, record) =
+        next.ok_or_else(|| AppendError::Failed("there are no more terms".into()))?;
     replay(state, &record).map_err(|error| AppendError::Failed(error.to_string()))?;
-    let began = TermBegan {
-        term,
-        after: tip.stamp,
-        at: now,
-    };
-    journal.begin(&record, began)?;
-    Ok(began)
+    journal.begin(&record, term)?;
+    Ok((term, record))
 }
 
 fn not_begun(path: &Path, error: AppendError) -> OpenError {

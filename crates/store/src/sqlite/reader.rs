@@ -8,12 +8,13 @@ use lamparina_order::{LogIndex, Record, Recorded};
 use lamparina_protocol::{Lamport, MemberId, Term, UnixMicros};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
 
+use super::files;
 use super::row::{self, COLUMNS, failed};
 use super::schema::{self, Meta};
-use super::writer::Tip;
 use crate::chain::Chainer;
 use crate::code::{Columns, kind};
 use crate::index::{Candidates, Search};
+use crate::restart::Tip;
 use crate::traits::{Chain, Found, Position, ReadError, Reader, Stay, TermBegan};
 
 /// How long a read waits for one that has the file for itself.
@@ -34,16 +35,18 @@ const CANDIDATES_MAX: usize = 100_000;
 const CANDIDATES_AT_ONCE: usize = 256;
 
 impl SqliteReader {
-    /// Opens a journal's file for reading.
+    /// Opens the journal in `folder` for reading, beside a server; finds words by the index beside
+    /// it. Where there is no server use [`ReadOnly`](super::ReadOnly).
     ///
     /// # Errors
     ///
     /// [`ReadError::Failed`].
-    pub fn open(path: &Path) -> Result<Self, ReadError> {
+    pub fn open(folder: &Path) -> Result<Self, ReadError> {
+        let path = folder.join(files::DATABASE);
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection =
-            Connection::open_with_flags(path, flags).map_err(|error| failed(&error))?;
-        Self::over(path, connection)
+        let connection = Connection::open_with_flags(&path, flags);
+        let reader = Self::over(&path, connection.map_err(|error| failed(&error))?)?;
+        Ok(reader.searching(folder))
     }
 
     /// Reads the journal `path` over a connection to it, or to a copy.
@@ -247,7 +250,7 @@ impl SqliteReader {
                 row,
             )?);
             expected = expected.saturating_add(step);
-            Ok(records.len() < count_max && bytes < bytes_max)
+            Ok(records.len() < count_max)
         })?;
         Ok(records)
     }

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lamparina_order::{LogIndex, Record};
-use lamparina_protocol::Lamport;
 use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, ffi};
 
 use super::checkpoint::{Checkpointer, SIZE_LIMIT_BYTES, leave_alone};
@@ -18,6 +17,7 @@ use super::schema::{self, Meta};
 use crate::chain::Chainer;
 use crate::code::Encoder;
 use crate::index::{Behind, Snapshot};
+use crate::restart::Tip;
 use crate::traits::{AppendError, Chain, Journal, Position, TermBegan};
 
 /// How long a batch waits for another program that writes in the file.
@@ -34,17 +34,6 @@ const INSERT: &str = r#"INSERT INTO entry(log_index, kind, stamp, at, member, "f
 const POSITION: &str = "INSERT INTO position(member, consumed, at) VALUES (?, ?, ?)
     ON CONFLICT(member) DO UPDATE SET consumed = excluded.consumed, at = excluded.at";
 const TERM: &str = "INSERT INTO term(term, after, at) VALUES (?, ?, ?)";
-
-/// Where the journal ends.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Tip {
-    /// The last entry.
-    pub index: LogIndex,
-    /// Its stamp.
-    pub stamp: Lamport,
-    /// The chain up to it.
-    pub chain: Chain,
-}
 
 /// The journal of a server.
 #[derive(Debug)]

@@ -157,8 +157,8 @@ impl World {
         self.check.reborn(who);
     }
 
-    /// A conversation is over. Only two ends are nobody's mistake: being asked to, and a name that
-    /// somebody else was faster to claim.
+    /// A conversation is over. Only three ends are nobody's mistake: being asked to, a name that
+    /// somebody else was faster to claim, and a disk without room.
     pub(super) fn ended(&mut self, who: Who, ending: &Ending, pending: u64) {
         match ending {
             Ending::Left => {
@@ -171,6 +171,14 @@ impl World {
             Ending::Refused { code, .. } if code == "nick-taken" => {
                 let name = people::other_name(&mut self.dice, who, self.connections);
                 self.people[who].nick = name;
+                let back = self.now + Duration::from_millis(self.dice.within(10..2_000));
+                self.agenda.set(Due::Rebirth(who), Some(back));
+            }
+            // Turned away for want of room, it has a hole in its outbox; with one short connection
+            // after the other it may give up before a new epoch has closed it.
+            Ending::Failed { text }
+                if self.check.was_turned_away(who) && text.contains("of this outbox") =>
+            {
                 let back = self.now + Duration::from_millis(self.dice.within(10..2_000));
                 self.agenda.set(Due::Rebirth(who), Some(back));
             }

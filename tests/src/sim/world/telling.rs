@@ -131,6 +131,17 @@ impl World {
             | Event::Renamed { .. }
             | Event::Users { .. }
             | Event::Channel { .. }
+            | Event::Queued { .. }
+            | Event::Cancelled { .. }
+            | Event::Requeued { .. }
+            | Event::Rewound { .. }
+            | Event::CatchUp { .. }
+            | Event::CaughtUp { .. }
+            | Event::History { .. }
+            | Event::Found { .. }
+            | Event::Trace(_)
+            | Event::Why { .. }
+            | Event::Receipt { .. }
             | Event::Disconnected { .. } => Ok(()),
         }
     }

@@ -62,6 +62,18 @@ impl Desk {
                 message: Some(name),
                 ..
             } => self.reply(*name, event),
+            Event::Requeued { was, name } => {
+                if let Some(reply) = self.waiting.remove(was) {
+                    self.waiting.insert(*name, reply);
+                }
+            }
+            Event::Cancelled { name } => {
+                if let Some(reply) = self.waiting.remove(name) {
+                    let text = "it was cancelled in the running client before it was sent";
+                    // Who asked may have gone.
+                    let _ = reply.send(json::error("cancelled", text));
+                }
+            }
             _ => {}
         }
         if self.is_followed() {
@@ -82,6 +94,8 @@ pub(crate) fn code(error: &ClientError) -> &'static str {
     match error {
         ClientError::Refused(error) => error.code(),
         ClientError::EventsUnread => SayError::Full.code(),
+        ClientError::NotCancelled(error) => error.code(),
+        ClientError::Outbox(_) => "outbox",
         ClientError::NotConnected(_) | ClientError::NoRandomness(_) => SayError::Over.code(),
     }
 }

@@ -3,13 +3,14 @@
 
 use lamparina_protocol::control::{CloseCode, Hello, Welcome};
 use lamparina_protocol::link::CloseReason;
-use lamparina_protocol::{Epoch, Instant, SessionNumber, Term};
+use lamparina_protocol::{Instant, SessionNumber};
 
 use super::{
     ANSWERS_WITHIN, Closing, Conversation, ENTER_WITHIN, FAULTS_MAX, FIRST_ATTEMPTS_MAX,
     LEAVE_WITHIN, Output, Outward, Phase, STEADY_AFTER,
 };
 use crate::core::event::{Ending, Event, Summary};
+use crate::core::keep::Place;
 use crate::core::outbox::Ask;
 use crate::core::verdict::{self, Verdict};
 
@@ -26,7 +27,7 @@ impl Conversation {
             epoch: self.outbox.epoch(),
             session: self.session,
             log: self.cursor.log(),
-            term: Term(0),
+            term: self.cursor.term(),
             cursor: self.cursor.shown(),
         }));
     }
@@ -52,9 +53,10 @@ impl Conversation {
             self.begin_again(now, welcome, out);
             return;
         }
+        (self.term, self.head) = (welcome.term, welcome.clock);
         self.clock = self.clock.max(welcome.clock);
         self.entering_as = self.outbox.rename_under_way().unwrap_or(&self.nick).clone();
-        self.outbox.rewind();
+        self.rewind(now);
         self.phase = Phase::Entering {
             asked: false,
             by: now + ENTER_WITHIN,
@@ -63,12 +65,18 @@ impl Conversation {
 
     fn begin_again(&mut self, now: Instant, welcome: Welcome, out: &mut Vec<Output>) {
         self.consumed.forget();
-        self.renew_epoch(now);
+        self.outbox.rewind();
+        self.head = welcome.clock;
+        self.keeper.set_place(Place {
+            log: welcome.log,
+            ..Place::default()
+        });
         // The new order knows nothing of the rooms; what is said there goes behind the way in.
         for room in self.rooms.iter().rev() {
             self.outbox.ask_first(Ask::Join(room.clone()));
         }
         self.clock = self.outbox.set_clocks(welcome.clock, true);
+        self.renew_epoch(now);
         out.push(Output::Event(Event::NewLog {
             log: welcome.log,
             epoch: self.outbox.epoch(),
@@ -76,11 +84,6 @@ impl Conversation {
         }));
         out.push(Output::Drop);
         self.connect(now, out);
-    }
-
-    pub(super) fn renew_epoch(&mut self, now: Instant) {
-        let next = (self.outbox.epoch().0 + 1).max(self.unix(now));
-        self.outbox.renew(Epoch(next));
     }
 
     /// The link is over.
@@ -144,6 +147,7 @@ impl Conversation {
             self.faults = 0;
         }
         self.present.clear();
+        self.catching_up = None;
         self.away_since.get_or_insert(now);
         if !self.config.reconnect {
             // The server's advice is for those who come back.
@@ -181,7 +185,8 @@ impl Conversation {
             return false;
         };
         let over = |by: Option<Instant>| by.is_some_and(|by| now >= by);
-        self.outbox.is_empty() || over(closing.by) || over(closing.answers_by)
+        let settled = self.outbox.is_empty() && self.cancelled.is_empty();
+        settled || over(closing.by) || over(closing.answers_by)
     }
 
     pub(super) fn leave(&mut self, now: Instant) -> Outward {

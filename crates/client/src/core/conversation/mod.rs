@@ -1,14 +1,19 @@
 //! One author's talk with a server, across any number of connections. Keeps these:
 //!
 //! - every message said is settled once: committed, refused in words, or counted as pending;
-//! - messages go out in the order in which they were said, also when they go again;
+//! - messages go out in the order in which they were said, also when they go again, and none
+//!   before it is stored;
 //! - the clock takes the maximum on every delivery and commit, and ticks only for a message;
 //! - what is shown is one order: no stamp twice, none out of turn, no silent gap.
 //!
 //! In: the connection's events, a person's requests, time. Out: when to connect, what to send
 //! (pulled by the shell while the link has room), what to tell.
 
+mod answers;
+mod catching_up;
 mod ending;
+mod keeping;
+mod presence;
 mod receiving;
 mod sending;
 mod status;
@@ -23,14 +28,18 @@ use lamparina_protocol::control::{Hello, Welcome};
 use lamparina_protocol::frame::FrameType;
 use lamparina_protocol::link::CloseReason;
 use lamparina_protocol::{
-    AuthorKey, Epoch, Instant, Lamport, LogId, MemberId, Nick, RoomName, SessionNumber, UnixMicros,
+    AuthorKey, Epoch, Instant, Lamport, LogId, MemberId, Nick, RoomName, SessionNumber, Term,
+    UnixMicros,
 };
 
 use super::backoff::Backoff;
 use super::consumed::Consumed;
 use super::cursor::Cursor;
-use super::event::{Event, Summary};
+use super::event::{Event, MessageName, Summary};
+use super::keep::{Change, Keeper, State};
 use super::outbox::Outbox;
+use catching_up::CatchingUp;
+pub use keeping::{CancelError, CancelReport};
 pub use sending::SayError;
 pub use status::{QUEUE_SHOWN_MAX, QUEUE_TEXT_MAX, QueueLine, Status};
 
@@ -111,6 +120,27 @@ pub enum Input {
         /// How many since the last time.
         count: u64,
     },
+    /// Messages have been written where they stay shown: a place to come back to.
+    Written {
+        /// The log that they are of.
+        log: LogId,
+        /// The last one.
+        upto: Lamport,
+    },
+    /// Everything given to the disk up to this number is stored.
+    Stored {
+        /// The number.
+        upto: u64,
+    },
+    /// The disk said no, and takes nothing before the whole state.
+    StoreFailed {
+        /// The number of what could not be stored.
+        ticket: u64,
+        /// Why, and what to do.
+        text: String,
+    },
+    /// What is kept belongs to a newer client now; ours must not touch it any more.
+    StoreTaken,
     /// Drop the connection, if there is one, and make a new one now.
     Reconnect,
     /// Leave once everything is settled, or when `within` is over.
@@ -131,6 +161,13 @@ pub enum Output {
     Drop,
     /// Tell this.
     Event(Event),
+    /// Keep this on disk, in the order of the numbers, and say so by [`Input::Stored`].
+    Store {
+        /// Its number.
+        ticket: u64,
+        /// What.
+        change: Change,
+    },
 }
 
 /// What is to go out over the link next.
@@ -183,9 +220,20 @@ pub struct Conversation {
     member: Option<MemberId>,
     session: SessionNumber,
     outbox: Outbox,
+    keeper: Keeper,
+    /// Taken back or named otherwise, and to be told once that is stored under this number.
+    cancelled: Vec<(u64, Event)>,
     cursor: Cursor,
+    /// The server's term, as it said before letting us in.
+    term: Term,
+    catching_up: Option<CatchingUp>,
     consumed: Consumed,
     clock: Lamport,
+    /// The order's clock, as far as it was told.
+    head: Lamport,
+    /// The server's disk is full: messages wait until what is on its way has been answered, and
+    /// then go by other names.
+    passing_over: bool,
     backoff: Backoff,
     closing: Option<Closing>,
     /// What the server said before closing.
@@ -206,18 +254,43 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    /// A conversation that begins with [`Input::Start`].
+    /// A conversation that begins with [`Input::Start`] and keeps nothing on disk.
     pub fn new(config: Config) -> Self {
+        let state = State::new(config.epoch);
+        Self::with(config, state, false)
+    }
+
+    /// One that goes on from what was kept, and keeps on disk what [`Output::Store`] says.
+    pub fn resume(config: Config, state: State) -> Self {
+        Self::with(config, state, true)
+    }
+
+    fn with(config: Config, state: State, durable: bool) -> Self {
+        let place = state.place;
+        let clocks = state.messages.iter().map(|kept| kept.submit.clock);
+        let clock = clocks.fold(place.shown, Lamport::max);
+        let summary = Summary {
+            sent: state.messages.len() as u64,
+            ..Summary::default()
+        };
+        let mut consumed = Consumed::default();
+        consumed.note(place.shown, 0);
         Self {
             phase: Phase::Idle,
             nick: config.nick.clone(),
             entering_as: config.nick.clone(),
             member: None,
             session: SessionNumber(config.epoch.0),
-            outbox: Outbox::new(config.epoch),
-            cursor: Cursor::default(),
-            consumed: Consumed::default(),
-            clock: Lamport::ZERO,
+            outbox: Outbox::of(state.epoch, state.last, state.messages),
+            keeper: Keeper::new(durable, place),
+            cancelled: Vec::new(),
+            cursor: Cursor::at(place),
+            term: Term(0),
+            catching_up: None,
+            consumed,
+            clock,
+            head: place.shown,
+            passing_over: false,
             backoff: Backoff::new(config.seed),
             closing: None,
             parting: None,
@@ -227,7 +300,7 @@ impl Conversation {
             faults: 0,
             present: BTreeMap::new(),
             rooms: Vec::new(),
-            summary: Summary::default(),
+            summary,
             shown: 0,
             shown_before: 0,
             gaps: 0,
@@ -239,10 +312,11 @@ impl Conversation {
     /// Applies one input; what follows is appended to `out`, in order. Nothing has a place after
     /// [`Event::Closed`], and then nothing happens.
     pub fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) {
-        if self.phase == Phase::Over {
-            return;
-        }
         match input {
+            // The last words are written after the end, and are a place to come back to.
+            Input::Written { log, upto } => self.written(log, upto),
+            Input::Stored { upto } => self.stored(upto, out),
+            _ if self.phase == Phase::Over => {}
             Input::Start => self.connect(now, out),
             Input::ConnectFailed { text } => self.connect_failed(now, text, out),
             Input::Opened(welcome) => self.opened(now, welcome, out),
@@ -251,14 +325,20 @@ impl Conversation {
             Input::Closed(reason) => self.closed(now, reason, out),
             Input::HandedOver { log, upto, count } => {
                 if log == self.cursor.log() {
-                    self.consumed.note(upto, count);
+                    // Of a log that was rewound since, later stamps say nothing.
+                    self.consumed.note(upto.min(self.cursor.shown()), count);
                 }
             }
+            Input::StoreFailed { ticket, text } => self.store_failed(now, ticket, text, out),
+            Input::StoreTaken => self.store_taken(out),
             Input::Reconnect => self.reconnect(now, out),
             Input::Close { within } => self.close(now, within),
             Input::Tick => {}
         }
-        self.tick(now, out);
+        if self.phase != Phase::Over {
+            self.tick(now, out);
+        }
+        self.keep(now, out);
     }
 
     /// When to call again with [`Input::Tick`]; `None` while nothing is pending.
@@ -276,6 +356,8 @@ impl Conversation {
             closing.and_then(|closing| closing.by),
             closing.and_then(|closing| closing.answers_by),
             self.gives_up_at(),
+            self.keeper.retry_at(),
+            self.keeper.place_due(),
         ]
         .into_iter()
         .flatten()

@@ -3,13 +3,15 @@
 
 use lamparina_protocol::codec::{self, CodecError};
 use lamparina_protocol::frame::FrameType;
-use lamparina_protocol::message::{ChannelSettings, Delivery, RefusalCode, ToClient, UserList};
-use lamparina_protocol::{Instant, Lamport, MemberId, Nick, Pseq, RoomName};
+use lamparina_protocol::message::{Delivery, RefusalCode, ToClient};
+use lamparina_protocol::{Instant, Lamport, MemberId, Nick};
 use serde::de::DeserializeOwned;
 
-use super::{Conversation, Output, PRESENT_MAX, Phase, ROOMS_KEPT_MAX};
+use super::catching_up::Back;
+use super::{Conversation, Output, Phase};
 use crate::core::cursor::Judged;
 use crate::core::event::{Commit, Ending, Event, MessageName};
+use crate::core::keep::Change;
 use crate::core::outbox::Ask;
 
 /// An error event.
@@ -57,7 +59,7 @@ impl Conversation {
     }
 
     /// The server broke the protocol: a new connection may cure it.
-    fn broken(&mut self, now: Instant, text: String, out: &mut Vec<Output>) {
+    pub(super) fn broken(&mut self, now: Instant, text: String, out: &mut Vec<Output>) {
         out.push(Output::Drop);
         self.fault(now, text, out);
     }
@@ -67,6 +69,7 @@ impl Conversation {
             ToClient::Message(delivery) => self.delivered(now, delivery, out),
             ToClient::Committed { epoch, pseq, stamp } => {
                 self.committed(MessageName { epoch, pseq }, stamp, out);
+                self.passed_over(now);
             }
             ToClient::Refused {
                 epoch,
@@ -81,14 +84,21 @@ impl Conversation {
                 settled,
                 resumed,
                 gap,
-                ..
+                newest,
+                rewound,
             } => {
                 if !matches!(self.phase, Phase::Entering { .. }) {
                     return self.broken(now, "the server let us in twice".to_owned(), out);
                 }
                 self.entered(now, nick, member, clock, out);
-                self.resumed(resumed, gap, out);
-                self.check_settled(now, settled, out);
+                let back = Back {
+                    settled,
+                    resumed,
+                    gap,
+                    newest,
+                    rewound,
+                };
+                self.back(now, back, out);
             }
             ToClient::Joined {
                 nick,
@@ -101,45 +111,23 @@ impl Conversation {
                 out.push(Output::Event(Event::Left { nick, after }));
             }
             ToClient::Renamed { from, to, after } => self.renamed(from, to, after, out),
-            ToClient::RoomJoined { nick, room, after } => {
-                let own = self.own_room(&nick, &room, &Ask::Join(room.clone()));
-                if own {
-                    self.keep_room(&room, true);
-                }
-                out.push(Output::Event(Event::RoomJoined {
-                    nick,
-                    room,
-                    own,
-                    after,
-                }));
-            }
-            ToClient::RoomLeft { nick, room, after } => {
-                let own = self.own_room(&nick, &room, &Ask::Leave(room.clone()));
-                if own {
-                    self.keep_room(&room, false);
-                }
-                out.push(Output::Event(Event::RoomLeft {
-                    nick,
-                    room,
-                    own,
-                    after,
-                }));
-            }
+            ToClient::RoomJoined { nick, room, after } => self.room_joined(nick, room, after, out),
+            ToClient::RoomLeft { nick, room, after } => self.room_left(nick, room, after, out),
             ToClient::Error { code, text } => self.not_done(now, code, text, out),
-            ToClient::History { .. }
-            | ToClient::Found { .. }
-            | ToClient::Trace(_)
-            | ToClient::Why { .. }
-            | ToClient::Receipts { .. } => {}
+            answer => self.answer(answer, out),
         }
     }
 
     fn delivered(&mut self, now: Instant, delivery: Delivery, out: &mut Vec<Output>) {
         match self.cursor.judge(&delivery) {
             Judged::Next => {
-                self.clock = self.clock.max(delivery.stamp);
+                let (stamp, history) = (delivery.stamp, delivery.history);
+                self.receive(stamp);
                 self.shown += 1;
                 out.push(Output::Event(Event::Message(delivery)));
+                if !history {
+                    self.caught(stamp, out);
+                }
             }
             Judged::Again => self.shown_before += 1,
             Judged::Gap { expected, got } => {
@@ -163,11 +151,18 @@ impl Conversation {
         }
     }
 
-    fn committed(&mut self, name: MessageName, stamp: Lamport, out: &mut Vec<Output>) {
+    /// Lamport's rule for receiving.
+    fn receive(&mut self, stamp: Lamport) {
+        self.head = self.head.max(stamp);
         self.clock = self.clock.max(stamp);
+    }
+
+    fn committed(&mut self, name: MessageName, stamp: Lamport, out: &mut Vec<Output>) {
+        self.receive(stamp);
         let Some((given, submit)) = self.outbox.settle(name) else {
             return;
         };
+        self.keeper.give(Change::Settled(name));
         self.summary.committed += 1;
         out.push(Output::Event(Event::Committed(Commit {
             name,
@@ -191,18 +186,25 @@ impl Conversation {
             RefusalCode::ShuttingDown => return,
             RefusalCode::TakenOver => return self.taken_over(text, out),
             // What follows a message that is missing is refused too; only the first one tells.
-            RefusalCode::Gap if self.outbox.first() != Some(name.pseq) => return,
+            RefusalCode::Gap if self.passing_over => return self.pass_over(now, name),
+            RefusalCode::Gap if self.outbox.first() != Some(name) => return,
             RefusalCode::Gap | RefusalCode::StaleEpoch if name.epoch == self.outbox.epoch() => {
                 self.renew_epoch(now);
                 return self.broken(now, text, out);
             }
             RefusalCode::Malformed => return self.broken(now, text, out),
+            // Its place stays free: what is behind it is not judged, and needs another one.
+            RefusalCode::StorageFull => {
+                self.passing_over |= self.outbox.first() == Some(name);
+            }
             _ => {}
         }
         if let Some((given, _)) = self.outbox.settle(name) {
+            self.keeper.give(Change::Settled(name));
             self.summary.refused += 1;
             out.push(error(code.name(), text, Some(given)));
         }
+        self.passed_over(now);
     }
 
     fn taken_over(&mut self, text: String, out: &mut Vec<Output>) {
@@ -223,7 +225,9 @@ impl Conversation {
         self.away_since = None;
         self.ever_entered = true;
         self.member = Some(member);
+        self.head = clock;
         self.clock = self.outbox.set_clocks(clock, false);
+        self.mark_tried();
         out.push(Output::Event(Event::Connected {
             server: self.config.server.clone(),
             nick: nick.clone(),
@@ -246,87 +250,6 @@ impl Conversation {
         }
     }
 
-    fn resumed(&mut self, resumed: Lamport, gap: bool, out: &mut Vec<Output>) {
-        if let Some((from, to)) = self.cursor.resume(resumed, gap) {
-            self.gaps += 1;
-            let text = format!(
-                "messages between stamps {from} and {to} are no longer kept by this server; what \
-                 follows is complete again"
-            );
-            out.push(error("gap", text, None));
-        }
-    }
-
-    /// The server knows fewer of our messages than it has answered: they would all be refused.
-    fn check_settled(&mut self, now: Instant, settled: Pseq, out: &mut Vec<Output>) {
-        let first = self
-            .outbox
-            .first()
-            .unwrap_or_else(|| self.outbox.next_place());
-        if settled.0.saturating_add(1) < first.0 {
-            self.renew_epoch(now);
-            self.broken(
-                now,
-                "the server has lost track of our messages".to_owned(),
-                out,
-            );
-        }
-    }
-
-    fn joined(&mut self, nick: Nick, member: MemberId, after: Lamport, out: &mut Vec<Output>) {
-        if self.member == Some(member) {
-            return;
-        }
-        if self.present.len() < PRESENT_MAX {
-            self.present.insert(member, nick.clone());
-        }
-        out.push(Output::Event(Event::Joined {
-            nick,
-            member,
-            after,
-        }));
-    }
-
-    fn renamed(&mut self, from: Nick, to: Nick, after: Lamport, out: &mut Vec<Output>) {
-        let own = from.key() == self.nick.key();
-        if own {
-            self.nick = to.clone();
-            let same = |ask: &Ask| matches!(ask, Ask::Rename(nick) if nick.key() == to.key());
-            self.outbox.answered(same);
-        }
-        let present = self.present.values_mut().find(|present| **present == from);
-        if let Some(present) = present {
-            *present = to.clone();
-        }
-        out.push(Output::Event(Event::Renamed {
-            from,
-            to,
-            own,
-            after,
-        }));
-    }
-
-    fn own_room(&mut self, nick: &Nick, room: &RoomName, asked: &Ask) -> bool {
-        let own = nick.key() == self.nick.key();
-        if own {
-            self.outbox.answered(|ask| match (ask, asked) {
-                (Ask::Join(at), Ask::Join(_)) | (Ask::Leave(at), Ask::Leave(_)) => {
-                    at.key() == room.key()
-                }
-                _ => false,
-            });
-        }
-        own
-    }
-
-    /// Notes where we are, for a log that does not know it.
-    fn keep_room(&mut self, room: &RoomName, inside: bool) {
-        self.rooms.retain(|kept| kept.key() != room.key());
-        if inside && self.rooms.len() < ROOMS_KEPT_MAX {
-            self.rooms.push(room.clone());
-        }
-    }
-
     /// A request other than a message was not done; answers come in the order of requests.
     fn not_done(&mut self, now: Instant, code: RefusalCode, text: String, out: &mut Vec<Output>) {
         match (self.phase, code) {
@@ -342,28 +265,9 @@ impl Conversation {
             }
             (Phase::Entering { .. }, _) => self.broken(now, text, out),
             _ => {
-                self.outbox.answered(|ask| *ask != Ask::Who);
+                self.answered_by_error(code);
                 out.push(error(code.name(), text, None));
             }
         }
-    }
-
-    fn list(&mut self, list: UserList, out: &mut Vec<Output>) {
-        self.outbox.answered(|ask| *ask == Ask::Who);
-        let present = list.users.iter().take(PRESENT_MAX);
-        self.present = present
-            .map(|line| (line.member, line.nick.clone()))
-            .collect();
-        out.push(Output::Event(Event::Users {
-            users: list.users,
-            total: list.total,
-            after: list.after,
-        }));
-    }
-
-    fn channel(&mut self, settings: ChannelSettings, out: &mut Vec<Output>) {
-        self.outbox.answered(|ask| matches!(ask, Ask::Channel(_)));
-        let spec = settings.spec;
-        out.push(Output::Event(Event::Channel { spec }));
     }
 }

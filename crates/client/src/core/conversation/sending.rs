@@ -85,7 +85,7 @@ impl Conversation {
         // At the end of time the order itself refuses, in words.
         self.clock = self.clock.tick().unwrap_or(self.clock);
         self.summary.sent += 1;
-        Ok(self.outbox.say(Submit {
+        let given = self.outbox.say(Submit {
             epoch: Epoch(0),
             pseq: Pseq(0),
             clock: self.clock,
@@ -93,7 +93,9 @@ impl Conversation {
             sent_at,
             audience,
             text,
-        }))
+        });
+        self.keep_said();
+        Ok(given)
     }
 
     /// Takes a request other than a message, in its place among them.
@@ -131,7 +133,9 @@ impl Conversation {
     }
 
     fn pull_live(&mut self, now: Instant) -> Option<Outward> {
-        if let Some(item) = self.outbox.next_out() {
+        if !self.passing_over
+            && let Some(item) = self.outbox.next_out(self.keeper.stored())
+        {
             return Some(encode(item));
         }
         let leaves = self.may_leave(now);
@@ -164,7 +168,28 @@ fn encode(item: &Item) -> Outward {
             let room = room.clone();
             message(FrameType::Data, &ToServer::Leave { room })
         }
-        Item::Say { submit, .. } => message(FrameType::Data, &ToServer::Submit(submit.clone())),
+        Item::Ask(Ask::History { before, count }) => {
+            let (before, count) = (*before, *count);
+            message(FrameType::Data, &ToServer::History { before, count })
+        }
+        Item::Ask(Ask::Find {
+            words,
+            before,
+            count,
+        }) => {
+            let (words, before, count) = (words.clone(), *before, *count);
+            let find = ToServer::Find {
+                words,
+                before,
+                count,
+            };
+            message(FrameType::Data, &find)
+        }
+        Item::Ask(Ask::Trace(stamp)) => {
+            message(FrameType::Data, &ToServer::Trace { stamp: *stamp })
+        }
+        Item::Ask(Ask::Why(a, b)) => message(FrameType::Data, &ToServer::Why { a: *a, b: *b }),
+        Item::Say(said) => message(FrameType::Data, &ToServer::Submit(said.submit.clone())),
     }
 }
 

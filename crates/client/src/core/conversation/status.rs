@@ -1,6 +1,8 @@
 //! What a conversation is like now, for people: a copy, to look at.
 
-use lamparina_protocol::{Audience, Epoch, Instant, Lamport, LogId, Nick};
+use std::time::Duration;
+
+use lamparina_protocol::{Audience, Epoch, Instant, Lamport, LogId, Nick, Pseq};
 
 use super::{Conversation, Phase};
 use crate::core::event::{MessageName, Summary};
@@ -16,12 +18,18 @@ pub const QUEUE_TEXT_MAX: usize = 60;
 pub struct QueueLine {
     /// The name that `send` gave.
     pub name: MessageName,
+    /// Its place among those of the outbox, as it goes out.
+    pub place: Pseq,
+    /// Since when it waits.
+    pub age: Duration,
     /// For whom.
     pub audience: Audience,
     /// The text's beginning.
     pub text: String,
     /// Whether it is on its way over the present connection.
     pub under_way: bool,
+    /// Whether it may have reached a server.
+    pub sent: bool,
 }
 
 /// A conversation, as it is now.
@@ -73,7 +81,7 @@ impl Conversation {
             gaps: self.gaps,
             attempts: self.attempts,
             summary: self.summary(),
-            queue: self.queue(),
+            queue: self.queue(now),
             present: self.present.values().cloned().collect(),
         }
     }
@@ -95,13 +103,17 @@ impl Conversation {
         }
     }
 
-    fn queue(&self) -> Vec<QueueLine> {
+    fn queue(&self, now: Instant) -> Vec<QueueLine> {
+        let unix = self.unix(now);
         let line = |(item, under_way): (&Item, bool)| match item {
-            Item::Say { given, submit } => Some(QueueLine {
-                name: *given,
-                audience: submit.audience.clone(),
-                text: submit.text.chars().take(QUEUE_TEXT_MAX).collect(),
+            Item::Say(said) => Some(QueueLine {
+                name: said.given,
+                place: said.submit.pseq,
+                age: Duration::from_micros(unix.saturating_sub(said.submit.sent_at.0)),
+                audience: said.submit.audience.clone(),
+                text: said.submit.text.chars().take(QUEUE_TEXT_MAX).collect(),
                 under_way,
+                sent: said.sent,
             }),
             Item::Ask(_) => None,
         };

@@ -18,7 +18,7 @@ pub enum Fault {
     Index(LogIndex),
     #[error("the first entry of a journal should begin a term")]
     NoTerm,
-    #[error("term {0} should begin here: each start of a server begins the next term")]
+    #[error("a term after {0} should begin here: each start of a server begins a greater one")]
     Term(Term),
     #[error(
         "its stamp should be {expected}: the order's clock stood at {head}, the message's at {clock}, and a stamp is one above the greater"

@@ -177,7 +177,7 @@ fn places_and_stamps() {
     };
     check(swapped, "clock-ahead", 5, 4);
     check(
-        |all| all[14].event = Recorded::Began { term: Term(4) },
+        |all| all[14].event = Recorded::Began { term: Term(1) },
         "term",
         15,
         1,

@@ -27,10 +27,10 @@ pub(crate) fn open(folder: &Path) -> Result<Durable, String> {
     let durable = Durable::open(folder, |words| warn!("{words}"));
     let durable = durable.map_err(|error| error.to_string())?;
     let stamp = durable.state.last_stamp();
-    match durable.term.0 {
+    match durable.last_index.0 {
         1 => info!("a new order in {}", folder.display()),
-        term => info!(
-            "the order in {} goes on after stamp {stamp}, in term {term}",
+        _ => info!(
+            "the order in {} goes on after stamp {stamp}",
             folder.display()
         ),
     }

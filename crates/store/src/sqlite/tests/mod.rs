@@ -7,13 +7,12 @@ mod speed;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use lamparina_order::LogIndex;
-use lamparina_protocol::{Lamport, LogId, UnixMicros};
+use lamparina_protocol::{LogId, UnixMicros};
 
 use super::lock::Lock;
 use super::schema::Meta;
-use super::writer::{SqliteJournal, Tip, connect};
-use crate::traits::Chain;
+use super::writer::{SqliteJournal, connect};
+use crate::restart::Tip;
 
 /// A folder that goes when the test ends.
 pub(crate) struct Folder(PathBuf);
@@ -49,10 +48,6 @@ fn journal(folder: &Folder) -> SqliteJournal {
         created_at: UnixMicros(1),
     };
     let (connection, meta) = connect(folder.path(), meta).unwrap();
-    let tip = Tip {
-        index: LogIndex(0),
-        stamp: Lamport::ZERO,
-        chain: Chain::genesis(meta.log),
-    };
+    let tip = Tip::genesis(meta.log);
     SqliteJournal::new(folder.path(), lock, connection, tip).unwrap()
 }

@@ -68,7 +68,7 @@ fn pages_upwards_and_downwards() {
     let folder = Folder::new();
     let mut journal = journal(&folder);
     journal.append(&nine(), &[]).unwrap();
-    let mut reader = SqliteReader::open(journal.path()).unwrap();
+    let mut reader = SqliteReader::open(folder.path()).unwrap();
     let mut up =
         |after, count, bytes| indices(&reader.entries(LogIndex(after), count, bytes).unwrap());
     assert_eq!(up(0, 100, 100), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
@@ -95,7 +95,7 @@ fn pages_upwards_and_downwards() {
 fn stamps_lead_to_entries() {
     let folder = Folder::new();
     let mut journal = journal(&folder);
-    let mut reader = SqliteReader::open(journal.path()).unwrap();
+    let mut reader = SqliteReader::open(folder.path()).unwrap();
     assert_eq!(reader.index_of(Lamport::new(5)), Ok(LogIndex(0)));
     journal.append(&nine(), &[]).unwrap();
     for (stamp, index) in [
@@ -149,7 +149,7 @@ fn stays_and_positions() {
         .append(&nine(), &[position(1, 2), position(3, 5)])
         .unwrap();
     journal.append(&[], &[position(3, 6)]).unwrap();
-    let mut reader = SqliteReader::open(journal.path()).unwrap();
+    let mut reader = SqliteReader::open(folder.path()).unwrap();
     let stay = |from, to: Option<u64>| Stay {
         room: RoomId(4),
         from: LogIndex(from),
@@ -176,7 +176,7 @@ fn stays_and_positions() {
 fn every_call_sees_what_is_durable() {
     let folder = Folder::new();
     let mut journal = journal(&folder);
-    let mut reader = SqliteReader::open(journal.path()).unwrap();
+    let mut reader = SqliteReader::open(folder.path()).unwrap();
     let mut beside = ReadOnly::open(folder.path()).unwrap();
     for n in 1..50 {
         journal.append(&[said(n, n, "x")], &[]).unwrap();
@@ -194,7 +194,7 @@ fn the_chain_is_made_again() {
     let folder = Folder::new();
     let mut journal = journal(&folder);
     journal.append(&nine(), &[]).unwrap();
-    let reader = SqliteReader::open(journal.path()).unwrap();
+    let reader = SqliteReader::open(folder.path()).unwrap();
     let from = (LogIndex(0), Chain::genesis(reader.meta().unwrap().log));
     let mut seen = Vec::new();
     let all = |record, _| {
@@ -359,6 +359,6 @@ fn a_batch_that_does_not_follow_is_refused_for_good() {
         "{fault}"
     );
     assert!(journal.append(&nine()[2..], &[]).is_err());
-    let mut reader = SqliteReader::open(journal.path()).unwrap();
+    let mut reader = SqliteReader::open(folder.path()).unwrap();
     assert_eq!(reader.entries(LogIndex(0), 99, 99).unwrap(), nine()[..2]);
 }

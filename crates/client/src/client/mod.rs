@@ -1,22 +1,29 @@
 //! The library's handle: asks the driver, hands over its events. Everything between the two is
 //! bounded: requests wait, and events that nobody takes stop the reading from the server.
 
+mod asking;
+mod config;
+mod reading;
+
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use lamparina_impair::Settings;
-use lamparina_protocol::link::{LinkConfig, Repair};
-use lamparina_protocol::{Audience, AuthorKey, Lamport, Nick, RoomName};
+use lamparina_protocol::{Audience, AuthorKey, Lamport};
 use lamparina_transport::Clock;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
-use crate::core::conversation::{Config, Conversation, SayError};
-use crate::core::event::{Ending, Event, MessageName, Summary};
-use crate::core::outbox::Ask;
-use crate::net::{Driver, Ends, Handed, LinkPlan, NetStatus, Request, wall_clock};
-use crate::profile::Profile;
+use crate::core::conversation::{CancelReport, Config, Conversation, SayError};
+use crate::core::event::{Event, MessageName, Summary};
+use crate::core::outbox::{Ask, Cancel};
+use crate::disk::Keeper;
+use crate::net::{Driver, Ends, Handed, NetStatus, Request, wall_clock};
+pub use config::{ClientConfig, ClientError};
+use config::{note_sessions, plan};
+pub use reading::{Mark, Reads};
 
 /// Events that wait for the program before reading from the server stops.
 pub const EVENTS_WAITING_MAX: usize = 1_024;
@@ -24,75 +31,10 @@ pub const EVENTS_WAITING_MAX: usize = 1_024;
 pub const EVENTS_ASIDE_MAX: usize = 65_536;
 /// Requests that wait for the driver.
 const REQUESTS_WAITING_MAX: usize = 64;
+/// How long [`Client::ended`] waits for the disk and the last words to the server.
+const ENDS_WITHIN: Duration = Duration::from_secs(5);
 /// How long [`Client::close`] waits for what is unsettled.
 pub const CLOSE_WITHIN: Duration = Duration::from_secs(10);
-
-/// Where, as whom, and how.
-#[derive(Debug)]
-pub struct ClientConfig {
-    /// The server, `HOST:PORT`.
-    pub server: String,
-    /// The name wanted.
-    pub nick: Nick,
-    /// The author.
-    pub profile: Profile,
-    /// How the link repairs what the channel breaks.
-    pub repair: Repair,
-    /// Frames in flight, at most; the protocol's default for `None`.
-    pub window_frames: Option<u16>,
-    /// Payload bytes of a frame, at most; the protocol's default for `None`.
-    pub fragment_bytes: Option<u16>,
-    /// A bad channel on purpose, both ways.
-    pub impair: Option<Settings>,
-    /// Whether to come back after the connection is lost.
-    pub reconnect: bool,
-    /// Whether to go on trying when the first attempt finds no server.
-    pub retry_first: bool,
-    /// How long to go on trying, at most; for ever for `None`.
-    pub give_up_after: Option<Duration>,
-}
-
-impl ClientConfig {
-    /// The usual: comes back for ever once it was in, and says so when no server is there at first.
-    pub fn new(server: impl Into<String>, nick: Nick, profile: Profile) -> Self {
-        Self {
-            server: server.into(),
-            nick,
-            profile,
-            repair: Repair::default(),
-            window_frames: None,
-            fragment_bytes: None,
-            impair: None,
-            reconnect: true,
-            retry_first: false,
-            give_up_after: None,
-        }
-    }
-}
-
-/// Why a client could not do what it was asked.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum ClientError {
-    /// The conversation did not begin.
-    #[error("{}", ending_words(.0))]
-    NotConnected(Ending),
-    /// The request was not taken.
-    #[error(transparent)]
-    Refused(#[from] SayError),
-    /// Too many events wait to be taken: call [`Client::next_event`].
-    #[error("{EVENTS_ASIDE_MAX} events wait to be taken; take them and send again")]
-    EventsUnread,
-    /// No randomness for the back-off.
-    #[error("the system gives no randomness: {0}")]
-    NoRandomness(String),
-}
-
-fn ending_words(ending: &Ending) -> String {
-    let words = ending
-        .error()
-        .map_or("the conversation is over", |error| error.1);
-    words.to_owned()
-}
 
 /// A conversation with a server, across reconnects. Dropped, it leaves at once; [`Client::close`]
 /// waits until everything is settled.
@@ -103,7 +45,10 @@ pub struct Client {
     events: mpsc::Receiver<Event>,
     aside: VecDeque<Event>,
     handed: watch::Sender<Handed>,
+    written: watch::Sender<Handed>,
+    reads: Reads,
     room: Arc<AtomicBool>,
+    driver: JoinHandle<()>,
 }
 
 impl Client {
@@ -134,7 +79,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`ClientError::NoRandomness`].
+    /// [`ClientError::NoRandomness`], and [`ClientError::Outbox`] where the profile's outbox for this
+    /// server cannot be used. Opening it takes a few milliseconds, in which the caller waits.
     pub fn start(config: ClientConfig) -> Result<Self, ClientError> {
         let no_randomness = |error: getrandom::Error| ClientError::NoRandomness(error.to_string());
         let seed = getrandom::u64().map_err(no_randomness)?;
@@ -143,36 +89,51 @@ impl Client {
         let plan = plan(&config, token);
         let mut profile = config.profile;
         let author = profile.author();
-        let conversation = Conversation::new(Config {
+        let epoch = profile.next_epoch(wall_clock());
+        let kept = profile.outbox(&config.server);
+        let core = Config {
             server: config.server,
             author,
             nick: config.nick,
-            epoch: profile.next_epoch(wall_clock()),
+            epoch,
             unix_at_zero: wall_clock(),
             seed,
             reconnect: config.reconnect,
             retry_first: config.retry_first,
             give_up_after: config.give_up_after,
-        });
+        };
+        let (conversation, disk) = match kept {
+            None => (Conversation::new(core), None),
+            Some(path) => {
+                let owner = getrandom::u64().map_err(no_randomness)?;
+                let (disk, state) = Keeper::open(&path, author, epoch, owner)?;
+                (Conversation::resume(core, state), Some(disk))
+            }
+        };
         let (requests, requests_in) = mpsc::channel(REQUESTS_WAITING_MAX);
         let (events_out, events) = mpsc::channel(EVENTS_WAITING_MAX);
         let (handed, handed_in) = watch::channel(Handed::default());
+        let (written, written_in) = watch::channel(Handed::default());
         let room = Arc::new(AtomicBool::new(true));
         let ends = Ends {
             requests: requests_in,
             events: events_out,
             handed: handed_in,
+            written: written_in,
             room: Arc::clone(&room),
         };
         let session_used = note_sessions(profile);
-        tokio::spawn(Driver::new(conversation, clock, plan, ends, session_used).run());
+        let driver = Driver::new(conversation, clock, plan, ends, session_used, disk);
         Ok(Self {
             author,
             requests,
             events,
             aside: VecDeque::new(),
             handed,
+            written,
+            reads: Reads::Given,
             room,
+            driver: tokio::spawn(driver.run()),
         })
     }
 
@@ -181,18 +142,43 @@ impl Client {
         self.author
     }
 
+    /// Says when messages count as read from now on; [`Reads::Given`] before.
+    pub const fn set_reads(&mut self, reads: Reads) {
+        self.reads = reads;
+    }
+
+    /// Where the message of this event stands, which was the last one given out; `None` for what
+    /// is no new message.
+    pub fn mark(&self, event: &Event) -> Option<Mark> {
+        match event {
+            Event::Message(delivery) if !delivery.history => Some(Mark {
+                written: self.written.clone(),
+                log: self.handed.borrow().log,
+                upto: delivery.stamp,
+            }),
+            _ => None,
+        }
+    }
+
     /// The next event; `None` after [`Event::Closed`]. Cancel-safe. A message counts as read once
-    /// it has been given out here.
+    /// it has been given out here, but see [`Client::set_reads`].
     pub async fn next_event(&mut self) -> Option<Event> {
         let event = match self.aside.pop_front() {
             Some(event) => event,
             None => self.events.recv().await?,
         };
         match &event {
+            // History moves nothing: one may have been shown what lies behind it, or not.
+            Event::Message(delivery) if delivery.history || self.reads == Reads::Nothing => {}
             Event::Message(delivery) => self.handed.send_modify(|handed| {
                 handed.upto = handed.upto.max(delivery.stamp);
                 handed.count += 1;
             }),
+            // Stamps behind it are given anew.
+            Event::Rewound { to, .. } => {
+                self.handed
+                    .send_modify(|handed| handed.upto = handed.upto.min(*to));
+            }
             // Stamps of another log say nothing about this one.
             Event::Connected { log, .. } | Event::NewLog { log, .. } => {
                 self.handed.send_if_modified(|handed| {
@@ -205,6 +191,11 @@ impl Client {
             }
             _ => {}
         }
+        if self.reads == Reads::Given
+            && let Some(mark) = self.mark(&event)
+        {
+            mark.written();
+        }
         Some(event)
     }
 
@@ -213,8 +204,8 @@ impl Client {
         self.room.load(Ordering::Acquire)
     }
 
-    /// Says something; gives the message's name once it is in the outbox. That it has its place is
-    /// told by [`Event::Committed`]; that it was refused, by [`Event::Error`]. While the outbox is
+    /// Says something; gives the message's name once it is in the outbox. That it is on disk, and
+    /// goes out, is told by [`Event::Queued`]; that it has its place, by [`Event::Committed`]; that it was refused, by [`Event::Error`]. While the outbox is
     /// full this waits, and keeps events aside for [`Client::next_event`].
     ///
     /// # Errors
@@ -242,50 +233,17 @@ impl Client {
         }
     }
 
-    /// Joins a room. Answered by [`Event::RoomJoined`] or [`Event::Error`].
+    /// Takes back messages that never went out; each is told by [`Event::Cancelled`] then.
     ///
     /// # Errors
     ///
-    /// As [`Client::send`].
-    pub async fn join(&mut self, room: RoomName) -> Result<(), ClientError> {
-        self.ask(Ask::Join(room)).await
-    }
-
-    /// Leaves a room. Answered by [`Event::RoomLeft`] or [`Event::Error`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::send`].
-    pub async fn leave(&mut self, room: RoomName) -> Result<(), ClientError> {
-        self.ask(Ask::Leave(room)).await
-    }
-
-    /// Takes another name. Answered by [`Event::Renamed`] or [`Event::Error`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::send`].
-    pub async fn rename(&mut self, nick: Nick) -> Result<(), ClientError> {
-        self.ask(Ask::Rename(nick)).await
-    }
-
-    /// Asks who is connected. Answered by [`Event::Users`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::send`].
-    pub async fn users(&mut self) -> Result<(), ClientError> {
-        self.ask(Ask::Who).await
-    }
-
-    /// Sets the server's own bad channel, where the server allows it. Answered by
-    /// [`Event::Channel`] or [`Event::Error`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::send`].
-    pub async fn channel(&mut self, spec: impl Into<String>) -> Result<(), ClientError> {
-        self.ask(Ask::Channel(spec.into())).await
+    /// [`ClientError::NotCancelled`] where one was meant that is not there or has gone out.
+    pub async fn cancel(&mut self, which: Cancel) -> Result<CancelReport, ClientError> {
+        let (reply, answer) = oneshot::channel();
+        let cancelled = self
+            .request(Request::Cancel { which, reply }, answer)
+            .await?;
+        Ok(cancelled?)
     }
 
     /// Makes a new connection now.
@@ -316,15 +274,27 @@ impl Client {
     }
 
     /// Leaves once everything is settled, or after [`CLOSE_WITHIN`], and says what became of it.
-    /// Events that come meanwhile are dropped.
+    /// Events that come meanwhile are dropped; messages among them come again next time.
     pub async fn close(mut self) -> Summary {
+        self.reads = Reads::Nothing;
         self.finish(Some(CLOSE_WITHIN)).await;
+        let mut last = Summary::default();
         while let Some(event) = self.next_event().await {
             if let Event::Closed { summary, .. } = event {
-                return summary;
+                last = summary;
             }
         }
-        Summary::default()
+        self.ended().await;
+        last
+    }
+
+    /// Drops the client, and waits (not for ever) until what it keeps on disk is there.
+    pub async fn ended(self) {
+        let driver = self.driver;
+        drop((self.requests, self.events, self.handed, self.written));
+        if timeout(ENDS_WITHIN, driver).await.is_err() {
+            tracing::warn!("the disk takes too long; what was read last may be shown again");
+        }
     }
 
     async fn ask(&mut self, mut ask: Ask) -> Result<(), ClientError> {
@@ -363,30 +333,4 @@ impl Client {
         }
         Ok(())
     }
-}
-
-fn plan(config: &ClientConfig, token: u32) -> LinkPlan {
-    let defaults = LinkConfig::new(token);
-    LinkPlan {
-        server: config.server.clone(),
-        config: LinkConfig {
-            repair: config.repair,
-            window_frames: config.window_frames.unwrap_or(defaults.window_frames),
-            fragment_bytes: config.fragment_bytes.unwrap_or(defaults.fragment_bytes),
-            ..defaults
-        },
-        impair: config.impair.clone(),
-    }
-}
-
-/// Keeps session numbers on disk, beside the driver: a slow disk holds up nobody.
-fn note_sessions(profile: Profile) -> Box<dyn FnMut(u64) + Send> {
-    let profile = Arc::new(Mutex::new(profile));
-    Box::new(move |session| {
-        let profile = Arc::clone(&profile);
-        tokio::task::spawn_blocking(move || {
-            let mut profile = profile.lock().unwrap_or_else(PoisonError::into_inner);
-            profile.used(session);
-        });
-    })
 }

@@ -1,0 +1,114 @@
+//! How a client is made, and why it cannot be.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use lamparina_impair::Settings;
+use lamparina_protocol::Nick;
+use lamparina_protocol::link::{LinkConfig, Repair};
+
+use super::EVENTS_ASIDE_MAX;
+use crate::core::conversation::{CancelError, SayError};
+use crate::core::event::Ending;
+use crate::disk::DiskError;
+use crate::net::LinkPlan;
+use crate::profile::Profile;
+
+/// Where, as whom, and how.
+#[derive(Debug)]
+pub struct ClientConfig {
+    /// The server, `HOST:PORT`.
+    pub server: String,
+    /// The name wanted.
+    pub nick: Nick,
+    /// The author.
+    pub profile: Profile,
+    /// How the link repairs what the channel breaks.
+    pub repair: Repair,
+    /// Frames in flight, at most; the protocol's default for `None`.
+    pub window_frames: Option<u16>,
+    /// Payload bytes of a frame, at most; the protocol's default for `None`.
+    pub fragment_bytes: Option<u16>,
+    /// A bad channel on purpose, both ways.
+    pub impair: Option<Settings>,
+    /// Whether to come back after the connection is lost.
+    pub reconnect: bool,
+    /// Whether to go on trying when the first attempt finds no server.
+    pub retry_first: bool,
+    /// How long to go on trying, at most; for ever for `None`.
+    pub give_up_after: Option<Duration>,
+}
+
+impl ClientConfig {
+    /// The usual: comes back for ever once it was in, and says so when no server is there at first.
+    pub fn new(server: impl Into<String>, nick: Nick, profile: Profile) -> Self {
+        Self {
+            server: server.into(),
+            nick,
+            profile,
+            repair: Repair::default(),
+            window_frames: None,
+            fragment_bytes: None,
+            impair: None,
+            reconnect: true,
+            retry_first: false,
+            give_up_after: None,
+        }
+    }
+}
+
+/// Why a client could not do what it was asked.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum ClientError {
+    /// The conversation did not begin.
+    #[error("{}", ending_words(.0))]
+    NotConnected(Ending),
+    /// The request was not taken.
+    #[error(transparent)]
+    Refused(#[from] SayError),
+    /// Too many events wait to be taken: call [`Client::next_event`].
+    #[error("{EVENTS_ASIDE_MAX} events wait to be taken; take them and send again")]
+    EventsUnread,
+    /// The outbox of this profile for this server cannot be used.
+    #[error(transparent)]
+    Outbox(#[from] DiskError),
+    /// Nothing of that kind can be cancelled.
+    #[error(transparent)]
+    NotCancelled(#[from] CancelError),
+    /// No randomness for the back-off.
+    #[error("the system gives no randomness: {0}")]
+    NoRandomness(String),
+}
+
+fn ending_words(ending: &Ending) -> String {
+    let words = ending
+        .error()
+        .map_or("the conversation is over", |error| error.1);
+    words.to_owned()
+}
+
+pub(super) fn plan(config: &ClientConfig, token: u32) -> LinkPlan {
+    let defaults = LinkConfig::new(token);
+    LinkPlan {
+        server: config.server.clone(),
+        config: LinkConfig {
+            repair: config.repair,
+            window_frames: config.window_frames.unwrap_or(defaults.window_frames),
+            fragment_bytes: config.fragment_bytes.unwrap_or(defaults.fragment_bytes),
+            ..defaults
+        },
+        impair: config.impair.clone(),
+    }
+}
+
+/// Keeps session numbers on disk, beside the driver: a slow disk holds up nobody.
+pub(super) fn note_sessions(profile: Profile) -> Box<dyn FnMut(u64) + Send> {
+    let profile = Arc::new(Mutex::new(profile));
+    Box::new(move |session| {
+        let profile = Arc::clone(&profile);
+        tokio::task::spawn_blocking(move || {
+            let mut profile = profile.lock().unwrap_or_else(PoisonError::into_inner);
+            profile.used(session);
+        });
+    })
+}

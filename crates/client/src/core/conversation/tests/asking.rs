@@ -1,0 +1,89 @@
+//! Questions about messages, and their answers.
+
+use lamparina_protocol::message::{Receipt, WhyOrdered};
+use lamparina_protocol::{MemberId, RoomName};
+
+use super::*;
+use crate::core::testing::delivery;
+
+#[test]
+fn questions_are_answered_one_by_one_and_errors_settle_the_oldest_that_fits() {
+    let mut script = Script::live();
+    let (before, count) = (Lamport::ZERO, 2);
+    script.ask(Ask::Join(RoomName::try_from("lab").unwrap()));
+    script.ask(Ask::History { before, count });
+    script.ask(Ask::Find {
+        words: "pump".to_owned(),
+        before,
+        count,
+    });
+    script.ask(Ask::Trace(Lamport::new(4)));
+    script.ask(Ask::Why(Lamport::new(2), Lamport::new(4)));
+    script.close();
+    script.wrote.clear();
+    let mut old = delivery(0, 3, "old");
+    old.history = true;
+    script.server(&ToClient::Message(old));
+    script.server(&ToClient::History {
+        count: 1,
+        more: false,
+    });
+    script.server(&ToClient::Found {
+        hits: Vec::new(),
+        more: false,
+        upto: Lamport::new(5),
+    });
+    let error = |code, text: &str| ToClient::Error {
+        code,
+        text: text.to_owned(),
+    };
+    script.server(&error(RefusalCode::NotFound, "no such message"));
+    script.server(&error(RefusalCode::NotInRoom, "no such room"));
+    script.server(&ToClient::Why {
+        earlier: Lamport::new(2),
+        later: Lamport::new(4),
+        reason: WhyOrdered::Concurrent,
+        chain: Vec::new(),
+    });
+    script.check(
+        "> Message
+         {message,stamp:3,from:bob,kind:broadcast,to:[ALL],text:old,sent_at:1970-01-01T00:00:01.000000Z,clock:2,seen:0,member:7,epoch:70,pseq:3,history:true}
+         > History
+         {history,count:1,more:false,asked:true}
+         > Found
+         {found,upto:5,more:false,hits:[]}
+         > Error
+         {error,code:not-found,text:no such message}
+         > Error
+         {error,code:not-in-room,text:no such room}
+         > Why
+         {why,earlier:2,later:4,reason:concurrent,chain:[]}
+         < goodbye",
+    );
+}
+
+#[test]
+fn what_comes_unasked_is_told_too() {
+    let mut script = Script::live();
+    script.server(&ToClient::History {
+        count: 0,
+        more: false,
+    });
+    let receipt = |stamp, delivered| Receipt {
+        stamp: Lamport::new(stamp),
+        delivered,
+        of: 2,
+    };
+    script.server(&ToClient::Receipts {
+        by: nick("bob"),
+        member: MemberId(7),
+        messages: vec![receipt(4, 1), receipt(6, 2)],
+    });
+    script.check(
+        "> History
+         {history,count:0,more:false,asked:false}
+         > Receipts
+         {receipt,stamp:4,by:bob,member:7,delivered:1,of:2}
+         {receipt,stamp:6,by:bob,member:7,delivered:2,of:2}",
+    );
+}
