@@ -21,7 +21,8 @@ use rusqlite::Connection;
 mod life;
 
 use life::{
-    ANA, BEGIN, BOB, Folder, LOG, Life, chained, nick, story, wait_indexed, write_index, write_journal,
+    ANA, BEGIN, BOB, Folder, LOG, Life, chained, nick, story, wait_indexed, write_index,
+    write_journal,
 };
 
 fn run(args: &[&str]) -> Output {
@@ -449,11 +450,7 @@ fn a_store_that_servers_made_is_found_good_while_one_runs_and_after() {
     check(
         &["verify", &store],
         0,
-        &[
-            "positions 1 members",
-            "1 texts",
-            "1 snapshots",
-        ],
+        &["positions 1 members", "1 texts", "1 snapshots"],
         "",
     );
     let second = serve(&folder.0, |life| {
@@ -493,12 +490,7 @@ fn a_store_that_servers_made_is_found_good_while_one_runs_and_after() {
         &["2 more are in the first"],
         "",
     );
-    check(
-        &["verify", &store],
-        0,
-        &["3 texts", "2 snapshots"],
-        "",
-    );
+    check(&["verify", &store], 0, &["3 texts", "2 snapshots"], "");
 }
 
 /// How long a million entries take. Run by hand:

@@ -237,7 +237,11 @@ pub(crate) fn write_index(folder: &Path, rows: &[(Record, Chain)], snapshot: u64
 /// Waits until the derived file has come to the message with this stamp.
 pub(crate) fn wait_indexed(folder: &Path, stamp: Lamport) {
     let mut search = Search::new(folder);
-    let mut upto = || search.candidates("x", LogIndex(u64::MAX), 1).map(|found| found.upto);
+    let mut upto = || {
+        search
+            .candidates("x", LogIndex(u64::MAX), 1)
+            .map(|found| found.upto)
+    };
     while !upto().is_ok_and(|upto| upto >= stamp) {
         std::thread::sleep(std::time::Duration::from_millis(2));
     }
