@@ -77,10 +77,8 @@ impl Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "violation ({}): {}", self.name, self.what)?;
-        let about = self.about.iter();
-        about
-            .map(|(label, line)| write!(f, "\n  {label:<9} {line}"))
-            .collect()
+        let mut about = self.about.iter();
+        about.try_for_each(|(label, line)| write!(f, "\n  {label:<9} {line}"))
     }
 }
 

@@ -52,7 +52,7 @@ impl Lines {
     /// # Errors
     ///
     /// [`Stop::Failed`] where the file cannot be read, or has a line beyond any bound.
-    pub fn next(&mut self) -> Result<Option<Line<'_>>, Stop> {
+    pub fn read(&mut self) -> Result<Option<Line<'_>>, Stop> {
         self.bytes.clear();
         let limit = LINE_BYTES_MAX as u64 + 1;
         let read = (&mut self.reader)

@@ -25,10 +25,8 @@ struct Past {
 impl Past {
     fn note(&mut self, record: &Record) {
         match &record.event {
-            Recorded::Claimed { member, .. } => {
-                if self.claimed.insert(*member) {
-                    self.members.push(record.index);
-                }
+            Recorded::Claimed { member, .. } if self.claimed.insert(*member) => {
+                self.members.push(record.index);
             }
             Recorded::RoomJoined { member, room, .. } | Recorded::RoomLeft { member, room, .. } => {
                 self.rooms

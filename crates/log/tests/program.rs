@@ -12,13 +12,18 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use lamparina_protocol::Audience;
+use lamparina_protocol::{Audience, MemberId, UnixMicros};
+use lamparina_store::sqlite;
+use lamparina_store::{Journal as _, Position};
 use rusqlite::Connection;
 
 #[path = "../src/testing/life.rs"]
 mod life;
 
-use life::{ANA, Folder, Life, chained, nick, story, write_index, write_journal};
+use life::{
+    ANA, BEGIN, BOB, Folder, LOG, Life, chained, nick, story, wait_indexed, write_index,
+    write_journal,
+};
 
 fn run(args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lamparina-log"));
@@ -401,6 +406,91 @@ fn nothing_is_written_after_a_crash_beside_a_server_or_where_nothing_may_be() {
         before == files(&crashed.0),
         "something was written after a crash"
     );
+}
+
+/// Goes on with a store as a server does: a new term, then what `live` says, then a snapshot.
+fn serve(folder: &Path, live: impl FnOnce(&mut Life)) -> sqlite::Opened {
+    let now = UnixMicros(BEGIN);
+    let mut opened = sqlite::open(folder, now, LOG, Box::new(|words| panic!("{words}"))).unwrap();
+    let mut life = Life {
+        order: std::mem::take(&mut opened.state),
+        before: opened.last.index.0,
+        ..Life::default()
+    };
+    live(&mut life);
+    let position = Position {
+        member: MemberId(1),
+        consumed: life.order.last_stamp(),
+        at: now,
+    };
+    opened.journal.append(&life.records, &[position]).unwrap();
+    let last = life.records.last().unwrap().index;
+    opened.journal.keep_snapshot(last, life.order.to_bytes());
+    opened.state = life.order;
+    opened
+}
+
+#[test]
+fn a_store_that_servers_made_is_found_good_while_one_runs_and_after() {
+    let folder = Folder::new("served");
+    let first = serve(&folder.0, |life| {
+        life.enter(ANA, "ana");
+        life.enter(BOB, "bob");
+        life.say(ANA, 1, 0, Audience::All, "in the first term");
+    });
+    let store = path(&folder);
+    check(
+        &["verify", &store],
+        0,
+        &["4 entries: 1 messages", "term 17"],
+        "",
+    );
+    wait_indexed(&folder.0, first.state.last_stamp());
+    drop(first);
+    check(
+        &["verify", &store],
+        0,
+        &["positions 1 members", "1 texts", "1 snapshots"],
+        "",
+    );
+    let second = serve(&folder.0, |life| {
+        life.enter(BOB, "bob");
+        life.enter(ANA, "ana");
+        life.say(BOB, 1, 2, Audience::All, "in the second term");
+        life.say(ANA, 2, 0, Audience::All, "without having seen it");
+    });
+    check(
+        &["verify", &store],
+        0,
+        &["7 entries: 3 messages", "term 17"],
+        "",
+    );
+    check(
+        &["why", &store, "2", "4"],
+        0,
+        &["2 before 4: because of cause"],
+        "",
+    );
+    let backup = folder.0.join("friday.db");
+    lamparina_store::backup::backup(&folder.0, &backup, false).unwrap();
+    let words = "both copies are the same: 7 entries";
+    check(
+        &["verify", &store, backup.to_str().unwrap()],
+        0,
+        &[words],
+        "",
+    );
+    wait_indexed(&folder.0, second.state.last_stamp());
+    drop(second);
+    // A copy beside its journal is not held against that one's search file.
+    drop(serve(&folder.0, |life| life.enter(ANA, "ana-maria")));
+    check(
+        &["verify", &store, backup.to_str().unwrap()],
+        0,
+        &["2 more are in the first"],
+        "",
+    );
+    check(&["verify", &store], 0, &["3 texts", "2 snapshots"], "");
 }
 
 /// How long a million entries take. Run by hand:

@@ -45,10 +45,8 @@ impl<'a> AgainstJournal<'a> {
             same(record, message, sighting)?;
             self.compared += 1;
         }
-        let stretches = self.stretches.iter();
-        stretches
-            .map(|stretch| judge_stretch(stretch, record, message, judge))
-            .collect()
+        let mut stretches = self.stretches.iter();
+        stretches.try_for_each(|stretch| judge_stretch(stretch, record, message, judge))
     }
 
     /// The journal has ended.

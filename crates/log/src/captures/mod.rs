@@ -108,7 +108,7 @@ impl Captures {
     fn events(&mut self, file: &Path, viewer: &str) -> Result<Vec<(u64, Event)>, Stop> {
         let mut lines = Lines::open(file)?;
         let mut events = Vec::new();
-        while let Some(line) = lines.next()? {
+        while let Some(line) = lines.read()? {
             let (number, whole) = (line.number, line.whole);
             let text = line.text.map(str::trim).unwrap_or("?");
             if text.is_empty() {

@@ -9,7 +9,7 @@ use crate::export::{Pattern, When, Whom};
 
 const EXAMPLES: &str = "\
 Examples:
-  lamparina-log verify ~/.local/share/lamparina/server     judge a journal and what is derived from it
+  lamparina-log verify ~/.local/share/lamparina            judge a journal and what is derived from it
   lamparina-log verify backup.db lamparina.db              and compare it with another copy
   lamparina-log verify --captures ana.json bob.json        did they see one order?
   lamparina-log why lamparina.db 17 42                     cause, or only arrival?

@@ -93,7 +93,9 @@ pub(crate) fn line(record: &Record) -> String {
 /// Escapes, besides what JSON demands, what a terminal would obey or hide: the value is the same.
 /// Outside of strings JSON has nothing of that kind.
 pub fn visible(json: String) -> String {
-    if !json.contains(clean::is_harmful) {
+    // Controls are escaped already; of ASCII one is left.
+    let harmless = json.is_ascii() && !json.contains('\u{7f}');
+    if harmless || !json.contains(clean::is_harmful) {
         return json;
     }
     let mut out = String::with_capacity(json.len());

@@ -68,7 +68,7 @@ fn ago(text: &str) -> Option<u64> {
 
 /// `at` as `2026-11-20T18:42:01.123456Z`. What no calendar holds becomes its last moment.
 pub(super) fn rfc3339(at: UnixMicros) -> String {
-    moment(at).strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
+    format!("{:.6}", moment(at))
 }
 
 /// The day of a moment, in UTC.

@@ -273,7 +273,7 @@ impl ServerLog {
         };
         let file = lines.file().display().to_string();
         loop {
-            let Some(line) = lines.next()? else {
+            let Some(line) = lines.read()? else {
                 return Ok(None);
             };
             // Being written, or left by a killed logger.

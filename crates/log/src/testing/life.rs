@@ -41,12 +41,14 @@ pub(crate) const STEP: u64 = 3_600_000_000;
 pub(crate) struct Life {
     pub(crate) order: Sequenced,
     pub(crate) records: Vec<Record>,
-    out: Vec<Effect>,
+    /// Entries before these.
+    pub(crate) before: u64,
+    pub(crate) out: Vec<Effect>,
 }
 
 impl Life {
     fn keep(&mut self, event: Recorded) {
-        let index = LogIndex(self.records.len() as u64 + 1);
+        let index = LogIndex(self.before + self.records.len() as u64 + 1);
         self.records.push(Record {
             index,
             at: UnixMicros(BEGIN + (index.0 - 1) * STEP),
@@ -229,12 +231,18 @@ pub(crate) fn write_index(folder: &Path, rows: &[(Record, Chain)], snapshot: u64
         chain: rows[snapshot as usize - 1].1,
         state: order.to_bytes(),
     });
+    wait_indexed(folder, rows.last().unwrap().0.stamp);
+}
+
+/// Waits until the derived file has come to the message with this stamp.
+pub(crate) fn wait_indexed(folder: &Path, stamp: Lamport) {
     let mut search = Search::new(folder);
-    let last = rows.last().unwrap().0.stamp;
-    while !search
-        .candidates("x", LogIndex(u64::MAX), 1)
-        .is_ok_and(|found| found.upto == last)
-    {
+    let mut upto = || {
+        search
+            .candidates("x", LogIndex(u64::MAX), 1)
+            .map(|found| found.upto)
+    };
+    while !upto().is_ok_and(|upto| upto >= stamp) {
         std::thread::sleep(std::time::Duration::from_millis(2));
     }
 }

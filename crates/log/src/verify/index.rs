@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use lamparina_order::{Record, Recorded};
 use lamparina_protocol::LogId;
 use lamparina_store::Chain;
+use lamparina_store::backup::JOURNAL_FILE;
 use lamparina_store::index::{INDEX_FILE, Snapshot};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -61,10 +62,21 @@ impl Index {
     /// Where it cannot be read, or is another log's.
     pub(super) fn beside(journal: &Path, log: LogId) -> Result<Option<Self>, Stop> {
         let file = journal.with_file_name(INDEX_FILE);
-        if !file.exists() || journal == file {
+        // A copy by another name has none of its own: what stands there is another journal's.
+        let own = journal.file_name().is_some_and(|name| name == JOURNAL_FILE);
+        if !own || !file.exists() {
             return Ok(None);
         }
         let database = ReadOnly::open(&file)?;
+        let failed = |error| failed(&file, &error);
+        let sql = "SELECT count(*) FROM sqlite_master WHERE name = 'meta'";
+        let made = database
+            .connection
+            .query_row(sql, [], |row| row.get::<_, bool>(0));
+        if !made.map_err(failed)? {
+            // A server is just making it.
+            return Ok(None);
+        }
         let sql = "SELECT log, log_index, chain FROM meta";
         let meta = database.connection.query_row(sql, [], |row| {
             Ok((
@@ -73,7 +85,6 @@ impl Index {
                 row.get::<_, Vec<u8>>(2)?,
             ))
         });
-        let failed = |error| failed(&file, &error);
         let Some((of, upto, upto_chain)) = meta.optional().map_err(failed)? else {
             return Ok(None);
         };
@@ -159,7 +170,7 @@ impl Index {
     /// # Errors
     ///
     /// What the file has beyond it, and words that are not those of its texts.
-    pub(super) fn end(&mut self, walk: &Walk) -> Result<(), Stop> {
+    pub(super) fn end(&self, walk: &Walk) -> Result<(), Stop> {
         let last = walk.judge.judgement().entries;
         if let Some(copied) = &self.next {
             let what = format!(

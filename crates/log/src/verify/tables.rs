@@ -14,10 +14,10 @@ use crate::source::Source;
 pub(super) struct Tables {
     /// The last entry when they were read: what came later is not in them.
     last: i64,
-    /// By term: the stamp that it begins after.
-    terms: BTreeMap<i64, i64>,
+    /// By term: the stamp that it begins after, and when it began.
+    terms: BTreeMap<i64, (i64, i64)>,
     /// Member and what its clients handed over.
-    positions: Vec<(i64, i64)>,
+    positions: Vec<(i64, (i64, i64))>,
 }
 
 impl Tables {
@@ -27,20 +27,21 @@ impl Tables {
     ///
     /// Where they cannot be read.
     pub(super) fn read(source: &Source) -> Result<Self, Stop> {
-        let pairs = |sql: &str| {
+        let rows = |sql: &str| {
             let mut statement = source.connection().prepare(sql)?;
-            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            rows.collect::<rusqlite::Result<Vec<(i64, i64)>>>()
+            let rows =
+                statement.query_map([], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?;
+            rows.collect::<rusqlite::Result<Vec<(i64, (i64, i64))>>>()
         };
         let failed = |error| source.failed(&error);
+        // First: what is in the tables then, is in the entries up to here.
+        let positions = rows("SELECT member, consumed, at FROM position ORDER BY member");
+        let last = source.last()?;
+        let terms = rows("SELECT term, after, at FROM term");
         Ok(Self {
-            last: source.last()?,
-            terms: pairs("SELECT term, after FROM term")
-                .map_err(failed)?
-                .into_iter()
-                .collect(),
-            positions: pairs("SELECT member, consumed FROM position ORDER BY member")
-                .map_err(failed)?,
+            last,
+            terms: terms.map_err(failed)?.into_iter().collect(),
+            positions: positions.map_err(failed)?,
         })
     }
 
@@ -54,14 +55,18 @@ impl Tables {
             return Ok(());
         };
         let after = self.terms.remove(&i64::from(term.0));
-        if after.is_some_and(|after| after == record.stamp.get() as i64) {
+        let at = (record.stamp.get() as i64, record.at.0 as i64);
+        if after.is_some_and(|after| after == at) {
             return Ok(());
         }
         if after.is_none() && record.index.0 as i64 > self.last {
             return Ok(());
         }
         let what = match after {
-            Some(after) => format!(
+            Some((after, _)) if after == at.0 => {
+                format!("the table of terms says that term {term} began at another time")
+            }
+            Some((after, _)) => format!(
                 "the table of terms says that term {term} begins after stamp {after}, and it begins after {}",
                 record.stamp
             ),
@@ -77,13 +82,13 @@ impl Tables {
     /// What the tables say beyond it.
     pub(super) fn end(&self, walk: &Walk) -> Result<usize, Finding> {
         let judgement = walk.judge.judgement();
-        if let Some((term, after)) = self.terms.first_key_value() {
+        if let Some((term, (after, _))) = self.terms.first_key_value() {
             let what = format!(
                 "the table of terms has term {term}, after stamp {after}, and no entry begins it"
             );
             return Err(last(Finding::new("term-table", what), walk));
         }
-        for (member, consumed) in &self.positions {
+        for (member, (consumed, _)) in &self.positions {
             let known = u32::try_from(*member).ok().map(MemberId);
             let Some(nick) = known.and_then(|member| walk.judge.nick_of(member)) else {
                 let what =

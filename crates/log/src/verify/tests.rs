@@ -361,6 +361,11 @@ fn tables_beside_the_entries() {
     );
     check_sql(JOURNAL, "INSERT INTO term VALUES (3, 9, 1)", "term-table");
     check_sql(JOURNAL, "DELETE FROM term WHERE term = 1", "term-table");
+    check_sql(
+        JOURNAL,
+        "UPDATE term SET at = 4 WHERE term = 2",
+        "term-table",
+    );
     check_sql(JOURNAL, "DELETE FROM term WHERE term = 2", "term-table");
     let rows = good();
     let folder = folder_of(&rows);

@@ -14,7 +14,7 @@ pub(super) fn state(order: &Sequenced) -> String {
         order.members[MemberId(number as u32)].noted = 0;
     }
     for number in 0..order.rooms.made() {
-        if let Some(room) = order.rooms.get_mut(crate::record::RoomId(number)) {
+        if let Some(room) = order.rooms.get_mut(RoomId(number)) {
             room.noted = 0;
         }
     }
