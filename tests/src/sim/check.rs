@@ -390,7 +390,7 @@ impl Check {
                 missing: *missing,
             });
         }
-        (viewer.chain, viewer.read_upto) = (stamp, 0);
+        viewer.chain = stamp;
         viewer.upto = viewer.upto.max(stamp);
         viewer.passed = viewer.addressed.partition_point(|to| *to <= viewer.upto);
         self.second.resumed(&who.to_string(), Lamport::new(stamp));
@@ -422,7 +422,7 @@ impl Check {
         })
     }
 
-    /// Somebody's session has deliveries up to `stamp` from the disk.
+    /// Somebody's session has deliveries up to `stamp` from the disk; a new one has none.
     pub fn read(&mut self, who: Who, stamp: u64) {
         self.viewers[who].read_upto = stamp;
     }
