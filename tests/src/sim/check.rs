@@ -105,9 +105,12 @@ pub struct Check {
 pub fn digest(text: &str) -> u64 {
     let mut digest = 0xcbf2_9ce4_8422_2325 ^ text.len() as u64;
     for chunk in text.as_bytes().chunks(8) {
-        let word = chunk
-            .iter()
-            .fold(0, |word, byte| word << 8 | u64::from(*byte));
+        let word = match chunk.first_chunk() {
+            Some(eight) => u64::from_be_bytes(*eight),
+            None => chunk
+                .iter()
+                .fold(0, |word, byte| word << 8 | u64::from(*byte)),
+        };
         digest = (digest ^ word)
             .wrapping_mul(0x0100_0000_01b3)
             .rotate_left(29);
