@@ -105,9 +105,12 @@ pub struct Check {
 pub fn digest(text: &str) -> u64 {
     let mut digest = 0xcbf2_9ce4_8422_2325 ^ text.len() as u64;
     for chunk in text.as_bytes().chunks(8) {
-        let word = chunk
-            .iter()
-            .fold(0, |word, byte| word << 8 | u64::from(*byte));
+        let word = match chunk.first_chunk() {
+            Some(eight) => u64::from_be_bytes(*eight),
+            None => chunk
+                .iter()
+                .fold(0, |word, byte| word << 8 | u64::from(*byte)),
+        };
         digest = (digest ^ word)
             .wrapping_mul(0x0100_0000_01b3)
             .rotate_left(29);
@@ -390,7 +393,7 @@ impl Check {
                 missing: *missing,
             });
         }
-        (viewer.chain, viewer.read_upto) = (stamp, 0);
+        viewer.chain = stamp;
         viewer.upto = viewer.upto.max(stamp);
         viewer.passed = viewer.addressed.partition_point(|to| *to <= viewer.upto);
         self.second.resumed(&who.to_string(), Lamport::new(stamp));
@@ -422,7 +425,7 @@ impl Check {
         })
     }
 
-    /// Somebody's session has deliveries up to `stamp` from the disk.
+    /// Somebody's session has deliveries up to `stamp` from the disk; a new one has none.
     pub fn read(&mut self, who: Who, stamp: u64) {
         self.viewers[who].read_upto = stamp;
     }

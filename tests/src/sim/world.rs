@@ -363,6 +363,7 @@ impl World {
         self.connections += 1;
         let id = self.connections;
         self.trace.note(self.now, "dialed", who as u64, id);
+        self.check.read(who, 0);
         let server = LinkConfig {
             token: self.dice.roll() as u32,
             ..self.server_link.clone()
