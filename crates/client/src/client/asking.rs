@@ -2,6 +2,8 @@
 
 use lamparina_protocol::{Lamport, Nick, RoomName};
 
+#[cfg(doc)]
+use super::Event;
 use super::{Client, ClientError};
 use crate::core::outbox::Ask;
 

@@ -7,6 +7,8 @@ use lamparina_impair::Settings;
 use lamparina_protocol::Nick;
 use lamparina_protocol::link::{LinkConfig, Repair};
 
+#[cfg(doc)]
+use super::Client;
 use super::EVENTS_ASIDE_MAX;
 use crate::core::conversation::{CancelError, SayError};
 use crate::core::event::Ending;

@@ -3,6 +3,8 @@
 use lamparina_protocol::{Lamport, LogId};
 use tokio::sync::watch;
 
+#[cfg(doc)]
+use super::Client;
 use crate::net::Handed;
 
 /// When a message counts as read by the person. From there the next client of the profile goes on.

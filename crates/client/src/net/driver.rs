@@ -5,29 +5,28 @@
 use std::collections::VecDeque;
 use std::future::pending;
 use std::mem;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use lamparina_impair::{Direction, Settings};
+use lamparina_impair::Direction;
 use lamparina_protocol::control::{CloseCode, Hello, Welcome};
-use lamparina_protocol::link::{self, Link, LinkConfig, Outgoing, SendError};
+use lamparina_protocol::link::{self, Link, Outgoing, SendError};
 use lamparina_protocol::{Lamport, LogId, UnixMicros};
 use lamparina_transport::{Clock, Connection};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 
 use super::dial::dial;
+use super::plan::{LinkPlan, of_link};
 use super::request::{ChannelStatus, NetStatus, Request};
+use super::waits::{Dialing, dialed, hand_over, news, sleep_until, step};
 use crate::core::conversation::{Conversation, Input, Output, Outward, SayError};
 use crate::core::event::Event;
 use crate::disk::{Keeper, Progress};
 
 /// A timer that is due and cannot be served yet (the link has no room) is looked at this often.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
-
-type Dialing = Pin<Box<dyn Future<Output = Result<TcpStream, String>> + Send>>;
 
 /// What has been handed to the program, or written by it: of which log, the last stamp there, and how many in all.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,14 +44,6 @@ pub(crate) struct Ends {
     pub(crate) handed: watch::Receiver<Handed>,
     pub(crate) written: watch::Receiver<Handed>,
     pub(crate) room: Arc<AtomicBool>,
-}
-
-/// How links are made.
-#[derive(Clone, Debug)]
-pub(crate) struct LinkPlan {
-    pub(crate) server: String,
-    pub(crate) config: LinkConfig,
-    pub(crate) impair: Option<Settings>,
 }
 
 /// The one thing that happened.
@@ -472,85 +463,9 @@ impl Driver {
     }
 }
 
-/// The bad channel of the `link`th link, counted from one. The first has the seed as given; each
-/// later one has fates of its own, or a seed that loses a handshake would lose it every time.
-fn of_link(settings: &Settings, link: u64) -> Settings {
-    /// Odd, so that no two links share a seed.
-    const STRIDE: u64 = 0x9e37_79b9_7f4a_7c15;
-    let apart = link.saturating_sub(1).wrapping_mul(STRIDE);
-    settings.clone().with_seed(settings.seed() ^ apart)
-}
-
 /// What the wall clock shows.
 pub(crate) fn wall_clock() -> UnixMicros {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     let micros = since.map_or(0, |since| since.as_micros());
     UnixMicros(u64::try_from(micros).unwrap_or(u64::MAX))
-}
-
-async fn step(connection: &mut Option<Connection>, events: &mut Vec<link::Event>) {
-    match connection {
-        Some(connection) => connection.step(events).await,
-        None => pending().await,
-    }
-}
-
-async fn dialed(dialing: &mut Option<(Dialing, Hello)>) -> (Result<TcpStream, String>, Hello) {
-    let Some((attempt, hello)) = dialing else {
-        return pending().await;
-    };
-    let (dialed, hello) = (attempt.await, *hello);
-    *dialing = None;
-    (dialed, hello)
-}
-
-/// Hands over one event, or waits for one. `false` when nobody is there to take it.
-async fn hand_over(events: &mpsc::Sender<Event>, backlog: &mut VecDeque<Event>) -> bool {
-    if backlog.is_empty() {
-        return pending().await;
-    }
-    let Ok(permit) = events.reserve().await else {
-        return false;
-    };
-    if let Some(event) = backlog.pop_front() {
-        permit.send(event);
-    }
-    // As many more as there is room for: one wake-up serves a whole batch.
-    while let Ok(permit) = events.try_reserve()
-        && let Some(event) = backlog.pop_front()
-    {
-        permit.send(event);
-    }
-    true
-}
-
-async fn news(disk: &mut Option<Keeper>) -> Progress {
-    match disk {
-        Some(disk) => disk.news().await,
-        None => pending().await,
-    }
-}
-
-async fn sleep_until(wake: Option<tokio::time::Instant>) {
-    match wake {
-        Some(wake) => tokio::time::sleep_until(wake).await,
-        None => pending().await,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_link_has_fates_of_its_own_and_the_first_the_seed_as_given() {
-        let given: Settings = "loss=50%,seed=7".parse().unwrap();
-        assert_eq!(of_link(&given, 1), given);
-        let seeds: std::collections::BTreeSet<_> =
-            (1..=100).map(|link| of_link(&given, link).seed()).collect();
-        assert_eq!(seeds.len(), 100);
-        assert_eq!(of_link(&given, 2), of_link(&given, 2));
-        let unseeded = of_link(&given, 9).with_seed(given.seed());
-        assert_eq!(unseeded, given, "nothing but the seed differs");
-    }
 }

@@ -2,8 +2,11 @@
 
 mod dial;
 mod driver;
+mod plan;
 mod request;
+mod waits;
 
-pub(crate) use driver::{Driver, Ends, Handed, LinkPlan, wall_clock};
+pub(crate) use driver::{Driver, Ends, Handed, wall_clock};
+pub(crate) use plan::LinkPlan;
 pub(crate) use request::Request;
 pub use request::{ChannelStatus, NetStatus};
