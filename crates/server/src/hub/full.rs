@@ -80,7 +80,7 @@ impl Hub {
 
     /// Says to an author that a message was not kept.
     pub(super) fn refused_message(
-        &mut self,
+        &self,
         by: ConnectionId,
         (epoch, pseq): (Epoch, Pseq),
     ) -> Option<(Batch, Rings)> {
@@ -94,7 +94,7 @@ impl Hub {
         self.refusal(by, Words { code, text }, &answer)
     }
 
-    fn refused_other(&mut self, by: ConnectionId, enters: bool) -> Option<(Batch, Rings)> {
+    fn refused_other(&self, by: ConnectionId, enters: bool) -> Option<(Batch, Rings)> {
         let (code, text) = (RefusalCode::StorageFull, FULL.to_owned());
         if enters {
             let mut builder = Builder::new(self.order.last_stamp(), 1, 0);
@@ -108,12 +108,7 @@ impl Hub {
         self.refusal(by, Words { code, text }, &answer)
     }
 
-    fn refusal(
-        &mut self,
-        by: ConnectionId,
-        words: Words,
-        answer: &ToClient,
-    ) -> Option<(Batch, Rings)> {
+    fn refusal(&self, by: ConnectionId, words: Words, answer: &ToClient) -> Option<(Batch, Rings)> {
         let mut builder = Builder::new(self.order.last_stamp(), 1, 0);
         builder.reply(by, What::Refusal(Box::new(words)), answer);
         self.finish(builder)

@@ -165,6 +165,8 @@ impl Hub {
         // the end of that one is not the end of the session.
         let member = self.order.member_of(&entry.author);
         if was == Was::Exit && self.connection_of(member) != Some(by) {
+            // Unless what took over from it is not stored.
+            applied.entries.push(Done::Entry(by, Some(Box::new(entry))));
             return;
         }
         let first_item = applied.builder.items();

@@ -183,6 +183,8 @@ impl Session {
             // A newer outbox is the trace of a newer session.
             RefusalCode::TakenOver | RefusalCode::StaleEpoch => CloseCode::TakenOver,
             RefusalCode::Limit => CloseCode::Limit,
+            // Not for ever: the client tries again by itself.
+            RefusalCode::StorageFull => CloseCode::ShuttingDown,
             _ => CloseCode::Nick,
         };
         self.abort(now, code, &words.text, out);
