@@ -3,10 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use lamparina_log::source::Source;
+use lamparina_log::verify::{Against, verify};
 use lamparina_server::Durable;
 use lamparina_store::backup::{self, Extent};
 use lamparina_store::sqlite::Lock;
 use tracing::{info, warn};
+
+/// As of lamparina-log: what is there is not what was written.
+const VERIFICATION_FAILED: u8 = 7;
 
 /// The folder asked for, or the user's own.
 pub(crate) fn folder(asked: Option<&Path>) -> Result<PathBuf, String> {
@@ -37,20 +42,31 @@ pub(crate) fn open(folder: &Path) -> Result<Durable, String> {
     Ok(durable)
 }
 
-/// Copies the order in `folder` to `file`.
+/// Copies the order in `folder` to `file`, and verifies the copy.
 pub(crate) fn backup(folder: &Path, file: &Path, replace: bool) -> Result<ExitCode, String> {
     let extent = backup::backup(folder, file, replace).map_err(|error| error.to_string())?;
+    if let Err(why) = verified(file) {
+        eprintln!(
+            "{} is a copy, and what it is a copy of is not as it was written: {why}",
+            file.display()
+        );
+        return Ok(ExitCode::from(VERIFICATION_FAILED));
+    }
     println!(
-        "{}: {}, of one moment and on the disk",
+        "{}: {}; verified, of one moment, on the disk",
         file.display(),
         words(extent)
     );
     Ok(ExitCode::SUCCESS)
 }
 
-/// Puts the order of `file` in the place of the one in `folder`.
+/// Puts the order of `file`, which is verified first, in the place of the one in `folder`.
 pub(crate) fn restore(file: &Path, folder: &Path) -> Result<ExitCode, String> {
     let _lock = Lock::take(folder).map_err(|error| error.to_string())?;
+    if let Err(why) = verified(file) {
+        eprintln!("nothing was changed: {why}");
+        return Ok(ExitCode::from(VERIFICATION_FAILED));
+    }
     let stamp = jiff::Timestamp::now()
         .strftime("%Y%m%dT%H%M%SZ")
         .to_string();
@@ -72,6 +88,13 @@ pub(crate) fn restore(file: &Path, folder: &Path) -> Result<ExitCode, String> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether a journal is as it was written, from its first entry on.
+fn verified(file: &Path) -> Result<(), String> {
+    let source = Source::open(file).map_err(|error| error.to_string())?;
+    let proof = verify(&source, Against::default());
+    proof.map(|_| ()).map_err(|stop| stop.to_string())
 }
 
 fn words(extent: Extent) -> String {

@@ -24,7 +24,8 @@ server has a data folder at a time. lamparina-log verifies, explains and exports
 Exit codes:
   0  done: asked to end, and ended
   1  failed, or asked to end at once; stderr says why
-  2  not started: an option or an argument is wrong";
+  2  not started: an option or an argument is wrong
+  7  backup, restore: the order is not as it was written";
 
 /// Chat in which every message has one place in an order that everybody can check.
 #[derive(Debug, Parser)]
