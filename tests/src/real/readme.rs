@@ -42,9 +42,10 @@ pub fn is_ours(program: &str) -> bool {
         .expect("the crates can be read")
         .filter_map(Result::ok);
     let file = format!("src/bin/{program}.rs");
+    let folder = format!("src/bin/{program}/main.rs");
     crates
         .into_iter()
-        .any(|krate| krate.path().join(&file).is_file())
+        .any(|krate| krate.path().join(&file).is_file() || krate.path().join(&folder).is_file())
 }
 
 /// A `#` begins a comment only at the line's beginning or after a blank, and outside quotes.

@@ -333,11 +333,18 @@ impl World {
             check_measures(measures);
         }
         let acts = client.take_acts();
+        let epoch = client.conversation.epoch();
         self.agenda.set(Due::Client(who), client.deadline(self.now));
         for act in acts {
             if let Err(violation) = self.client_did(who, act) {
                 panic!("person {who} at {}: {violation}", self.now);
             }
+        }
+        // What was not stored has left a hole, which nothing but a new epoch closes.
+        if epoch != self.people[who].epoch {
+            self.people[who].epoch = epoch;
+            self.people[who].renewed = true;
+            self.check.renamed(who, epoch);
         }
         Some(done)
     }

@@ -22,7 +22,7 @@ pub(super) enum Done {
         by: ConnectionId,
         member: Option<MemberId>,
         message: (Epoch, Pseq),
-        lasting: bool,
+        answer: Answer,
         items: Range<u32>,
     },
     /// Another entry, to be applied again.
@@ -33,6 +33,17 @@ pub(super) enum Done {
     List(ConnectionId),
     /// Everything before is answered.
     Barrier(ConnectionId),
+}
+
+/// What a message's answer rests on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Answer {
+    /// On what has to be stored first.
+    New,
+    /// On what was answered before, perhaps in this batch.
+    Repeated,
+    /// On nothing that lasts: it settles nothing.
+    Unsettled,
 }
 
 /// A batch that is not durable yet.
@@ -104,11 +115,16 @@ impl Hub {
                     by,
                     member,
                     message,
-                    lasting,
+                    answer,
                     items,
                 } => {
                     // What repeats an answer of this very batch has none any more.
-                    if lasting || !self.is_settled(member, message) {
+                    let gone = match answer {
+                        Answer::New => true,
+                        Answer::Repeated => !self.is_settled(member, message),
+                        Answer::Unsettled => false,
+                    };
+                    if gone {
                         told.extend(self.refused_message(by, message));
                         continue;
                     }

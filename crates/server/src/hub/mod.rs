@@ -39,7 +39,7 @@ use lamparina_protocol::message::MESSAGE_BYTES_MAX;
 use lamparina_protocol::{Epoch, Lamport, MemberId, Nick, Pseq, UnixMicros};
 use lamparina_store::Position;
 
-use applied::Done;
+use applied::{Answer, Done};
 use builder::Builder;
 use list::Roster;
 use positions::Positions;
@@ -172,12 +172,8 @@ impl Hub {
         let first_item = applied.builder.items();
         let message = message_of(&entry);
         let again = message.is_none().then(|| entry.clone());
-        let recorded = self.tell(by, was, entry, &mut applied.builder);
-        // What only moved the clock was answered before, and that answer stands.
+        let (recorded, answer) = self.tell(by, was, entry, &mut applied.builder);
         applied.renamed.append(&mut self.renamed);
-        let lasting = recorded
-            .as_ref()
-            .is_some_and(|event| !matches!(event, Recorded::Clock { .. }));
         if let Some(event) = recorded {
             self.last_index = LogIndex(self.last_index.0 + 1);
             applied.records.push(Record {
@@ -192,35 +188,44 @@ impl Hub {
                 by,
                 member,
                 message,
-                lasting,
+                answer,
                 items: first_item..applied.builder.items(),
             },
             (None, again) => Done::Entry(by, again.map(Box::new)),
         });
     }
 
-    /// Applies one entry and says what that tells to whom. Gives what lasts of it.
+    /// Applies one entry and says what that tells to whom. Gives what lasts of it, and what its
+    /// answer rests on.
     fn tell(
         &mut self,
         by: ConnectionId,
         was: Was,
         entry: Entry,
         batch: &mut Builder,
-    ) -> Option<Recorded> {
+    ) -> (Option<Recorded>, Answer) {
         let lasting = self.order.apply_lasting(entry, &mut self.effects);
-        let effect = self.effects.pop()?;
-        match (effect, lasting) {
-            (effect @ Effect::Stamped { .. }, Some(Lasting::Message(to))) => {
-                self.stamped(by, effect, to, batch).map(Recorded::Message)
+        // One entry has one effect.
+        let Some(effect) = self.effects.pop() else {
+            return (None, Answer::Unsettled);
+        };
+        if let (Effect::Stamped { .. }, Some(Lasting::Message(to))) = (&effect, &lasting) {
+            let to = to.clone();
+            let message = self.stamped(by, effect, to, batch);
+            return (message.map(Recorded::Message), Answer::New);
+        }
+        let repeated = matches!(effect, Effect::Repeated { .. });
+        self.effect(by, was, effect, batch);
+        match lasting {
+            Some(Lasting::Event(event @ Recorded::Clock { .. })) if repeated => {
+                (Some(event), Answer::Repeated)
             }
-            (effect, Some(Lasting::Event(event))) => {
-                self.effect(by, was, effect, batch);
-                Some(event)
+            Some(Lasting::Event(event @ Recorded::Clock { .. })) => {
+                (Some(event), Answer::Unsettled)
             }
-            (effect, _) => {
-                self.effect(by, was, effect, batch);
-                None
-            }
+            Some(Lasting::Event(event)) => (Some(event), Answer::New),
+            _ if repeated => (None, Answer::Repeated),
+            _ => (None, Answer::Unsettled),
         }
     }
 

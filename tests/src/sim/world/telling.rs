@@ -26,12 +26,6 @@ impl World {
     pub(super) fn client_did(&mut self, who: Who, act: Act) -> Result<(), Violation> {
         match act {
             Act::Connect(hello) => {
-                // What was not stored has left a hole, which nothing but a new epoch closes.
-                if hello.epoch != self.people[who].epoch {
-                    self.people[who].epoch = hello.epoch;
-                    self.people[who].renewed = true;
-                    self.check.renamed(who, hello.epoch);
-                }
                 self.people[who].hello = Some(hello);
                 let at = self.soon(60_000);
                 self.agenda.set(Due::Dial(who), Some(at));

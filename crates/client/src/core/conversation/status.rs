@@ -66,6 +66,11 @@ pub struct Status {
 }
 
 impl Conversation {
+    /// The outbox's epoch.
+    pub const fn epoch(&self) -> Epoch {
+        self.outbox.epoch()
+    }
+
     /// What it is like now.
     pub fn status(&self, now: Instant) -> Status {
         Status {
