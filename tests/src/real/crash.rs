@@ -73,6 +73,8 @@ struct World {
     addr: SocketAddr,
     told: mpsc::UnboundedReceiver<Told>,
     talking: watch::Sender<u64>,
+    /// How many servers have started.
+    up: watch::Sender<u64>,
     people: Vec<JoinHandle<()>>,
     check: OrderCheck,
     members: BTreeMap<usize, MemberId>,
@@ -89,11 +91,13 @@ impl World {
         let (server, addr) = start_server(&folder, "127.0.0.1:0").await;
         let (tell, told) = mpsc::unbounded_channel();
         let (talking, listen) = watch::channel(0);
+        let (up, wait) = watch::channel(1);
         let people = PEOPLE.iter().enumerate().map(|(number, nick)| {
             let person = Person {
                 number,
                 tell: tell.clone(),
                 talking: listen.clone(),
+                up: wait.clone(),
                 member: MemberId(u32::MAX),
                 unsettled: 0,
                 said: 0,
@@ -107,6 +111,7 @@ impl World {
             addr,
             told,
             talking,
+            up,
             people,
             check: OrderCheck::default(),
             members: BTreeMap::new(),
@@ -133,6 +138,7 @@ impl World {
         self.hear_for_some(0, 30).await;
         let addr = self.addr.to_string();
         (self.server, _) = start_server(&self.folder, &addr).await;
+        self.up.send_modify(|started| *started += 1);
         self.hear_for_some(10, 100).await;
         self.talking.send_replace(round + 1);
         let mut settled = [false; PEOPLE.len()];
@@ -252,6 +258,8 @@ struct Person {
     tell: mpsc::UnboundedSender<Told>,
     /// An odd number: talk.
     talking: watch::Receiver<u64>,
+    /// Changes when there is a server again.
+    up: watch::Receiver<u64>,
     member: MemberId,
     unsettled: u64,
     said: u64,
@@ -285,6 +293,12 @@ impl Person {
                     None => return self.tell(Told::Wrong(self.number, "it ended".to_owned())),
                 },
                 _ = self.talking.changed() => {}
+                // Who waits for longer after each loss, as a polite client does, comes now.
+                _ = self.up.changed() => {
+                    if let Err(error) = client.reconnect().await {
+                        self.tell(Told::Wrong(self.number, error.to_string()));
+                    }
+                }
             }
         }
     }
