@@ -35,9 +35,13 @@ pub fn built() -> &'static Path {
 }
 
 fn build() -> PathBuf {
-    // target/PROFILE/deps/this-test
-    let test = std::env::current_exe().expect("a running test has a file");
-    let folder = test.ancestors().nth(2).expect("a test lies in deps");
+    // target/PROFILE/deps/this-test, or target/PROFILE/this-program
+    let own = std::env::current_exe().expect("a running program has a file");
+    let folder = own.parent().expect("a file lies in a folder");
+    let folder = match folder.parent() {
+        Some(above) if folder.ends_with("deps") => above,
+        _ => folder,
+    };
     if ["lamparina-server", "lamparina-client"]
         .iter()
         .all(|program| is_fresh(folder, program))
