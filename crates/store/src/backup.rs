@@ -233,8 +233,11 @@ fn take_over_terms(old: &Path, new: &Path) -> Result<u32, BackupError> {
     let Some(own) = last_term(&connection, new)?.filter(|own| own.0 == last.0) else {
         return Ok(0);
     };
-    let missing = last.1.0.saturating_sub(own.1.0);
-    let done = offline::begin_terms(connection, missing, now());
+    // One term after all that were there is enough, whatever its number.
+    let missing = u32::from(last.1 > own.1);
+    let after_all = u64::from(last.1.0).saturating_add(1) * 1_000_000;
+    let at = UnixMicros(now().0.max(after_all));
+    let done = offline::begin_terms(connection, missing, at);
     done.map_err(|error: ReadError| BackupError::NoJournal {
         file: new.to_owned(),
         why: error.to_string(),
