@@ -110,7 +110,24 @@ impl Model {
             return verdict;
         }
         *self = before;
-        Verdict::Nothing
+        match self.in_known_epoch(asked) {
+            // Who comes back with a newer outbox comes in, and the outbox begins with its first message.
+            Some(again) => self.apply_unstored(&again),
+            None => Verdict::Nothing,
+        }
+    }
+
+    fn in_known_epoch(&self, asked: &Asked) -> Option<Asked> {
+        let mut again = asked.clone();
+        let Ask::Entry(Entry { author, action, .. }) = &mut again.ask else {
+            return None;
+        };
+        let Action::Enter { epoch, .. } = action else {
+            return None;
+        };
+        let known = self.members.get(&who_has(author))?.epoch;
+        let newer = std::mem::replace(epoch, known);
+        (known < newer).then_some(again)
     }
 
     /// Applies the next request.

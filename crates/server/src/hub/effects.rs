@@ -155,7 +155,11 @@ impl Hub {
             nick: nick.clone(),
             member,
             clock,
-            settled,
+            settled: if self.settles_nothing {
+                Pseq(0)
+            } else {
+                settled
+            },
             new_member,
             since: self.order.since_of(member),
             consumed: self.positions.of(member),

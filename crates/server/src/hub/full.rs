@@ -1,7 +1,7 @@
 //! Requests while the disk is full: what needs no storing is answered as ever, everything else
 //! refused in words, and nothing of it has happened.
 
-use lamparina_order::Entry;
+use lamparina_order::{Action, Entry};
 use lamparina_protocol::message::{RefusalCode, ToClient};
 use lamparina_protocol::{Epoch, Pseq, UnixMicros};
 
@@ -52,7 +52,8 @@ impl Hub {
         entry: Entry,
     ) -> Option<(Batch, Rings)> {
         let message = message_of(&entry);
-        let enters = matches!(entry.action, lamparina_order::Action::Enter { .. });
+        let enters = matches!(entry.action, Action::Enter { .. });
+        let again = self.with_known_epoch(&entry);
         let last_index = self.last_index;
         let mut applied = super::Applied::new(Builder::new(self.order.last_stamp(), 1, 0), 1);
         self.begin();
@@ -72,10 +73,50 @@ impl Hub {
         }
         self.undo();
         self.last_index = last_index;
-        match message {
-            Some(message) => self.refused_message(by, message),
-            None => self.refused_other(by, enters),
+        match (message, again) {
+            (Some(message), _) => self.refused_message(by, message),
+            (None, Some(again)) => self.enter_unstored(now, by, again),
+            (None, None) => self.refused_other(by, enters),
         }
+    }
+
+    /// A member comes back with a newer outbox. That begins with its first message as well, so
+    /// only the session begins now, and what was said in that outbox is nothing yet.
+    fn enter_unstored(
+        &mut self,
+        now: UnixMicros,
+        by: ConnectionId,
+        again: Entry,
+    ) -> Option<(Batch, Rings)> {
+        let last_index = self.last_index;
+        let mut applied = super::Applied::new(Builder::new(self.order.last_stamp(), 1, 0), 1);
+        self.begin();
+        self.settles_nothing = true;
+        self.entry(now, by, again, &mut applied);
+        self.settles_nothing = false;
+        if applied.records.is_empty() {
+            return self.keep(applied);
+        }
+        self.undo();
+        self.last_index = last_index;
+        self.refused_other(by, true)
+    }
+
+    /// The same claim in the epoch that the order knows, where the claim brings a newer one.
+    fn with_known_epoch(&self, entry: &Entry) -> Option<Entry> {
+        let Action::Enter { nick, epoch } = &entry.action else {
+            return None;
+        };
+        let member = self.order.member_of(&entry.author)?;
+        let (known, _) = self.order.settled_of(member)?;
+        (known < *epoch).then(|| Entry {
+            author: entry.author,
+            session: entry.session,
+            action: Action::Enter {
+                nick: nick.clone(),
+                epoch: known,
+            },
+        })
     }
 
     /// Says to an author that a message was not kept.

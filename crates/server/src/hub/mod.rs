@@ -76,6 +76,8 @@ pub struct Hub {
     roster: Roster,
     /// Room for one.
     effects: Vec<Effect>,
+    /// A session begins in an outbox of which nothing is stored.
+    settles_nothing: bool,
     /// New names taken at an entry: they are logged once they are durable.
     renamed: Vec<(Nick, Nick)>,
 }

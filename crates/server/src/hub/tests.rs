@@ -453,3 +453,29 @@ fn authors_are_told_who_has_their_messages() {
     ]);
     assert_eq!(said(&mut hub, consumed(1, 3)), [""; 0]);
 }
+
+#[test]
+fn who_comes_back_with_a_newer_outbox_gets_in_although_nothing_can_be_stored() {
+    let mut hub = with_three();
+    hub.apply_now(&mut vec![ask(1, say(1, Audience::All, "kept"))]);
+    let Action::Enter { nick, epoch } = enter("ana") else {
+        panic!("it is a claim");
+    };
+    let newer = Action::Enter {
+        nick,
+        epoch: Epoch(epoch.0 + 1),
+    };
+    let before = hub.last_index();
+    let told = hub.apply_unstored(UnixMicros(0), vec![ask_over(7, 1, 9, newer)]);
+    let entered = told.iter().flat_map(|(batch, _)| &batch.items);
+    let mut entered = entered.filter_map(|item| match &item.what {
+        What::Note(note) => match &**note {
+            Note::Entered(entered) => Some(entered.settled),
+            _ => None,
+        },
+        _ => None,
+    });
+    assert_eq!(entered.next(), Some(Pseq(0)));
+    assert_eq!(hub.last_index(), before);
+    assert_eq!(hub.connection_of(Some(MemberId(0))), Some(ConnectionId(7)));
+}
