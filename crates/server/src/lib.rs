@@ -35,8 +35,8 @@
 //!
 //! # Known limitations
 //!
-//! The state is in memory: a server that is started again orders a new log, with new members.
-//! Links are not sealed yet.
+//! Without [`Server::with_durable`] the log ends with the server. Sessions and presence are in memory
+//! always. Links are not sealed yet.
 
 mod client;
 mod config;

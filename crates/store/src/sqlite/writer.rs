@@ -21,7 +21,7 @@ use crate::restart::Tip;
 use crate::traits::{AppendError, Chain, Journal, Position, ReadError, TermBegan};
 
 /// How long a batch waits for another program that writes in the file.
-pub(crate) const BUSY_WAIT: Duration = Duration::from_secs(5);
+pub(crate) const BUSY_WAIT: Duration = Duration::from_secs(1);
 /// Bytes of a page, for new files.
 pub(crate) const PAGE_BYTES: u64 = 8192;
 /// Bytes of pages that a connection keeps in memory.
@@ -332,10 +332,14 @@ fn integer(value: u64) -> Result<i64, Fault> {
     i64::try_from(value).map_err(|error| Fault::Record(error.to_string()))
 }
 
-/// No room, in the file or in the memory that its readers share, which is a file too.
+/// No room, in the file or in the memory that its readers share, which is a file too; or another
+/// program that holds the file. Nothing was written, and a later try may succeed.
 fn is_full(error: &rusqlite::Error) -> bool {
-    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
-        || error
-            .sqlite_error()
-            .is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_SHMSIZE)
+    let code = error.sqlite_error_code();
+    matches!(
+        code,
+        Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+    ) || error
+        .sqlite_error()
+        .is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_SHMSIZE)
 }

@@ -2,7 +2,6 @@
 
 mod open;
 mod read;
-mod speed;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};

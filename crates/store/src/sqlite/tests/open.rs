@@ -338,7 +338,7 @@ fn fault(code: i32, full: bool) {
 }
 
 #[test]
-fn only_a_full_disk_is_gone_on_from() {
+fn only_a_full_disk_and_a_busy_file_are_gone_on_from() {
     fault(ffi::SQLITE_FULL, true);
     fault(ffi::SQLITE_IOERR_SHMSIZE, true);
     fault(ffi::SQLITE_IOERR_FSYNC, false);
@@ -347,7 +347,7 @@ fn only_a_full_disk_is_gone_on_from() {
     fault(ffi::SQLITE_IOERR, false);
     fault(ffi::SQLITE_CORRUPT, false);
     fault(ffi::SQLITE_READONLY, false);
-    fault(ffi::SQLITE_BUSY, false);
+    fault(ffi::SQLITE_BUSY, true);
 }
 
 #[test]
@@ -405,4 +405,24 @@ fn the_log_stays_bounded() {
     }
     // 120 MiB were written.
     assert!(largest < 96 << 20, "{largest}");
+}
+
+#[test]
+fn another_program_that_writes_makes_a_refusal_and_no_end() {
+    let folder = Folder::new();
+    let mut store = opened(&folder);
+    let other = Connection::open(store.journal.path()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let record = Record {
+        index: LogIndex(store.journal.tip().index.0 + 1),
+        at: UnixMicros(9),
+        stamp: store.journal.tip().stamp,
+        event: Recorded::Clock {
+            clock: Lamport::new(1),
+        },
+    };
+    let refused = store.journal.append(std::slice::from_ref(&record), &[]);
+    assert!(matches!(refused, Err(AppendError::Full(_))), "{refused:?}");
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(store.journal.append(&[record], &[]), Ok(()));
 }
