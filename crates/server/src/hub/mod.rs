@@ -28,6 +28,7 @@ mod receipts;
 pub use applied::Applied;
 pub use ask::{Ask, Asked, ConnectionId};
 pub use batch::{Batch, Entered, Item, Lane, Note, Reaching, Rings, What, Words};
+pub use full::Unstored;
 pub use list::LIST_USERS_MAX;
 pub use receipts::{FOLLOWED_MESSAGES_MAX, FOLLOWED_RECIPIENTS_MAX};
 
@@ -78,6 +79,8 @@ pub struct Hub {
     effects: Vec<Effect>,
     /// A session begins in an outbox of which nothing is stored.
     settles_nothing: bool,
+    /// Why nothing can be stored, while that is so.
+    unstored: Unstored,
     /// New names taken at an entry: they are logged once they are durable.
     renamed: Vec<(Nick, Nick)>,
 }

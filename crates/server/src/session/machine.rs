@@ -261,8 +261,8 @@ impl Session {
 
     fn failed(&mut self, now: Instant, out: &mut Output) {
         if !matches!(self.state, State::Closing { .. } | State::Over) {
-            let text = "the server's disk failed and it ends: what was not committed is sent again \
-                        when it is back";
+            let text = "the server's disk or a file on it failed it and it ends: what was not \
+                        committed is sent again when it is back";
             self.abort(now, CloseCode::ShuttingDown, text, out);
         }
     }
