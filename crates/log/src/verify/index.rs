@@ -1,6 +1,9 @@
 //! What is derived from the journal and stands in the file beside it: the copies of texts, the words,
 //! and snapshots. Each is compared with the journal on the same walk; the words with the copies, by
 //! SQLite itself, on a copy of the file.
+//!
+//! A file that cannot be read is a remark: a crash may leave a young one half made, a server makes it
+//! anew, and nothing of the journal depends on it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,16 +13,67 @@ use lamparina_order::{Record, Recorded};
 use lamparina_protocol::LogId;
 use lamparina_store::Chain;
 use lamparina_store::backup::JOURNAL_FILE;
-use lamparina_store::index::{INDEX_FILE, Snapshot};
+use lamparina_store::index::{INDEX_FILE, Snapshot, TABLES};
+use lamparina_store::sqlite::{ReadOnly, guard};
 use rusqlite::backup::{Backup, StepResult};
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::walk::Walk;
 use crate::finding::{Finding, Stop};
-use crate::source::ReadOnly;
 
-/// Copies read at a time, by number; texts are bounded by the store.
-const PAGE_ROWS: i64 = 256;
+/// Copies read at a time, by number; a value has at most 1 MiB.
+const PAGE_ROWS: i64 = 64;
+/// Snapshots that a server keeps, at most.
+const SNAPSHOTS_MAX: usize = 2;
+
+/// The derived file, as far as it can be read.
+#[derive(Debug)]
+pub(super) enum Derived {
+    /// There is none, or none yet.
+    None,
+    /// It is being compared.
+    Read(Box<Index>),
+    /// It cannot be read, in words.
+    Unread(String),
+}
+
+impl Derived {
+    /// Opens the file beside `journal`.
+    ///
+    /// # Errors
+    ///
+    /// Where it is another log's.
+    pub(super) fn beside(journal: &Path, log: LogId) -> Result<Self, Stop> {
+        match Index::beside(journal, log) {
+            Ok(None) => Ok(Self::None),
+            Ok(Some(index)) => Ok(Self::Read(Box::new(index))),
+            Err(Stop::Failed(words)) => Ok(Self::Unread(words)),
+            Err(found) => Err(found),
+        }
+    }
+
+    /// Goes on with the comparison, where there is one.
+    ///
+    /// # Errors
+    ///
+    /// What does not agree.
+    pub(super) fn compare(
+        &mut self,
+        with: impl FnOnce(&mut Index) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        let Self::Read(index) = self else {
+            return Ok(());
+        };
+        match with(index) {
+            Err(Stop::Failed(words)) => {
+                *self = Self::Unread(words);
+                Ok(())
+            }
+            done => done,
+        }
+    }
+}
 
 /// The derived file, being compared.
 #[derive(Debug)]
@@ -27,6 +81,7 @@ pub(super) struct Index {
     file: PathBuf,
     database: ReadOnly,
     upto: u64,
+    upto_stamp: i64,
     upto_chain: Vec<u8>,
     snapshots: BTreeMap<u64, (Snapshot, bool)>,
     page: std::vec::IntoIter<Copied>,
@@ -67,36 +122,49 @@ impl Index {
         if !own || !file.exists() {
             return Ok(None);
         }
-        let database = ReadOnly::open(&file)?;
+        let opened = ReadOnly::open(&file, guard::VALUE_BYTES_MAX);
+        let database = opened.map_err(|error| Stop::Failed(format!("{error}; {REMEDY}")))?;
         let failed = |error| failed(&file, &error);
-        let sql = "SELECT count(*) FROM sqlite_master WHERE name = 'meta'";
-        let made = database
-            .connection
-            .query_row(sql, [], |row| row.get::<_, bool>(0));
-        if !made.map_err(failed)? {
+        let connection = database.connection();
+        let sql = "SELECT count(*) FROM sqlite_schema";
+        let objects = connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+        if objects.map_err(failed)? == 0 {
             // A server is just making it.
             return Ok(None);
         }
-        let sql = "SELECT log, log_index, chain FROM meta";
-        let meta = database.connection.query_row(sql, [], |row| {
+        if let Some(what) = guard::strange(connection, &[TABLES]).map_err(failed)? {
+            let file = file.display();
+            return Err(Stop::Failed(format!("{file} has {what}; {REMEDY}")));
+        }
+        let sql = "SELECT log, log_index, stamp, chain FROM meta";
+        let meta = connection.query_row(sql, [], |row| {
             Ok((
                 row.get::<_, Vec<u8>>(0)?,
                 row.get::<_, i64>(1)?,
-                row.get::<_, Vec<u8>>(2)?,
+                row.get::<_, i64>(2)?,
+                row.get::<_, Vec<u8>>(3)?,
             ))
         });
-        let Some((of, upto, upto_chain)) = meta.optional().map_err(failed)? else {
+        let Some((of, upto, upto_stamp, upto_chain)) = meta.optional().map_err(failed)? else {
             return Ok(None);
         };
         if of != log.0 {
             let what = format!("{} is of another log; {REMEDY}", file.display());
             return Err(Finding::new("index-log", what).into());
         }
-        let snapshots = snapshots(&database.connection).map_err(failed)?;
+        let snapshots = snapshots(connection).map_err(failed)?;
+        if snapshots.len() > SNAPSHOTS_MAX {
+            let what = format!(
+                "{} has more snapshots than are kept; {REMEDY}",
+                file.display()
+            );
+            return Err(Finding::new("snapshot", what).into());
+        }
         let mut index = Self {
             file: file.clone(),
             database,
             upto: u64::try_from(upto).unwrap_or_default(),
+            upto_stamp,
             upto_chain,
             snapshots,
             page: Vec::new().into_iter(),
@@ -172,23 +240,22 @@ impl Index {
     /// What the file has beyond it, and words that are not those of its texts.
     pub(super) fn end(&self, walk: &Walk) -> Result<(), Stop> {
         let last = walk.judge.judgement().entries;
+        if self.upto > last {
+            return Err(self.removed_end(walk, self.upto, Some(self.upto_stamp)));
+        }
+        if let Some((at, (_, whole))) = self.snapshots.first_key_value() {
+            if *whole && *at > last {
+                return Err(self.removed_end(walk, *at, None));
+            }
+            let what = format!("it has a snapshot of entry {at}, and the journal ends at {last}");
+            return Err(self.finding("snapshot", &what).into());
+        }
         if let Some(copied) = &self.next {
             let what = format!(
                 "it has a text of entry {}, and no message is there",
                 copied.index
             );
             return Err(self.finding("index-text", &what).into());
-        }
-        if self.upto > last {
-            let what = format!(
-                "it has come to entry {}, and the journal ends at {last}",
-                self.upto
-            );
-            return Err(self.finding("index-chain", &what).into());
-        }
-        if let Some((at, _)) = self.snapshots.first_key_value() {
-            let what = format!("it has a snapshot of entry {at}, and the journal ends at {last}");
-            return Err(self.finding("snapshot", &what).into());
         }
         self.check_words()
     }
@@ -204,7 +271,8 @@ impl Index {
     ///
     /// Where it was.
     pub(super) fn read_in_peace(&self) -> Result<(), Stop> {
-        self.database.still_alone()
+        let peace = self.database.read_in_peace();
+        peace.map_err(|error| Stop::Failed(error.to_string()))
     }
 
     fn advance(&mut self) -> Result<(), Stop> {
@@ -225,7 +293,7 @@ impl Index {
         let sql = "SELECT log_index, stamp, CAST(text AS BLOB) FROM message
             WHERE log_index > ? AND log_index <= ? ORDER BY log_index LIMIT ?";
         let upto = i64::try_from(self.upto).unwrap_or(i64::MAX);
-        let mut statement = self.database.connection.prepare_cached(sql)?;
+        let mut statement = self.database.connection().prepare_cached(sql)?;
         let rows = statement.query_map(params![self.after, upto, PAGE_ROWS], |row| {
             Ok(Copied {
                 index: row.get(0)?,
@@ -242,7 +310,7 @@ impl Index {
         let folder = Aside::new()?;
         let copy = folder.0.join("index.db");
         let failed = |error| failed(&self.file, &error);
-        let copy = copied(&self.database.connection, &copy).map_err(failed)?;
+        let copy = copied(self.database.connection(), &copy).map_err(failed)?;
         let sql = "INSERT INTO words(words, rank) VALUES('integrity-check', 1)";
         match copy.execute(sql, []) {
             Ok(_) => Ok(()),
@@ -254,6 +322,25 @@ impl Index {
                     .into())
             }
             Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// The file follows what is durable: what it knows of was there.
+    fn removed_end(&self, walk: &Walk, known: u64, stamp: Option<i64>) -> Stop {
+        let found = walk.judge.judgement();
+        let stamp = stamp.map_or_else(String::new, |stamp| format!(", stamp {stamp}"));
+        let what = format!(
+            "the journal ends at entry {}, stamp {}, and the search file beside it ({}) knows \
+             entries up to {known}{stamp}: the newest ones were removed or lost; restore a backup, \
+             or start the server with --accept-shorter-log to go on without them",
+            found.entries,
+            found.last_stamp,
+            self.file.display()
+        );
+        let finding = Finding::new("removed-end", what);
+        match &walk.last {
+            Some(last) => finding.with_entry("last", last).into(),
+            None => finding.into(),
         }
     }
 
@@ -279,9 +366,17 @@ fn failed(file: &Path, error: &rusqlite::Error) -> Stop {
 
 /// All snapshots, and whether their digest holds.
 fn snapshots(connection: &Connection) -> rusqlite::Result<BTreeMap<u64, (Snapshot, bool)>> {
-    let sql = "SELECT log_index, chain, state, digest FROM snapshot";
+    let small = connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, guard::SNAPSHOT_BYTES_MAX)?;
+    let found = whole_or_not(connection);
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, small)?;
+    found
+}
+
+fn whole_or_not(connection: &Connection) -> rusqlite::Result<BTreeMap<u64, (Snapshot, bool)>> {
+    // One more than there may be shows that there are too many.
+    let sql = "SELECT log_index, chain, state, digest FROM snapshot LIMIT ?";
     let mut statement = connection.prepare(sql)?;
-    let rows = statement.query_map([], |row| {
+    let rows = statement.query_map([SNAPSHOTS_MAX as i64 + 1], |row| {
         let (chain, digest): (Vec<u8>, Vec<u8>) = (row.get(1)?, row.get(3)?);
         let at = u64::try_from(row.get::<_, i64>(0)?).unwrap_or(u64::MAX);
         let snapshot = Snapshot {
@@ -297,6 +392,7 @@ fn snapshots(connection: &Connection) -> rusqlite::Result<BTreeMap<u64, (Snapsho
 
 fn copied(from: &Connection, to: &Path) -> rusqlite::Result<Connection> {
     let mut copy = Connection::open(to)?;
+    guard::harden(&copy, guard::SNAPSHOT_BYTES_MAX)?;
     {
         let backup = Backup::new(from, &mut copy)?;
         while backup.step(-1)? != StepResult::Done {

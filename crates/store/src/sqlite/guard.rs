@@ -90,8 +90,15 @@ pub fn strange(connection: &Connection, ours: &[&str]) -> rusqlite::Result<Optio
     let made = Connection::open_in_memory()?;
     ours.iter().try_for_each(|sql| made.execute_batch(sql))?;
     let (expected, found) = (objects(&made)?, objects(connection)?);
-    if let Some(other) = found.iter().find(|found| !expected.contains(found)) {
-        let known = expected.iter().find(|ours| ours.name == other.name);
+    let known = |other: &&Object| expected.iter().find(|ours| ours.name == other.name);
+    let others: Vec<&Object> = found
+        .iter()
+        .filter(|found| !expected.contains(found))
+        .collect();
+    // What stands in the place of one of ours says more than what was put beside them.
+    let replaced = others.iter().find(|other| known(other).is_some());
+    if let Some(other) = replaced.or(others.first()) {
+        let known = known(other);
         return Ok(Some(match known {
             Some(ours) if ours.kind == other.kind => {
                 format!("{} that was made otherwise", other.words())

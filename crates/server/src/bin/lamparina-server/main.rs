@@ -73,7 +73,10 @@ async fn serve(options: Options) -> Result<ExitCode, String> {
         .map_err(|error| format!("cannot tell the addresses bound: {error}"))?;
     let durable = match options.in_memory {
         true => None,
-        false => Some(keep::open(&keep::folder(options.data.as_deref())?)?),
+        false => Some(keep::open(
+            &keep::folder(options.data.as_deref())?,
+            options.accept_shorter_log,
+        )?),
     };
     let (log, logger) = start_logger(&options).await?;
     config.log = log;

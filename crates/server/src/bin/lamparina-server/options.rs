@@ -50,6 +50,10 @@ pub(crate) struct Options {
     /// Keep nothing on disk: the order ends with this server
     #[arg(long, conflicts_with = "data")]
     pub(crate) in_memory: bool,
+    /// Start although the newest entries of the order are missing, as its search file shows (that is
+    /// kept beside it under another name). Nothing is done where none is missing
+    #[arg(long, conflicts_with = "in_memory")]
+    pub(crate) accept_shorter_log: bool,
     /// File to log to; missing folders are made
     #[arg(
         long,
