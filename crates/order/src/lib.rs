@@ -26,4 +26,4 @@ pub mod why;
 pub use effect::{Effect, Recipients};
 pub use entry::{Action, Entry};
 pub use record::{Lasting, LogIndex, Record, Recorded, RecordedMessage, RoomId, To};
-pub use sequenced::{Mismatch, Sequenced, SnapshotError};
+pub use sequenced::{Admission, Mismatch, Sequenced, SnapshotError};

@@ -82,6 +82,7 @@ impl Sequenced {
         source.check(known, "the newest messages")?;
         source.finish()?;
         Ok(Self {
+            admission: super::Admission::default(),
             head,
             last_stamp,
             members,

@@ -1,6 +1,7 @@
 //! Rules as tables, then random entries against a naive model.
 
 mod limits;
+mod looks;
 mod members;
 mod messages;
 mod random;
