@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`frame`] | bytes into frames and back |
 //! | [`control`] | payloads of control frames into values and back |
-//! | `fragment`, `window`, `rtt` | messages into frames in flight and back: cutting, repair, timing |
+//! | [`fragment`], `window`, `rtt` | messages into frames in flight and back: cutting, repair, timing |
 //! | [`link`] | bytes into messages and back: handshake, the above, keep-alive, closing |
 //! | [`codec`], [`message`] | messages into bytes and back |
 //! | [`clean`] | remote text into text that a terminal may show |
@@ -17,7 +17,7 @@ pub mod audience;
 pub mod clean;
 pub mod codec;
 pub mod control;
-mod fragment;
+pub mod fragment;
 pub mod frame;
 pub mod identity;
 pub mod lamport;

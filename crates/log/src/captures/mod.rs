@@ -16,6 +16,7 @@ mod journal;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::BufRead;
 use std::path::Path;
 
 use lamparina_order::verify::{MessageId, Observed, OrderCheck};
@@ -90,6 +91,16 @@ impl Captures {
     ///
     /// The first violation, or words why the file cannot be read.
     pub fn read(&mut self, file: &Path) -> Result<(), Stop> {
+        self.take_lines(Lines::open(file)?)
+    }
+
+    /// The same of a capture that is being read.
+    ///
+    /// # Errors
+    ///
+    /// As [`Captures::read`].
+    pub fn take_lines<R: BufRead>(&mut self, lines: Lines<R>) -> Result<(), Stop> {
+        let file = lines.file();
         let viewer = file.display().to_string();
         self.files += 1;
         let mut reading = Reading {
@@ -98,15 +109,18 @@ impl Captures {
             member: None,
             fresh: true,
         };
-        for (number, event) in self.events(file, &viewer)? {
+        for (number, event) in self.events(lines, &viewer)? {
             self.take(&mut reading, event, number)?;
         }
         Ok(())
     }
 
     /// The events of a capture by line, without those of an end that the log lost since.
-    fn events(&mut self, file: &Path, viewer: &str) -> Result<Vec<(u64, Event)>, Stop> {
-        let mut lines = Lines::open(file)?;
+    fn events<R: BufRead>(
+        &mut self,
+        mut lines: Lines<R>,
+        viewer: &str,
+    ) -> Result<Vec<(u64, Event)>, Stop> {
         let mut events = Vec::new();
         while let Some(line) = lines.read()? {
             let (number, whole) = (line.number, line.whole);

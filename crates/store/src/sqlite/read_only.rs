@@ -22,6 +22,7 @@ use super::error::OpenError;
 use super::guard::{self, beside};
 use super::watch::FileId;
 use super::{files, schema};
+use crate::traits::ReadError;
 
 /// How long to wait for a server that is just opening or closing.
 const BUSY_WAIT: Duration = Duration::from_secs(10);
@@ -118,9 +119,13 @@ impl ReadOnly {
         }
     }
 
-    #[cfg(test)]
-    pub(crate) fn into_reader(self) -> super::SqliteReader {
-        super::SqliteReader::over(&self.file, self.connection).unwrap()
+    /// The same as a reader of a journal's entries.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`] where SQLite refuses.
+    pub fn into_reader(self) -> Result<super::SqliteReader, ReadError> {
+        super::SqliteReader::over(&self.file, self.connection)
     }
 }
 

@@ -177,7 +177,10 @@ fn every_call_sees_what_is_durable() {
     let folder = Folder::new();
     let mut journal = journal(&folder);
     let mut reader = SqliteReader::open(folder.path()).unwrap();
-    let beside = ReadOnly::journal(folder.path()).unwrap().into_reader();
+    let beside = ReadOnly::journal(folder.path())
+        .unwrap()
+        .into_reader()
+        .unwrap();
     for n in 1..50 {
         journal.append(&[said(n, n, "x")], &[]).unwrap();
         assert_eq!(
@@ -227,7 +230,7 @@ fn damaged(sql: &str, at: u64, words: &str) {
         .unwrap()
         .execute_batch(sql)
         .unwrap();
-    let reader = ReadOnly::journal(&path).unwrap().into_reader();
+    let reader = ReadOnly::journal(&path).unwrap().into_reader().unwrap();
     let from = (LogIndex(0), Chain::genesis(reader.meta().unwrap().log));
     match reader.verify(from, LogIndex(u64::MAX), |_, _| Ok(())) {
         Err(ReadError::Damaged(index, found)) => {
@@ -318,7 +321,10 @@ fn reading_after_a_crash_writes_nothing() {
         let left = crash_copy(&folder, shared);
         let before = names(&left);
         {
-            let mut found = ReadOnly::journal(left.path()).unwrap().into_reader();
+            let mut found = ReadOnly::journal(left.path())
+                .unwrap()
+                .into_reader()
+                .unwrap();
             assert_eq!(found.entries(LogIndex(0), 99, 99).unwrap(), nine());
         }
         assert_eq!(names(&left), before);
@@ -333,7 +339,7 @@ fn a_file_alone_is_read_where_nothing_can_be_written() {
     drop(journal);
     let before = names(&folder);
     let found = ReadOnly::journal(&folder.path().join("lamparina.db")).unwrap();
-    let mut found = found.into_reader();
+    let mut found = found.into_reader().unwrap();
     assert_eq!(found.entries(LogIndex(0), 99, 99).unwrap(), nine());
     drop(found);
     assert_eq!(names(&folder), before);
