@@ -247,3 +247,61 @@ fn a_half_made_search_file_is_a_remark() {
     std::fs::write(folder.0.join("lamparina-index.db-wal"), vec![7; 5000]).unwrap();
     check(&["verify", path(&folder)], 0, &["good"]);
 }
+
+/// One fault of each kind, as SQL on a good store, and the name of the first violation.
+const FAULTS: [(&str, &str); 7] = [
+    ("UPDATE entry SET text = 'x' WHERE log_index = 5", "chain"),
+    ("DELETE FROM entry WHERE log_index = 7", "index"),
+    (
+        "UPDATE entry SET log_index = 99 WHERE log_index = 5;
+         UPDATE entry SET log_index = 5 WHERE log_index = 6;
+         UPDATE entry SET log_index = 6 WHERE log_index = 99",
+        "clock-ahead",
+    ),
+    ("UPDATE entry SET stamp = 6 WHERE log_index = 10", "stamp"),
+    (
+        "UPDATE entry SET \"to\" = 'eva' WHERE log_index = 6",
+        "recipients",
+    ),
+    (
+        "INSERT INTO entry SELECT 18, kind, stamp + 1, at, member, \"from\", \"to\", detail, text,
+             chain FROM entry WHERE log_index = 17",
+        "pseq-repeated",
+    ),
+    ("UPDATE term SET after = 4 WHERE term = 2", "term-table"),
+];
+
+/// In a store whose server ended, beside one that runs, and after a crash with a log that is not
+/// merged; by the folder's name and by the file's.
+#[test]
+fn a_fault_is_named_whatever_became_of_the_server() {
+    for (fault, name) in FAULTS {
+        let named = |folder: &Folder, state: &str| {
+            let words = format!("violation ({name})");
+            let file = folder.0.join("lamparina.db");
+            for path in [path(folder), file.to_str().unwrap()] {
+                println!("{name}, {state}");
+                check(&["verify", path], 7, &[&words]);
+            }
+        };
+        let folder = store();
+        let server = Connection::open(folder.0.join("lamparina.db")).unwrap();
+        let sql = format!("PRAGMA wal_autocheckpoint = 0; {fault}");
+        server.execute_batch(&sql).unwrap();
+        named(&folder, "beside a running server");
+        let crashed = Folder::new("crashed");
+        for file in ["lamparina.db", "lamparina.db-wal"] {
+            std::fs::copy(folder.0.join(file), crashed.0.join(file)).unwrap();
+        }
+        named(&crashed, "after a crash");
+        // The same beside a whole copy: where they part is said first.
+        let whole = store();
+        let differ = match name {
+            "pseq-repeated" | "term-table" => format!("violation ({name})"),
+            _ => "violation (copies-differ)".to_owned(),
+        };
+        check(&["verify", path(&whole), path(&crashed)], 7, &[&differ]);
+        drop(server);
+        named(&folder, "after an orderly end");
+    }
+}

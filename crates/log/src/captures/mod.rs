@@ -206,7 +206,12 @@ impl Captures {
                 (reading.log, reading.fresh) = (log, true);
                 Ok(())
             }
-            Event::Committed { epoch, pseq, stamp } => {
+            Event::Committed {
+                epoch,
+                pseq,
+                stamp,
+                text,
+            } => {
                 // Without its number the client's message has no name.
                 let Some(member) = reading.member else {
                     return Ok(());
@@ -217,7 +222,10 @@ impl Captures {
                     epoch,
                     pseq,
                 };
-                self.committed(reading, id, Lamport::new(stamp), number)
+                let order = self.stretch(reading);
+                let (viewer, stamp) = (reading.viewer, Lamport::new(stamp));
+                let committed = order.check.committed_as(viewer, id, stamp, text.as_deref());
+                committed.map_err(|violation| found(&violation, reading, number).into())
             }
             Event::Message(shown) => {
                 let observed = shown.observed().map_err(|error| {
@@ -251,18 +259,6 @@ impl Captures {
             stretch.member = reading.member.or(stretch.member);
         }
         order
-    }
-
-    fn committed(
-        &mut self,
-        reading: &Reading<'_>,
-        id: MessageId,
-        stamp: Lamport,
-        number: u64,
-    ) -> Result<(), Stop> {
-        let order = self.stretch(reading);
-        let committed = order.check.committed(reading.viewer, id, stamp);
-        committed.map_err(|violation| found(&violation, reading, number).into())
     }
 
     fn delivered(

@@ -75,6 +75,8 @@ fn judge(source: &Source, against: Against<'_>) -> Result<Proof, Stop> {
         }
         Ok(())
     })?;
+    // What else is wrong at the end may come of that.
+    derived.compare(|index| index.knows_no_more(&walk))?;
     let positions = tables.end(&walk)?;
     derived.compare(|index| index.end(&walk))?;
     if let Derived::Read(index) = &derived {

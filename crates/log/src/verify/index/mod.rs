@@ -1,13 +1,12 @@
 //! What is derived from the journal and stands in the file beside it: the copies of texts, the words,
 //! and snapshots. Each is compared with the journal on the same walk; the words with the copies, by
 //! SQLite itself, on a copy of the file.
-//!
-//! A file that cannot be read is a remark: a crash may leave a young one half made, a server makes it
-//! anew, and nothing of the journal depends on it.
+
+mod derived;
+mod words;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use lamparina_order::{Record, Recorded};
 use lamparina_protocol::LogId;
@@ -15,65 +14,18 @@ use lamparina_store::Chain;
 use lamparina_store::backup::JOURNAL_FILE;
 use lamparina_store::index::{INDEX_FILE, Snapshot, TABLES};
 use lamparina_store::sqlite::{ReadOnly, guard};
-use rusqlite::backup::{Backup, StepResult};
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::walk::Walk;
 use crate::finding::{Finding, Stop};
 
+pub(super) use derived::Derived;
+
 /// Copies read at a time, by number; a value has at most 1 MiB.
 const PAGE_ROWS: i64 = 64;
 /// Snapshots that a server keeps, at most.
 const SNAPSHOTS_MAX: usize = 2;
-
-/// The derived file, as far as it can be read.
-#[derive(Debug)]
-pub(super) enum Derived {
-    /// There is none, or none yet.
-    None,
-    /// It is being compared.
-    Read(Box<Index>),
-    /// It cannot be read, in words.
-    Unread(String),
-}
-
-impl Derived {
-    /// Opens the file beside `journal`.
-    ///
-    /// # Errors
-    ///
-    /// Where it is another log's.
-    pub(super) fn beside(journal: &Path, log: LogId) -> Result<Self, Stop> {
-        match Index::beside(journal, log) {
-            Ok(None) => Ok(Self::None),
-            Ok(Some(index)) => Ok(Self::Read(Box::new(index))),
-            Err(Stop::Failed(words)) => Ok(Self::Unread(words)),
-            Err(found) => Err(found),
-        }
-    }
-
-    /// Goes on with the comparison, where there is one.
-    ///
-    /// # Errors
-    ///
-    /// What does not agree.
-    pub(super) fn compare(
-        &mut self,
-        with: impl FnOnce(&mut Index) -> Result<(), Stop>,
-    ) -> Result<(), Stop> {
-        let Self::Read(index) = self else {
-            return Ok(());
-        };
-        match with(index) {
-            Err(Stop::Failed(words)) => {
-                *self = Self::Unread(words);
-                Ok(())
-            }
-            done => done,
-        }
-    }
-}
 
 /// The derived file, being compared.
 #[derive(Debug)]
@@ -233,6 +185,23 @@ impl Index {
         self.advance()
     }
 
+    /// The journal has ended, and is not known to have gone on.
+    ///
+    /// # Errors
+    ///
+    /// What is known of entries beyond it.
+    pub(super) fn knows_no_more(&self, walk: &Walk) -> Result<(), Stop> {
+        let last = walk.judge.judgement().entries;
+        if self.upto > last {
+            return Err(self.removed_end(walk, self.upto, Some(self.upto_stamp)));
+        }
+        let mut beyond = self.snapshots.range(last + 1..);
+        match beyond.find(|(_, (_, whole))| *whole) {
+            Some((at, _)) => Err(self.removed_end(walk, *at, None)),
+            None => Ok(()),
+        }
+    }
+
     /// The journal has ended.
     ///
     /// # Errors
@@ -240,13 +209,7 @@ impl Index {
     /// What the file has beyond it, and words that are not those of its texts.
     pub(super) fn end(&self, walk: &Walk) -> Result<(), Stop> {
         let last = walk.judge.judgement().entries;
-        if self.upto > last {
-            return Err(self.removed_end(walk, self.upto, Some(self.upto_stamp)));
-        }
-        if let Some((at, (_, whole))) = self.snapshots.first_key_value() {
-            if *whole && *at > last {
-                return Err(self.removed_end(walk, *at, None));
-            }
+        if let Some((at, _)) = self.snapshots.first_key_value() {
             let what = format!("it has a snapshot of entry {at}, and the journal ends at {last}");
             return Err(self.finding("snapshot", &what).into());
         }
@@ -257,7 +220,7 @@ impl Index {
             );
             return Err(self.finding("index-text", &what).into());
         }
-        self.check_words()
+        words::check(self.database.connection(), &self.file)
     }
 
     /// What was compared.
@@ -304,27 +267,6 @@ impl Index {
         rows.collect()
     }
 
-    /// SQLite compares the words with the texts that they are of. It wants to write for that, so it
-    /// gets a copy.
-    fn check_words(&self) -> Result<(), Stop> {
-        let folder = Aside::new()?;
-        let copy = folder.0.join("index.db");
-        let failed = |error| failed(&self.file, &error);
-        let copy = copied(self.database.connection(), &copy).map_err(failed)?;
-        let sql = "INSERT INTO words(words, rank) VALUES('integrity-check', 1)";
-        match copy.execute(sql, []) {
-            Ok(_) => Ok(()),
-            Err(rusqlite::Error::SqliteFailure(error, _))
-                if error.code == rusqlite::ErrorCode::DatabaseCorrupt =>
-            {
-                Err(self
-                    .finding("index-words", "the words in it are not those of the texts")
-                    .into())
-            }
-            Err(error) => Err(failed(error)),
-        }
-    }
-
     /// The file follows what is durable: what it knows of was there.
     fn removed_end(&self, walk: &Walk, known: u64, stamp: Option<i64>) -> Stop {
         let found = walk.judge.judgement();
@@ -351,9 +293,12 @@ impl Index {
     }
 
     fn finding(&self, name: &'static str, what: &str) -> Finding {
-        let file = self.file.display();
-        Finding::new(name, format!("{what} ({file}); {REMEDY}"))
+        finding(&self.file, name, what)
     }
+}
+
+fn finding(file: &Path, name: &'static str, what: &str) -> Finding {
+    Finding::new(name, format!("{what} ({}); {REMEDY}", file.display()))
 }
 
 /// What to do about a derived file.
@@ -388,42 +333,4 @@ fn whole_or_not(connection: &Connection) -> rusqlite::Result<BTreeMap<u64, (Snap
         Ok((at, (snapshot, whole)))
     })?;
     rows.collect()
-}
-
-fn copied(from: &Connection, to: &Path) -> rusqlite::Result<Connection> {
-    let mut copy = Connection::open(to)?;
-    guard::harden(&copy, guard::SNAPSHOT_BYTES_MAX)?;
-    {
-        let backup = Backup::new(from, &mut copy)?;
-        while backup.step(-1)? != StepResult::Done {
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
-    }
-    Ok(copy)
-}
-
-/// A folder of our own for as long as it is needed.
-struct Aside(PathBuf);
-
-impl Aside {
-    fn new() -> Result<Self, Stop> {
-        static MADE: AtomicU32 = AtomicU32::new(0);
-        let number = MADE.fetch_add(1, Ordering::Relaxed);
-        let name = format!("lamparina-log-{}-{number}", std::process::id());
-        let folder = std::env::temp_dir().join(name);
-        // Fails where somebody has it already; what is copied there is nobody else's business.
-        let mut builder = std::fs::DirBuilder::new();
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder
-            .create(&folder)
-            .map_err(|error| Stop::Failed(format!("cannot make {}: {error}", folder.display())))?;
-        Ok(Self(folder))
-    }
-}
-
-impl Drop for Aside {
-    fn drop(&mut self) {
-        // What cannot be removed is small and in the place for temporary things.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }
