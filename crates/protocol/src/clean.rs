@@ -59,6 +59,13 @@ pub fn line(text: &str) -> String {
     out
 }
 
+/// A program's own words, of one line or several, with remote words among them that are known to
+/// hold no line end.
+pub fn words(words: &str) -> String {
+    let lines: Vec<_> = words.split('\n').map(line).collect();
+    lines.join("\n")
+}
+
 fn clean_line(line: &str, out: &mut String) {
     // Most lines are these.
     if line.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {

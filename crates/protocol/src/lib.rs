@@ -14,6 +14,7 @@
 //! | [`lamport`], [`identity`], [`nick`], [`audience`] | the values that messages are made of |
 
 pub mod audience;
+pub mod bucket;
 pub mod clean;
 pub mod codec;
 pub mod control;

@@ -171,6 +171,8 @@ pub enum RefusalCode {
     StorageFull,
     /// There is no such message, or one may not see it.
     NotFound,
+    /// More than the pace that the welcome announced: not judged, and nothing is settled by this.
+    TooFast,
 }
 
 impl RefusalCode {
@@ -194,6 +196,7 @@ impl RefusalCode {
             Self::ShuttingDown => "shutting-down",
             Self::StorageFull => "storage-full",
             Self::NotFound => "not-found",
+            Self::TooFast => "too-fast",
         }
     }
 }

@@ -11,7 +11,7 @@ use lamparina_protocol::Instant;
 use lamparina_protocol::control::{CloseCode, Welcome};
 use lamparina_protocol::frame::{FRAME_BYTES_MAX, FrameType, HEADER_BYTES, SharedBody};
 use lamparina_protocol::lamport::PREV_BYTES;
-use lamparina_protocol::link::{Event, Input as LinkInput, Link, SendError};
+use lamparina_protocol::link::{Event, Input as LinkInput, Link, LinkConfig, SendError};
 use lamparina_transport::Connection;
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
@@ -43,7 +43,11 @@ pub(crate) fn serve(
     permit: Permit,
     shared: Arc<Shared>,
 ) -> io::Result<impl Future<Output = ()>> {
-    let link = Link::respond(shared.config.link.clone(), shared.clock.now());
+    let config = LinkConfig {
+        window_bytes: permit.window_bytes().min(shared.config.link.window_bytes),
+        ..shared.config.link.clone()
+    };
+    let link = Link::respond(config, shared.clock.now());
     let connection = Connection::new(stream, link, shared.clock)?;
     let session = Session::new(SessionConfig {
         id,
@@ -52,6 +56,10 @@ pub(crate) fn serve(
         terms: Arc::clone(&shared.terms),
         store: shared.readers.is_some(),
         lab: shared.config.lab,
+        rates: shared
+            .admission
+            .counts(addr.ip())
+            .then(|| Arc::clone(&shared.rates)),
     });
     let client = Box::new(Client {
         bell: shared.bells.add(id),
@@ -64,7 +72,7 @@ pub(crate) fn serve(
         timer: None,
         id,
         shared,
-        _permit: permit,
+        permit,
     });
     Ok(client.run())
 }
@@ -96,7 +104,7 @@ struct Client {
     read: Option<Box<ReadAnswer>>,
     /// Rings at the session's deadline.
     timer: Option<(Instant, Pin<Box<Sleep>>)>,
-    _permit: Permit,
+    permit: Permit,
 }
 
 impl Client {
@@ -140,7 +148,13 @@ impl Client {
     fn advance(&mut self, events: &mut Vec<Event>) -> Followed {
         let now = self.shared.clock.now();
         let mut out = Output::default();
+        if self.permit.is_dropped() {
+            self.session.handle(now, Input::Crowded, &mut out);
+        }
         for event in std::mem::take(events) {
+            if matches!(event, Event::Opened { .. }) {
+                self.permit.proven();
+            }
             self.session.handle(now, Input::Link(event), &mut out);
         }
         if let Some(answer) = self.read.take() {
@@ -178,6 +192,7 @@ impl Client {
                         log: self.shared.log_id,
                         term: self.shared.term,
                         clock: self.shared.order_clock(),
+                        pace: self.session.pace(),
                     };
                     let welcome = welcome.to_bytes();
                     self.link(LinkInput::Accept { welcome });

@@ -28,7 +28,7 @@
 //! | one turn of reading | [`reading::ROWS_MAX`], [`reading::BYTES_MAX`] | others have their turn |
 //! | reads that wait | [`reading::QUEUE_MAX`] for each reader | sessions wait, and go on otherwise |
 //! | answers of a session itself | [`session::OWN_WAITING_MAX`], [`session::OWN_WAITING_BYTES_MAX`] | `too-slow` |
-//! | connections | [`limits::CONNECTIONS_MAX`], [`limits::CONNECTIONS_PER_ADDRESS_MAX`] | refused in words |
+//! | connections, handshakes, windows, what one author asks | [`limits::TABLE`] | as the table says |
 //! | comings, goings and new names told to all | [`hub::PRESENCE_TOLD_MAX`] present members | only LIST_REQUEST says |
 //! | comings and goings told to a room | [`hub::ROOM_TOLD_MAX`] members | only the one who comes or goes is told |
 //! | users in one LIST_RESPONSE | [`hub::LIST_USERS_MAX`] | `total` says how many there are |

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use lamparina_order::{Record, Recorded};
+use lamparina_order::{Admission, Record, Recorded};
 use lamparina_protocol::{Lamport, MemberId, UnixMicros};
 use lamparina_store::{AppendError, Journal};
 use tokio::runtime::Handle;
@@ -88,6 +88,11 @@ impl<'a> Orderer<'a> {
             told.into_iter().for_each(|told| self.tell(told));
             return Ok(());
         }
+        let limits = self.shared.config.limits.get();
+        self.hub.admit(Admission {
+            // At most 64.
+            rooms_per_member: limits.rooms_per_user as usize,
+        });
         let applied = self.hub.apply(now, asked);
         match self.store(&applied) {
             Ok(()) => self.keep(applied),

@@ -177,6 +177,7 @@ impl Server {
             terms,
             store: true,
             lab: true,
+            rates: None,
         }
     }
 

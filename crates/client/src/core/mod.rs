@@ -20,4 +20,5 @@ pub mod keep;
 pub mod outbox;
 #[cfg(test)]
 pub(crate) mod testing;
+mod pace;
 mod verdict;

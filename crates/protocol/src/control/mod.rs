@@ -149,12 +149,26 @@ pub struct Welcome {
     pub term: Term,
     /// The order's clock.
     pub clock: Lamport,
+    /// How fast this author may send.
+    pub pace: Pace,
+}
+
+/// How many messages a server takes of one author: it counts them in a bucket that holds `burst`
+/// and is filled up by `per_second`.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Pace {
+    /// Messages a second, for as long as it lasts; 0 where nothing is counted.
+    pub per_second: u32,
+    /// Messages at once.
+    pub burst: u32,
+    /// What is left of the burst now.
+    pub left: u32,
 }
 
 /// Bytes of an encoded [`Hello`].
 pub const HELLO_BYTES: usize = 32 + 8 + 8 + 16 + 4 + 8;
 /// Bytes of an encoded [`Welcome`].
-pub const WELCOME_BYTES: usize = 16 + 4 + 8;
+pub const WELCOME_BYTES: usize = 16 + 4 + 8 + 4 + 4 + 4;
 
 impl Hello {
     /// Author, epoch, session, log, term, cursor; numbers big-endian.
@@ -189,12 +203,15 @@ impl Hello {
 }
 
 impl Welcome {
-    /// Log, term, clock; numbers big-endian.
+    /// Log, term, clock, messages a second, burst, left; numbers big-endian.
     pub fn to_bytes(&self) -> Bytes {
         let mut out = Vec::with_capacity(WELCOME_BYTES);
         out.extend_from_slice(&self.log.0);
         out.extend_from_slice(&self.term.0.to_be_bytes());
         out.extend_from_slice(&self.clock.get().to_be_bytes());
+        out.extend_from_slice(&self.pace.per_second.to_be_bytes());
+        out.extend_from_slice(&self.pace.burst.to_be_bytes());
+        out.extend_from_slice(&self.pace.left.to_be_bytes());
         out.into()
     }
 
@@ -202,11 +219,19 @@ impl Welcome {
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (log, rest) = bytes.split_first_chunk::<16>()?;
         let (term, rest) = rest.split_first_chunk::<4>()?;
-        let clock: &[u8; 8] = rest.try_into().ok()?;
+        let (clock, rest) = rest.split_first_chunk::<8>()?;
+        let (per_second, rest) = rest.split_first_chunk::<4>()?;
+        let (burst, rest) = rest.split_first_chunk::<4>()?;
+        let left: &[u8; 4] = rest.try_into().ok()?;
         Some(Self {
             log: LogId(*log),
             term: Term(u32::from_be_bytes(*term)),
             clock: Lamport::new(u64::from_be_bytes(*clock)),
+            pace: Pace {
+                per_second: u32::from_be_bytes(*per_second),
+                burst: u32::from_be_bytes(*burst),
+                left: u32::from_be_bytes(*left),
+            },
         })
     }
 }

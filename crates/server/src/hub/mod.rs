@@ -35,7 +35,7 @@ pub use receipts::{FOLLOWED_MESSAGES_MAX, FOLLOWED_RECIPIENTS_MAX};
 use std::sync::Arc;
 
 use lamparina_order::record::Lasting;
-use lamparina_order::{Action, Effect, Entry, LogIndex, Record, Recorded, Sequenced};
+use lamparina_order::{Action, Admission, Effect, Entry, LogIndex, Record, Recorded, Sequenced};
 use lamparina_protocol::message::MESSAGE_BYTES_MAX;
 use lamparina_protocol::{Epoch, Lamport, MemberId, Nick, Pseq, UnixMicros};
 use lamparina_store::Position;
@@ -237,6 +237,11 @@ impl Hub {
     /// The order's clock.
     pub fn clock(&self) -> Lamport {
         self.order.clock()
+    }
+
+    /// What is asked is held to this from now on.
+    pub fn admit(&mut self, admission: Admission) {
+        self.order.admit(admission);
     }
 
     /// The order, to look at.

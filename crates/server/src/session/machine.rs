@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use lamparina_order::{Action, Entry};
-use lamparina_protocol::control::{CloseCode, Hello};
+use lamparina_protocol::control::{CloseCode, Hello, Pace};
 use lamparina_protocol::frame::FrameType;
 use lamparina_protocol::link::{CloseReason, Event, Input as LinkInput, Outgoing, Terms};
 use lamparina_protocol::message::MESSAGE_BYTES_MAX;
@@ -18,6 +18,7 @@ use super::output::{Act, Logged, Output};
 use super::reading::Reading;
 use super::reason;
 use crate::hub::{Ask, Asked, ConnectionId};
+use crate::limits::{AuthorRates, Rates, TooMuch, What};
 use crate::reading::ReadAnswer;
 
 /// Time to claim a nick, from the opening of the link.
@@ -45,6 +46,8 @@ pub struct SessionConfig {
     pub store: bool,
     /// Clients may make their channel bad.
     pub lab: bool,
+    /// Counts what its author asks; none where nothing is counted.
+    pub rates: Option<Arc<Rates>>,
 }
 
 impl SessionConfig {
@@ -57,6 +60,7 @@ impl SessionConfig {
             terms: Arc::default(),
             store: false,
             lab: false,
+            rates: None,
         }
     }
 }
@@ -70,6 +74,8 @@ pub enum Input {
     Read(ReadAnswer),
     /// Time has passed.
     Tick,
+    /// Too many shake hands, and this one has taken longest.
+    Crowded,
     /// The server is closing.
     Shutdown,
     /// The server's disk failed: nothing that was asked will be answered.
@@ -139,6 +145,10 @@ pub struct Session {
     /// The server is closing: nothing more is asked, what was asked is answered.
     pub(super) draining: bool,
     deadline: Option<Instant>,
+    /// Counts what the author asks, from its first words on.
+    rates: Option<AuthorRates>,
+    /// How fast it may send, as it is told.
+    pace: Pace,
     /// Answers of the session itself; at most [`OWN_WAITING_MAX`].
     pub(super) own: VecDeque<Outgoing>,
     /// Bytes of these; at most [`OWN_WAITING_BYTES_MAX`].
@@ -159,6 +169,8 @@ impl Session {
             reading: None,
             draining: false,
             deadline: None,
+            rates: None,
+            pace: Pace::default(),
             own: VecDeque::new(),
             own_bytes: 0,
             channel: None,
@@ -178,6 +190,7 @@ impl Session {
             Input::Link(Event::Closed(reason)) => self.closed(&reason, out),
             Input::Read(answer) => self.was_read(now, answer, out),
             Input::Tick => self.tick(now, out),
+            Input::Crowded => self.crowded(now, out),
             Input::Shutdown => self.shut_down(now, out),
             Input::Failed => self.failed(now, out),
         }
@@ -186,6 +199,11 @@ impl Session {
     /// When to call again with [`Input::Tick`].
     pub fn deadline(&self) -> Option<Instant> {
         self.deadline
+    }
+
+    /// How fast the author may send: for the welcome.
+    pub fn pace(&self) -> Pace {
+        self.pace
     }
 
     /// Whether nothing follows.
@@ -223,9 +241,32 @@ impl Session {
         if self.draining {
             return self.abort(now, CloseCode::ShuttingDown, SHUTTING_DOWN, out);
         }
+        if let Some(rates) = &self.config.rates {
+            match rates.enter(hello.author, hello.epoch, now) {
+                Ok((rates, pace)) => (self.rates, self.pace) = (Some(rates), pace),
+                Err(over) => {
+                    return self.abort(now, CloseCode::Limit, &over.to_string(), out);
+                }
+            }
+        }
         self.state = State::AwaitingNick(hello);
         self.deadline = Some(now + NAME_WITHIN);
         out.acts.push(Act::Welcome);
+    }
+
+    /// Counts something that the author asks.
+    pub(super) fn count(&self, what: What, now: Instant) -> Result<(), TooMuch> {
+        match &self.rates {
+            Some(rates) => rates.take(what, now),
+            None => Ok(()),
+        }
+    }
+
+    fn crowded(&mut self, now: Instant, out: &mut Output) {
+        if matches!(self.state, State::AwaitingHello | State::AwaitingNick(_)) {
+            let text = "too many handshakes are under way, and this one has taken longest: connect again";
+            self.abort(now, CloseCode::Limit, text, out);
+        }
     }
 
     fn tick(&mut self, now: Instant, out: &mut Output) {
@@ -304,7 +345,7 @@ impl Session {
             }
         };
         self.state = State::Closing { nick, reason };
-        self.reading = None;
+        (self.reading, self.rates) = (None, None);
         self.deadline = Some(now + CLOSE_WITHIN);
     }
 

@@ -137,4 +137,5 @@ codes! {
     15 ShuttingDown,
     16 StorageFull,
     17 NotFound,
+    18 TooFast,
 }

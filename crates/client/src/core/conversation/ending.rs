@@ -53,6 +53,7 @@ impl Conversation {
             self.begin_again(now, welcome, out);
             return;
         }
+        self.pace.begin(welcome.pace, now);
         (self.term, self.head) = (welcome.term, welcome.clock);
         self.clock = self.clock.max(welcome.clock);
         self.entering_as = self.outbox.rename_under_way().unwrap_or(&self.nick).clone();

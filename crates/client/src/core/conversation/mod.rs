@@ -38,6 +38,7 @@ use super::cursor::Cursor;
 use super::event::{Event, MessageName, Summary};
 use super::keep::{Change, Keeper, State};
 use super::outbox::Outbox;
+use super::pace::Pace;
 use catching_up::CatchingUp;
 pub use keeping::{CancelError, CancelReport};
 pub use sending::SayError;
@@ -234,6 +235,9 @@ pub struct Conversation {
     /// The server's disk is full: messages wait until what is on its way has been answered, and
     /// then go by other names.
     passing_over: bool,
+    pace: Pace,
+    /// Until then the next message waits for its turn.
+    paced_until: Option<Instant>,
     backoff: Backoff,
     closing: Option<Closing>,
     /// What the server said before closing.
@@ -291,6 +295,8 @@ impl Conversation {
             clock,
             head: place.shown,
             passing_over: false,
+            pace: Pace::default(),
+            paced_until: None,
             backoff: Backoff::new(config.seed),
             closing: None,
             parting: None,
@@ -343,6 +349,7 @@ impl Conversation {
 
     /// When to call again with [`Input::Tick`]; `None` while nothing is pending.
     pub fn deadline(&self) -> Option<Instant> {
+        let paced = self.is_live().then_some(self.paced_until).flatten();
         let phase = match self.phase {
             Phase::Entering { by, .. } | Phase::Leaving { by } => Some(by),
             Phase::Waiting { until } => Some(until),
@@ -356,6 +363,7 @@ impl Conversation {
             closing.and_then(|closing| closing.by),
             closing.and_then(|closing| closing.answers_by),
             self.gives_up_at(),
+            paced,
             self.keeper.retry_at(),
             self.keeper.place_due(),
         ]

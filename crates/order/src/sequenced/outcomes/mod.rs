@@ -171,7 +171,7 @@ impl Block {
 }
 
 /// Codes by their number.
-const CODES: [RefusalCode; 17] = [
+const CODES: [RefusalCode; 18] = [
     RefusalCode::NickTaken,
     RefusalCode::NickInvalid,
     RefusalCode::UnknownUser,
@@ -189,6 +189,7 @@ const CODES: [RefusalCode; 17] = [
     RefusalCode::ShuttingDown,
     RefusalCode::StorageFull,
     RefusalCode::NotFound,
+    RefusalCode::TooFast,
 ];
 
 // Each code stands at its own number.

@@ -385,6 +385,7 @@ const fn settles(code: RefusalCode) -> bool {
         | RefusalCode::Malformed
         | RefusalCode::ShuttingDown
         | RefusalCode::StorageFull
-        | RefusalCode::NotFound => false,
+        | RefusalCode::NotFound
+        | RefusalCode::TooFast => false,
     }
 }
