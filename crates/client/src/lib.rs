@@ -70,8 +70,7 @@
 //! # Known limitations
 //!
 //! One server under two addresses (`localhost:5000`, `127.0.0.1:5000`) has two outboxes: what one of
-//! them had sent without an answer when the other was used may be committed twice. Links are not
-//! sealed yet, so a profile's key names an author and is not yet proved.
+//! them had sent without an answer when the other was used may be committed twice.
 
 pub mod cli;
 mod client;
@@ -90,4 +89,4 @@ pub use client::{
 };
 pub use core::event::{Commit, Ending, Event, MessageName, Summary};
 pub use disk::DiskError;
-pub use net::{ChannelStatus, NetStatus};
+pub use net::{AnyServer, ChannelStatus, NetStatus, ServerCheck};

@@ -246,6 +246,8 @@ pub enum ToClient {
         /// The cursor given was beyond this log, which has lost its end since: what one was
         /// delivered after `resumed` is no longer in it, and those stamps may name others now.
         rewound: bool,
+        /// Messages that are left of the burst that the welcome announced; 0 where it announced none.
+        left: u32,
     },
     /// Somebody became present.
     Joined {

@@ -82,7 +82,6 @@ impl Talk {
                 pace: Pace {
                     per_second: 20,
                     burst: 100,
-                    left: 100,
                 },
             };
             self.give(
@@ -218,6 +217,7 @@ fn conversation() -> String {
         gap: false,
         newest: Lamport::ZERO,
         rewound: false,
+        left: 100,
     });
     talk.exchange(None);
 

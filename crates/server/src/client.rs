@@ -12,6 +12,7 @@ use lamparina_protocol::control::{CloseCode, Welcome};
 use lamparina_protocol::frame::{FRAME_BYTES_MAX, FrameType, HEADER_BYTES, SharedBody};
 use lamparina_protocol::lamport::PREV_BYTES;
 use lamparina_protocol::link::{Event, Input as LinkInput, Link, LinkConfig, SendError};
+use lamparina_protocol::seal::{LinkKeys, SEED_BYTES, Transport};
 use lamparina_transport::Connection;
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
@@ -47,7 +48,12 @@ pub(crate) fn serve(
         window_bytes: permit.window_bytes().min(shared.config.link.window_bytes),
         ..shared.config.link.clone()
     };
-    let link = Link::respond(config, shared.clock.now());
+    let mut link = Link::respond(config, shared.clock.now());
+    if let Some(identity) = &shared.config.identity {
+        let mut seed = [0; SEED_BYTES];
+        getrandom::fill(&mut seed).map_err(io::Error::other)?;
+        link = link.sealed(LinkKeys::new(identity.clone(), seed, Transport::Tcp));
+    }
     let connection = Connection::new(stream, link, shared.clock)?;
     let session = Session::new(SessionConfig {
         id,

@@ -89,6 +89,8 @@ pub(super) fn config(who: &Who, common: &Common) -> Result<ClientConfig, Stop> {
     config.repair = common.repair.map(Into::into).unwrap_or_default();
     config.window_frames = common.window;
     config.fragment_bytes = common.fragment;
+    config.cleartext = common.cleartext;
+    config.cleartext_anywhere = common.cleartext_anywhere;
     Ok(config)
 }
 

@@ -23,23 +23,22 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// A connection, and what its server said.
-    pub(super) fn begin(&mut self, announced: Announced, now: Instant) {
-        let Announced {
-            per_second,
-            burst,
-            left,
-        } = announced;
+    /// A connection, and what its server said. Nothing goes out before [`Self::entered`].
+    pub(super) fn begin(&mut self, announced: Announced) {
+        *self = Self {
+            announced,
+            ..Self::default()
+        };
+    }
+
+    /// The session has entered, with so much left of the burst.
+    pub(super) fn entered(&mut self, left: u32, now: Instant) {
+        let Announced { per_second, burst } = self.announced;
         let rate = Rate {
             count: per_second,
             period: SECOND,
         };
-        let bucket = (per_second > 0).then(|| TokenBucket::holding(rate, burst, left, now));
-        *self = Self {
-            bucket,
-            announced,
-            ..Self::default()
-        };
+        self.bucket = (per_second > 0).then(|| TokenBucket::holding(rate, burst, left, now));
     }
 
     /// What the server said; 0 a second for no limit.
@@ -83,9 +82,7 @@ impl Pace {
 
     /// The server found one too fast: it counts with an empty bucket, and so does this.
     pub(super) fn hold_back(&mut self, now: Instant) {
-        let Announced {
-            per_second, burst, ..
-        } = self.announced;
+        let Announced { per_second, burst } = self.announced;
         let rate = Rate {
             count: per_second.max(1),
             period: SECOND,

@@ -197,6 +197,7 @@ fn to_client() -> Vec<Vec<u8>> {
         gap: false,
         newest: stamp,
         rewound: true,
+        left: 300,
     };
     let text = "no such user".to_owned();
     let code = RefusalCode::UnknownUser;

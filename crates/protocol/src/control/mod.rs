@@ -8,7 +8,10 @@ mod terms;
 
 pub use ack::{Ack, Nack, RANGES_MAX, SeqRange};
 pub use disconnect::{CLOSE_TEXT_BYTES_MAX, Disconnect, cut, read_ping};
-pub use handshake::{HandshakeAck, MAGIC, SYN_BYTES_MIN, Syn, SynAck, WORDS_BYTES_MAX};
+pub use handshake::{
+    HandshakeAck, MAGIC, SYN_ACK_CLEAR_BYTES, SYN_BYTES_MIN, SYN_CLEAR_BYTES, Syn, SynAck,
+    WORDS_BYTES_MAX,
+};
 pub use terms::{
     FRAGMENT_BYTES_MAX, FRAGMENT_BYTES_MIN, Repair, Terms, TermsFault, VERSION, WINDOW_FRAMES_MAX,
 };
@@ -62,11 +65,17 @@ pub enum CloseCode {
     Nick = 18,
     /// A newer session of the same author is active.
     TakenOver = 19,
+    /// Links must be sealed here.
+    SealedOnly = 20,
+    /// Links are in clear here.
+    ClearOnly = 21,
+    /// An identity was not proved.
+    Unproven = 22,
 }
 
 impl CloseCode {
     /// Every code, in the order of their numbers.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 23] = [
         Self::Goodbye,
         Self::WrongProtocol,
         Self::WrongVersion,
@@ -87,6 +96,9 @@ impl CloseCode {
         Self::TooSlow,
         Self::Nick,
         Self::TakenOver,
+        Self::SealedOnly,
+        Self::ClearOnly,
+        Self::Unproven,
     ];
 
     /// The number on the wire.
@@ -149,7 +161,7 @@ pub struct Welcome {
     pub term: Term,
     /// The order's clock.
     pub clock: Lamport,
-    /// How fast this author may send.
+    /// How fast an author may send; what is left of the burst comes with `Entered`.
     pub pace: Pace,
 }
 
@@ -161,14 +173,12 @@ pub struct Pace {
     pub per_second: u32,
     /// Messages at once.
     pub burst: u32,
-    /// What is left of the burst now.
-    pub left: u32,
 }
 
 /// Bytes of an encoded [`Hello`].
 pub const HELLO_BYTES: usize = 32 + 8 + 8 + 16 + 4 + 8;
 /// Bytes of an encoded [`Welcome`].
-pub const WELCOME_BYTES: usize = 16 + 4 + 8 + 4 + 4 + 4;
+pub const WELCOME_BYTES: usize = 16 + 4 + 8 + 4 + 4;
 
 impl Hello {
     /// Author, epoch, session, log, term, cursor; numbers big-endian.
@@ -203,7 +213,7 @@ impl Hello {
 }
 
 impl Welcome {
-    /// Log, term, clock, messages a second, burst, left; numbers big-endian.
+    /// Log, term, clock, messages a second, burst; numbers big-endian.
     pub fn to_bytes(&self) -> Bytes {
         let mut out = Vec::with_capacity(WELCOME_BYTES);
         out.extend_from_slice(&self.log.0);
@@ -211,7 +221,6 @@ impl Welcome {
         out.extend_from_slice(&self.clock.get().to_be_bytes());
         out.extend_from_slice(&self.pace.per_second.to_be_bytes());
         out.extend_from_slice(&self.pace.burst.to_be_bytes());
-        out.extend_from_slice(&self.pace.left.to_be_bytes());
         out.into()
     }
 
@@ -221,8 +230,7 @@ impl Welcome {
         let (term, rest) = rest.split_first_chunk::<4>()?;
         let (clock, rest) = rest.split_first_chunk::<8>()?;
         let (per_second, rest) = rest.split_first_chunk::<4>()?;
-        let (burst, rest) = rest.split_first_chunk::<4>()?;
-        let left: &[u8; 4] = rest.try_into().ok()?;
+        let burst: &[u8; 4] = rest.try_into().ok()?;
         Some(Self {
             log: LogId(*log),
             term: Term(u32::from_be_bytes(*term)),
@@ -230,7 +238,6 @@ impl Welcome {
             pace: Pace {
                 per_second: u32::from_be_bytes(*per_second),
                 burst: u32::from_be_bytes(*burst),
-                left: u32::from_be_bytes(*left),
             },
         })
     }

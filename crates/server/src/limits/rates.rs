@@ -93,6 +93,18 @@ impl Rates {
         }
     }
 
+    /// How fast an author may send, as it is told at its beginning.
+    pub fn pace(&self) -> Pace {
+        let limits = self.limits.get();
+        match limits.rate {
+            0 => Pace::default(),
+            rate => Pace {
+                per_second: narrow(rate),
+                burst: narrow(limits.burst),
+            },
+        }
+    }
+
     /// A session of an author begins, with an outbox of this epoch. The limits in force now hold
     /// for it to its end, for it is told them.
     ///
@@ -104,7 +116,7 @@ impl Rates {
         author: AuthorKey,
         epoch: Epoch,
         now: Instant,
-    ) -> Result<(AuthorRates, Pace), TooMuch> {
+    ) -> Result<AuthorRates, TooMuch> {
         let limits = self.limits.get();
         let mut authors = lock(&self.authors);
         authors.make_room(now);
@@ -117,20 +129,21 @@ impl Rates {
             buckets.epoch = Some(epoch);
         }
         buckets.sessions += 1;
-        let pace = match limits.rate {
-            0 => Pace::default(),
-            rate => Pace {
-                per_second: narrow(rate),
-                burst: narrow(limits.burst),
-                left: buckets.messages.bucket.tokens(now),
-            },
-        };
         let rates = Arc::clone(self);
-        Ok((AuthorRates { rates, author }, pace))
+        Ok(AuthorRates { rates, author })
     }
 }
 
 impl AuthorRates {
+    /// Messages that are left of the burst now; 0 where none are counted.
+    pub fn left(&self, now: Instant) -> u32 {
+        let mut authors = lock(&self.rates.authors);
+        match authors.by_key.get_mut(&self.author) {
+            Some(buckets) if self.rates.limits.get().rate > 0 => buckets.messages.bucket.tokens(now),
+            _ => 0,
+        }
+    }
+
     /// Counts one.
     ///
     /// # Errors
@@ -271,13 +284,10 @@ mod tests {
     #[test]
     fn a_bucket_belongs_to_its_author_across_connections() {
         let (rates, _) = rates(|limits| (limits.rate, limits.burst) = (2, 3));
-        let pace = |left| Pace {
-            per_second: 2,
-            burst: 3,
-            left,
-        };
-        let (ana, told) = rates.enter(author(1), Epoch(1), at(0)).unwrap();
-        assert_eq!(told, pace(3));
+        let (per_second, burst) = (2, 3);
+        assert_eq!(rates.pace(), Pace { per_second, burst });
+        let ana = rates.enter(author(1), Epoch(1), at(0)).unwrap();
+        assert_eq!(ana.left(at(0)), 3);
         assert!((0..3).all(|_| ana.take(What::Message, at(0)).is_ok()));
         let over = ana.take(What::Message, at(0)).unwrap_err();
         assert_eq!(
@@ -287,11 +297,11 @@ mod tests {
         );
         assert_eq!(ana.take(What::Message, at(1)).unwrap_err().over, 2);
         // Others count for themselves, and coming back gives nothing.
-        let (bob, _) = rates.enter(author(2), Epoch(1), at(0)).unwrap();
+        let bob = rates.enter(author(2), Epoch(1), at(0)).unwrap();
         assert_eq!(bob.take(What::Message, at(1)), Ok(()));
         drop(ana);
-        let (ana, told) = rates.enter(author(1), Epoch(1), at(500)).unwrap();
-        assert_eq!(told, pace(1));
+        let ana = rates.enter(author(1), Epoch(1), at(500)).unwrap();
+        assert_eq!(ana.left(at(500)), 1);
         assert_eq!(ana.take(What::Message, at(500)), Ok(()));
         assert_eq!(ana.take(What::Message, at(500)).unwrap_err().over, 1);
         // Other requests have buckets of their own.
@@ -311,7 +321,7 @@ mod tests {
         assert_eq!(over.wait, Duration::from_secs(30));
         assert!(over.to_string().contains("the 2 new outboxes a minute"));
         assert_eq!(enter(3, 30_000), Ok(()));
-        let (ana, _) = rates.enter(author(1), Epoch(3), at(0)).unwrap();
+        let ana = rates.enter(author(1), Epoch(3), at(0)).unwrap();
         assert_eq!(ana.take(What::RoomChange, at(0)), Ok(()));
         assert!(ana.take(What::RoomChange, at(59_999)).is_err());
         assert_eq!(ana.take(What::RoomChange, at(60_000)), Ok(()));
@@ -321,15 +331,15 @@ mod tests {
     #[test]
     fn no_rate_is_told_as_none() {
         let (rates, _) = rates(|limits| limits.rate = 0);
-        let (ana, told) = rates.enter(author(1), Epoch(1), at(0)).unwrap();
-        assert_eq!(told, Pace::default());
+        let ana = rates.enter(author(1), Epoch(1), at(0)).unwrap();
+        assert_eq!((rates.pace(), ana.left(at(0))), (Pace::default(), 0));
         assert!((0..1_000).all(|_| ana.take(What::Message, at(0)).is_ok()));
     }
 
     #[test]
     fn a_changed_rate_holds_for_sessions_that_begin_then() {
         let (rates, limits) = rates(|limits| (limits.rate, limits.burst) = (10, 10));
-        let (ana, _) = rates.enter(author(1), Epoch(1), at(0)).unwrap();
+        let ana = rates.enter(author(1), Epoch(1), at(0)).unwrap();
         limits.set(Limits {
             rate: 1,
             burst: 1,
@@ -337,8 +347,9 @@ mod tests {
         });
         assert!((0..10).all(|_| ana.take(What::Message, at(0)).is_ok()));
         drop(ana);
-        let (ana, told) = rates.enter(author(1), Epoch(1), at(1_000)).unwrap();
-        assert_eq!((told.per_second, told.burst, told.left), (1, 1, 1));
+        let ana = rates.enter(author(1), Epoch(1), at(1_000)).unwrap();
+        let pace = rates.pace();
+        assert_eq!((pace.per_second, pace.burst, ana.left(at(1_000))), (1, 1, 1));
         assert_eq!(ana.take(What::Message, at(1_000)), Ok(()));
         assert!(ana.take(What::Message, at(1_000)).is_err());
     }
@@ -346,13 +357,13 @@ mod tests {
     #[test]
     fn who_has_gone_and_owes_nothing_is_forgotten() {
         let (rates, _) = rates(|_| ());
-        let (owes, _) = rates.enter(author(0), Epoch(1), at(0)).unwrap();
+        let owes = rates.enter(author(0), Epoch(1), at(0)).unwrap();
         (0..100).for_each(|_| owes.take(What::Message, at(0)).unwrap());
         drop(owes);
-        let (owes, told) = rates.enter(author(0), Epoch(1), at(1_000)).unwrap();
-        assert_eq!(told.left, 20);
+        let owes = rates.enter(author(0), Epoch(1), at(1_000)).unwrap();
+        assert_eq!(owes.left(at(1_000)), 20);
         drop(owes);
-        let (_here, _) = rates.enter(author(1), Epoch(1), at(0)).unwrap();
+        let _here = rates.enter(author(1), Epoch(1), at(0)).unwrap();
         for who in 2..10_000 {
             let now = at(who * 10);
             rates.enter(author(who), Epoch(1), now).map(drop).unwrap();

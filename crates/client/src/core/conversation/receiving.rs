@@ -88,10 +88,12 @@ impl Conversation {
                 gap,
                 newest,
                 rewound,
+                left,
             } => {
                 if !matches!(self.phase, Phase::Entering { .. }) {
                     return self.broken(now, "the server let us in twice".to_owned(), out);
                 }
+                self.pace.entered(left, now);
                 self.entered(now, nick, member, clock, out);
                 let back = Back {
                     settled,
