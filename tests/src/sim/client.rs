@@ -240,7 +240,9 @@ impl Client {
                 }
                 self.apply(now, Input::Closed(reason));
             }
-            link::Event::Asked { .. } => panic!("a client's link asks nothing"),
+            link::Event::Asked { .. } | link::Event::Proven { .. } => {
+                panic!("a client's link in clear asks nothing")
+            }
         }
     }
 

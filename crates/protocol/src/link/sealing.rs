@@ -151,6 +151,14 @@ impl Link {
         self.seal.is_some()
     }
 
+    /// Gives up the link for its records, once a sealed one is open: for loads that frame by hand.
+    pub fn into_records(self) -> Option<(Sealer, Opener)> {
+        match self.seal?.phase {
+            Phase::Open(open) => Some((open.sealer, open.opener)),
+            _ => None,
+        }
+    }
+
     /// Sealed bytes came from below.
     pub(super) fn on_sealed_bytes(
         &mut self,
