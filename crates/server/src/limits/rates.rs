@@ -180,11 +180,16 @@ impl Authors {
 
 impl Buckets {
     fn new(limits: &Limits, now: Instant) -> Self {
-        let a_minute = |count: u64| Counter::new(Rate::per_minute(narrow(count)), narrow(count), now);
+        let a_minute =
+            |count: u64| Counter::new(Rate::per_minute(narrow(count)), narrow(count), now);
         Self {
             sessions: 0,
             epoch: None,
-            messages: Counter::new(Rate::per_second(narrow(limits.rate)), narrow(limits.burst), now),
+            messages: Counter::new(
+                Rate::per_second(narrow(limits.rate)),
+                narrow(limits.burst),
+                now,
+            ),
             epochs: a_minute(limits.epochs),
             room_changes: a_minute(limits.room_changes),
             questions: a_minute(limits.questions),

@@ -145,10 +145,8 @@ pub struct Session {
     /// The server is closing: nothing more is asked, what was asked is answered.
     pub(super) draining: bool,
     deadline: Option<Instant>,
-    /// Counts what the author asks, from its first words on.
-    rates: Option<AuthorRates>,
-    /// How fast it may send, as it is told.
-    pace: Pace,
+    /// Counts what the author asks, from its first words on; and how fast it was told it may send.
+    rates: Option<Box<(AuthorRates, Pace)>>,
     /// Answers of the session itself; at most [`OWN_WAITING_MAX`].
     pub(super) own: VecDeque<Outgoing>,
     /// Bytes of these; at most [`OWN_WAITING_BYTES_MAX`].
@@ -170,7 +168,6 @@ impl Session {
             draining: false,
             deadline: None,
             rates: None,
-            pace: Pace::default(),
             own: VecDeque::new(),
             own_bytes: 0,
             channel: None,
@@ -203,7 +200,9 @@ impl Session {
 
     /// How fast the author may send: for the welcome.
     pub fn pace(&self) -> Pace {
-        self.pace
+        self.rates
+            .as_ref()
+            .map_or_else(Pace::default, |rates| rates.1)
     }
 
     /// Whether nothing follows.
@@ -243,7 +242,7 @@ impl Session {
         }
         if let Some(rates) = &self.config.rates {
             match rates.enter(hello.author, hello.epoch, now) {
-                Ok((rates, pace)) => (self.rates, self.pace) = (Some(rates), pace),
+                Ok(counted) => self.rates = Some(Box::new(counted)),
                 Err(over) => {
                     return self.abort(now, CloseCode::Limit, &over.to_string(), out);
                 }
@@ -257,14 +256,15 @@ impl Session {
     /// Counts something that the author asks.
     pub(super) fn count(&self, what: What, now: Instant) -> Result<(), TooMuch> {
         match &self.rates {
-            Some(rates) => rates.take(what, now),
+            Some(rates) => rates.0.take(what, now),
             None => Ok(()),
         }
     }
 
     fn crowded(&mut self, now: Instant, out: &mut Output) {
         if matches!(self.state, State::AwaitingHello | State::AwaitingNick(_)) {
-            let text = "too many handshakes are under way, and this one has taken longest: connect again";
+            let text =
+                "too many handshakes are under way, and this one has taken longest: connect again";
             self.abort(now, CloseCode::Limit, text, out);
         }
     }
