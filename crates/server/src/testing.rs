@@ -52,7 +52,7 @@ pub(crate) fn config(id: u64, store: bool) -> SessionConfig {
         terms: Arc::new([first]),
         store,
         lab: true,
-            rates: None,
+        rates: None,
     }
 }
 

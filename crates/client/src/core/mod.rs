@@ -18,7 +18,7 @@ pub mod cursor;
 pub mod event;
 pub mod keep;
 pub mod outbox;
+mod pace;
 #[cfg(test)]
 pub(crate) mod testing;
-mod pace;
 mod verdict;

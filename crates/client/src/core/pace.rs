@@ -137,7 +137,10 @@ mod tests {
         assert_eq!(pace.take(at(0)), Err(wait));
         assert_eq!(pace.next_at(at(0)), Some(at(101)));
         // Two of four are under way: two more may be filled up meanwhile, whatever the time.
-        assert_eq!([pace.take(at(9_000)), pace.take(at(9_000))], [Ok(()), Ok(())]);
+        assert_eq!(
+            [pace.take(at(9_000)), pace.take(at(9_000))],
+            [Ok(()), Ok(())]
+        );
         assert!(pace.take(at(9_000)).is_err());
         assert!(pace.take(at(99_000)).is_err());
         (0..4).for_each(|_| pace.answered(at(99_000)));

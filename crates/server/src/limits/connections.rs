@@ -190,7 +190,9 @@ impl Counts {
 
     fn end_handshake(&mut self, number: u64) -> Option<HalfOpen> {
         let ended = self.half_open.remove(&number)?;
-        let of = ended.origin.and_then(|origin| self.by_origin.get_mut(&origin));
+        let of = ended
+            .origin
+            .and_then(|origin| self.by_origin.get_mut(&origin));
         if let Some(of) = of {
             of.half_open.remove(&number);
         }
@@ -322,7 +324,8 @@ mod tests {
 
     #[test]
     fn the_oldest_handshake_makes_room_and_who_is_proven_does_not() {
-        let counted = connections(|limits| (limits.half_open, limits.half_open_per_address) = (4, 2));
+        let counted =
+            connections(|limits| (limits.half_open, limits.half_open_per_address) = (4, 2));
         let mut held = Vec::new();
         let mut dropped = |id: u64, address: &str| {
             let admitted = counted.admit(ConnectionId(id), address.parse().unwrap());
@@ -338,14 +341,17 @@ mod tests {
         assert_eq!(dropped(4, "192.0.2.8"), None);
         // Then whoever came first.
         assert_eq!(dropped(5, OWN), Some(1));
-        assert_eq!(held.iter().map(Permit::is_dropped).collect::<Vec<_>>(), [
-            true, true, false, false, false, false
-        ]);
+        assert_eq!(
+            held.iter().map(Permit::is_dropped).collect::<Vec<_>>(),
+            [true, true, false, false, false, false]
+        );
         held[2].proven();
         held[3].proven();
         held[3].proven();
         let mut next = |id: u64| {
-            let admitted = counted.admit(ConnectionId(id), FAR.parse().unwrap()).unwrap();
+            let admitted = counted
+                .admit(ConnectionId(id), FAR.parse().unwrap())
+                .unwrap();
             held.push(admitted.permit);
             admitted.dropped.map(|id| id.0)
         };
@@ -359,7 +365,9 @@ mod tests {
         let counted = connections(|limits| (limits.window, limits.window_memory) = (768, 2));
         let held: Vec<_> = (0..4).map(|id| admit(&counted, id, OWN).unwrap()).collect();
         let granted = |held: &[Permit]| -> Vec<_> {
-            held.iter().map(|permit| permit.window_bytes() / 1_024).collect()
+            held.iter()
+                .map(|permit| permit.window_bytes() / 1_024)
+                .collect()
         };
         assert_eq!(granted(&held), [768, 768, 512, 64]);
         drop(held);

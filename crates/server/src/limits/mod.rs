@@ -36,3 +36,69 @@ impl InForce {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = limits;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The table of `docs/operations.md`, as it must stand there.
+    fn documented() -> String {
+        let mut out = "| setting | what it limits | unit | default | from | to | beyond |\n\
+                       |---|---|---|---|---|---|---|\n"
+            .to_owned();
+        for limit in TABLE {
+            let Limit {
+                name,
+                about,
+                unit,
+                default,
+                min,
+                max,
+                beyond,
+                ..
+            } = limit;
+            out.push_str(&format!(
+                "| `{name}` | {about} | {unit} | {default} | {min} | {max} | {beyond} |\n"
+            ));
+        }
+        for fixed in FIXED {
+            let Fixed {
+                about,
+                unit,
+                value,
+                beyond,
+            } = fixed;
+            out.push_str(&format!(
+                "| (fixed) | {about} | {unit} | {value} | | | {beyond} |\n"
+            ));
+        }
+        out
+    }
+
+    #[test]
+    fn the_documented_table_is_this_one() {
+        let doc = include_str!("../../../../docs/operations.md");
+        let expected = documented();
+        assert!(
+            doc.contains(&expected),
+            "docs/operations.md needs this table:\n{expected}"
+        );
+    }
+
+    #[test]
+    fn every_limit_is_within_its_range_and_has_a_place_of_its_own() {
+        let mut names = std::collections::BTreeSet::new();
+        for limit in TABLE {
+            assert!(
+                (limit.min..=limit.max).contains(&limit.default),
+                "{}",
+                limit.name
+            );
+            assert!(names.insert(limit.name));
+            let (mut limits, before) = (Limits::default(), Limits::default());
+            assert_eq!(*(limit.field)(&mut limits), limit.default);
+            *(limit.field)(&mut limits) += 1;
+            assert_ne!(limits, before);
+        }
+    }
+}

@@ -139,7 +139,9 @@ impl AuthorRates {
     pub fn left(&self, now: Instant) -> u32 {
         let mut authors = lock(&self.rates.authors);
         match authors.by_key.get_mut(&self.author) {
-            Some(buckets) if self.rates.limits.get().rate > 0 => buckets.messages.bucket.tokens(now),
+            Some(buckets) if self.rates.limits.get().rate > 0 => {
+                buckets.messages.bucket.tokens(now)
+            }
             _ => 0,
         }
     }
@@ -193,11 +195,16 @@ impl Authors {
 
 impl Buckets {
     fn new(limits: &Limits, now: Instant) -> Self {
-        let a_minute = |count: u64| Counter::new(Rate::per_minute(narrow(count)), narrow(count), now);
+        let a_minute =
+            |count: u64| Counter::new(Rate::per_minute(narrow(count)), narrow(count), now);
         Self {
             sessions: 0,
             epoch: None,
-            messages: Counter::new(Rate::per_second(narrow(limits.rate)), narrow(limits.burst), now),
+            messages: Counter::new(
+                Rate::per_second(narrow(limits.rate)),
+                narrow(limits.burst),
+                now,
+            ),
             epochs: a_minute(limits.epochs),
             room_changes: a_minute(limits.room_changes),
             questions: a_minute(limits.questions),
@@ -349,7 +356,10 @@ mod tests {
         drop(ana);
         let ana = rates.enter(author(1), Epoch(1), at(1_000)).unwrap();
         let pace = rates.pace();
-        assert_eq!((pace.per_second, pace.burst, ana.left(at(1_000))), (1, 1, 1));
+        assert_eq!(
+            (pace.per_second, pace.burst, ana.left(at(1_000))),
+            (1, 1, 1)
+        );
         assert_eq!(ana.take(What::Message, at(1_000)), Ok(()));
         assert!(ana.take(What::Message, at(1_000)).is_err());
     }

@@ -184,7 +184,10 @@ mod tests {
         check("a\u{e0041}", r#""a\udb40\udc41""#);
         check("a\u{e000}\u{fffe}", r#""a\ue000\ufffe""#);
         let (kept, escaped) = ("\u{489}".repeat(MARKS_MAX), r"\u0489".repeat(2));
-        check(&format!("a{}", "\u{489}".repeat(MARKS_MAX + 2)), &format!("\"a{kept}{escaped}\""));
+        check(
+            &format!("a{}", "\u{489}".repeat(MARKS_MAX + 2)),
+            &format!("\"a{kept}{escaped}\""),
+        );
     }
 
     #[test]

@@ -291,7 +291,8 @@ impl Session {
 
     fn crowded(&mut self, now: Instant, out: &mut Output) {
         if matches!(self.state, State::AwaitingHello | State::AwaitingNick(_)) {
-            let text = "too many handshakes are under way, and this one has taken longest: connect again";
+            let text =
+                "too many handshakes are under way, and this one has taken longest: connect again";
             self.abort(now, CloseCode::Limit, text, out);
         }
     }

@@ -154,7 +154,15 @@ impl Script {
         if self.machine.phase == Phase::Idle {
             self.input("start", Input::Start);
         }
-        self.input("opened", Input::Opened(Welcome { log, term, clock, pace: self.pace }));
+        self.input(
+            "opened",
+            Input::Opened(Welcome {
+                log,
+                term,
+                clock,
+                pace: self.pace,
+            }),
+        );
         self.server(&ToClient::Entered {
             nick: nick("ana"),
             member: MemberId(3),

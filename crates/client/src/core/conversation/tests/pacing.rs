@@ -26,7 +26,10 @@ fn what_is_over_the_pace_waits_and_nothing_overtakes_it() {
     let under_way: Vec<_> = waiting.iter().map(|line| line.under_way).collect();
     assert_eq!(under_way, [true, true, false]);
     let state = script.machine.status(script.now).state;
-    assert_eq!(state, "connected for 0 s; 10 messages a second go out, 2 at once");
+    assert_eq!(
+        state,
+        "connected for 0 s; 10 messages a second go out, 2 at once"
+    );
     // Both are on their way: time alone fills nothing up.
     script.tick(1_000);
     script.commit(100, 1, 7);
@@ -105,7 +108,11 @@ fn a_thousand_lines_take_their_time_and_all_are_committed() {
             script.commit(100, pseq, 5 + pseq);
         }
         committed = sent;
-        script.now = script.machine.deadline().unwrap_or(script.now).max(script.now);
+        script.now = script
+            .machine
+            .deadline()
+            .unwrap_or(script.now)
+            .max(script.now);
         script.tick(0);
     }
     assert_eq!(script.machine.summary().committed, 1_000);
