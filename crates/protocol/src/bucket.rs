@@ -110,7 +110,8 @@ impl TokenBucket {
     pub fn refill(&mut self, now: Instant, held: u32) {
         let passed = now.saturating_since(self.at).as_micros();
         self.at = self.at.max(now);
-        let most = u64::from(self.burst.saturating_sub(held)).saturating_mul(self.rate.period_micros());
+        let most =
+            u64::from(self.burst.saturating_sub(held)).saturating_mul(self.rate.period_micros());
         if self.level >= most {
             return;
         }

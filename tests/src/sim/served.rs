@@ -154,7 +154,13 @@ impl Served {
             Act::Welcome => {
                 let (log, term) = (self.log, self.term);
                 let pace = self.session.pace();
-                let welcome = Welcome { log, term, clock, pace }.to_bytes();
+                let welcome = Welcome {
+                    log,
+                    term,
+                    clock,
+                    pace,
+                }
+                .to_bytes();
                 self.link(now, LinkInput::Accept { welcome });
             }
             Act::Link(input) => self.link(now, input),
