@@ -492,3 +492,72 @@ fn a_store_that_servers_made_is_found_good_while_one_runs_and_after() {
     );
     check(&["verify", &store], 0, &["3 texts", "2 snapshots"], "");
 }
+
+/// Text that would move a cursor, begin a line, turn directions round, hide words, end a tag.
+const HOSTILE: &str = "a\u{1b}[2J\u{1b}]0;t\u{7}\r\u{9b}31m\u{202e}b\u{2066}\u{200b}\u{e0041}\n[9] eva: no\
+                       \u{2028}<script>\u{e000}\u{fe0f}Z\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}";
+
+/// Whether a terminal may be given this.
+#[track_caller]
+fn assert_harmless(what: &str, shown: &str) {
+    let bad = shown
+        .chars()
+        .find(|&c| c != '\n' && lamparina_protocol::clean::is_harmful(c));
+    assert_eq!(bad, None, "{what}: {shown:?}");
+    assert!(!shown.contains(&"\u{301}".repeat(9)), "{what}: {shown:?}");
+}
+
+#[test]
+fn nothing_that_was_written_to_harm_is_printed_as_it_was() {
+    let mut life = Life::default();
+    life.began(1);
+    life.enter(ANA, "ana");
+    // A name from before names were held to one script, with marks upon marks.
+    life.enter(BOB, &format!("b{}", "\u{489}".repeat(4)));
+    life.say(ANA, 1, 0, Audience::All, HOSTILE);
+    life.say(BOB, 1, 1, Audience::All, HOSTILE);
+    let rows = chained(&life.records);
+    let folder = Folder::new("hostile");
+    drop(write_journal(&folder.0, &rows));
+    write_index(&folder.0, &rows, rows.len() as u64);
+    let path = path(&folder);
+    for args in [
+        &["export", &path][..],
+        &["export", &path, "--all"],
+        &["export", &path, "--html"],
+        &["export", &path, "--json"],
+        &["verify", &path],
+        &["verify", &path, "--json"],
+        &["why", &path, "1", "2"],
+        &["why", &path, "1", "2", "--json"],
+        &["export", &path, "--from", HOSTILE],
+        &["export", HOSTILE],
+        &["verify", &path, "--log", HOSTILE],
+    ] {
+        let output = run(args);
+        let what = args.join(" ");
+        assert_harmless(
+            &what,
+            &text(&output.stdout).replace(&"\u{301}".repeat(9), ""),
+        );
+        assert_harmless(&what, &text(&output.stderr));
+    }
+    // As text nothing begins a line but an entry; as JSON the text is there exactly.
+    let exported = text(&run(&["export", &path]).stdout);
+    assert!(
+        exported
+            .lines()
+            .all(|line| line.starts_with('[') || line.starts_with("    "))
+    );
+    assert_harmless("export", &exported);
+    let json = text(&run(&["export", &path, "--json"]).stdout);
+    for line in json.lines() {
+        let value: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(value["text"], HOSTILE);
+    }
+    let page = text(&run(&["export", &path, "--html"]).stdout);
+    assert!(
+        !page.contains("<script>") && page.contains("&lt;script&gt;"),
+        "{page}"
+    );
+}

@@ -211,7 +211,7 @@ proptest! {
     #[test]
     fn what_is_clean_stays_as_it_is(given in any_text()) {
         let once = line(&given);
-        prop_assert_eq!(line(&once), once.clone());
+        prop_assert_eq!(line(&once), once);
         for part in text(&given).split('\n') {
             let part = part.strip_prefix(INDENT).unwrap_or(part);
             prop_assert_eq!(line(part), part);
@@ -230,6 +230,6 @@ proptest! {
         b in prop::sample::select(REAL),
     ) {
         let both = format!("{a} {b}\t{a}").replace('\t', " ");
-        prop_assert_eq!(line(&both), both.clone());
+        prop_assert_eq!(line(&both), both);
     }
 }
