@@ -143,8 +143,9 @@ impl<'a> Orderer<'a> {
             AppendError::Held(_) => Unstored::Held,
             _ => Unstored::Full,
         };
+        let another = self.hub.cannot_store(unstored);
         // Said again where it is for another reason.
-        if self.full_since.is_none() || self.hub.cannot_store(unstored) {
+        if another || self.full_since.is_none() {
             self.full_since = Some(Instant::now());
             warn!("messages are refused: {why}; nothing needs to be started again");
         }

@@ -118,8 +118,8 @@ pub struct Found {
 ///
 /// Every call sees everything that was durable when it began.
 pub trait Reader: Send {
-    /// Entries after `after`, ascending, until there are `count_max` or they hold more than
-    /// `bytes_max` bytes of text; at least one where there is one.
+    /// Entries after `after`, ascending: at most `count_max`, of at most `bytes_max` bytes of text;
+    /// at least one where there is one.
     ///
     /// # Errors
     ///

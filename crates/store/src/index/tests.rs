@@ -186,3 +186,51 @@ fn the_newest_snapshots_are_kept_and_a_changed_one_is_not_believed() {
     assert_eq!(snapshots(&journal.folder, LOG), [at(2)]);
     assert_eq!(snapshots(Path::new("/nowhere"), LOG), []);
 }
+
+/// A disk without room gives such errors; a folder in the place of shared memory gives them too.
+#[test]
+fn what_cannot_be_opened_for_now_is_kept_and_gone_on_with() {
+    let journal = Journal::new("for-now");
+    journal.say(1, "one");
+    let snapshot = Snapshot {
+        index: LogIndex(1),
+        chain: Chain([1; 32]),
+        state: vec![1; 100],
+    };
+    drop({
+        let behind = journal.behind(1, quiet());
+        behind.keep_snapshot(snapshot.clone());
+        journal.wait(10);
+        behind
+    });
+    let obstacle = journal.folder.join(format!("{INDEX_FILE}-shm"));
+    std::fs::create_dir(&obstacle).unwrap();
+    journal.say(2, "two");
+    let (tell, told) = std::sync::mpsc::channel();
+    let tell = move |words| drop(tell.send(words));
+    let _behind = journal.behind(2, Box::new(tell));
+    let words = told.recv_timeout(Duration::from_secs(30)).unwrap();
+    assert!(words.contains("stays behind until"), "{words}");
+    std::fs::remove_dir(&obstacle).unwrap();
+    let mut search = journal.wait(20);
+    check(&mut search, "one", u64::MAX, &[1]);
+    assert_eq!(snapshots(&journal.folder, LOG), [snapshot]);
+    assert_eq!(told.try_recv().ok(), None, "it was not made anew");
+}
+
+#[test]
+fn a_file_removed_while_it_is_followed_is_made_anew_and_found_by_who_searched_before() {
+    let journal = Journal::new("removed");
+    journal.say(1, "one");
+    let behind = journal.behind(1, quiet());
+    let mut search = journal.wait(10);
+    check(&mut search, "one", u64::MAX, &[1]);
+    for end in ["", "-wal", "-shm"] {
+        std::fs::remove_file(journal.folder.join(format!("{INDEX_FILE}{end}"))).unwrap();
+    }
+    journal.say(2, "two");
+    behind.appended(LogIndex(2));
+    journal.wait(20);
+    check(&mut search, "one", u64::MAX, &[1]);
+    check(&mut search, "two", u64::MAX, &[2]);
+}
