@@ -97,7 +97,7 @@ pub fn strange(connection: &Connection, ours: &[&str]) -> rusqlite::Result<Optio
         .collect();
     // What stands in the place of one of ours says more than what was put beside them.
     let replaced = others.iter().find(|other| known(other).is_some());
-    if let Some(other) = replaced.or(others.first()) {
+    if let Some(other) = replaced.or_else(|| others.first()) {
         let known = known(other);
         return Ok(Some(match known {
             Some(ours) if ours.kind == other.kind => {

@@ -136,7 +136,7 @@ fn is_empty(path: &Path) -> Result<bool, OpenError> {
 
 /// The last entry of the log.
 fn end(reader: &SqliteReader, log: LogId) -> Result<Tip, ReadError> {
-    Ok(reader.tip()?.unwrap_or(Tip::genesis(log)))
+    Ok(reader.tip()?.unwrap_or_else(|| Tip::genesis(log)))
 }
 
 /// Nothing is missing at the end, as far as the derived file knows: that follows what is durable.
