@@ -333,6 +333,7 @@ fn who_is_let_in_before_its_claim_is_durable_is_named() {
         gap: false,
         newest: Lamport::ZERO,
         rewound: false,
+        same: Lamport::ZERO,
     };
     let early = told(&mut check, ANA, &entered);
     assert_eq!(early, Err(Violation::EnteredBeforeDurable(ANA)));
