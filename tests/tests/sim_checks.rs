@@ -334,6 +334,7 @@ fn who_is_let_in_before_its_claim_is_durable_is_named() {
         newest: Lamport::ZERO,
         rewound: false,
         same: Lamport::ZERO,
+        left: 0,
     };
     let early = told(&mut check, ANA, &entered);
     assert_eq!(early, Err(Violation::EnteredBeforeDurable(ANA)));

@@ -403,7 +403,12 @@ fn another_address_of_a_known_log_has_its_outbox() {
     script.say("typed before");
     let (log, term, clock) = (LOG, Term(1), Lamport::new(40));
     let mut out = Vec::new();
-    let opened = Input::Opened(Welcome { log, term, clock });
+    let opened = Input::Opened(Welcome {
+        log,
+        term,
+        clock,
+        pace: Pace::default(),
+    });
     script.machine.handle(script.now, opened, &mut out);
     let switch = |output: &Output| matches!(output, Output::Switch { log: LOG, .. });
     assert!(out.iter().any(switch), "{out:?}");

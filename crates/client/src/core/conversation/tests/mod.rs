@@ -33,6 +33,8 @@ struct Script {
     wrote: String,
     /// What the server says of its pace.
     pace: Pace,
+    /// What is left of the burst on entering.
+    left: u32,
 }
 
 impl Script {
@@ -68,6 +70,7 @@ impl Script {
             now: Instant::ZERO,
             wrote: String::new(),
             pace: Pace::default(),
+            left: 0,
         }
     }
 
@@ -216,6 +219,7 @@ impl Script {
             newest,
             rewound,
             same: Lamport::new(same),
+            left: self.left,
         });
     }
 
