@@ -333,6 +333,8 @@ fn who_is_let_in_before_its_claim_is_durable_is_named() {
         gap: false,
         newest: Lamport::ZERO,
         rewound: false,
+        same: Lamport::ZERO,
+        left: 0,
     };
     let early = told(&mut check, ANA, &entered);
     assert_eq!(early, Err(Violation::EnteredBeforeDurable(ANA)));

@@ -70,8 +70,7 @@
 //!
 //! # Known limitations
 //!
-//! One server under two addresses (`localhost:5000`, `127.0.0.1:5000`) has two outboxes: what one of
-//! them had sent without an answer when the other was used may be committed twice.
+//! Numbers of `/queue` begin anew with each run.
 
 pub mod cli;
 mod client;

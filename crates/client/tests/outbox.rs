@@ -39,19 +39,42 @@ fn nobody() -> SocketAddr {
     listener.local_addr().unwrap()
 }
 
-/// A server at `at`, on a thread of its own, until the tests end.
-fn serve(at: SocketAddr) {
+/// A server at `at`, on a thread of its own, until what is given is dropped. It keeps nothing, so
+/// that each orders another log.
+fn serve(at: SocketAddr) -> Serving {
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let (tell, told) = channel();
-    std::thread::spawn(move || {
+    let thread = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = { runtime }.enable_all().build().unwrap();
         runtime.block_on(async {
             let server = Server::bind(&[at], sealed()).unwrap();
             tell.send(()).unwrap();
-            server.run(std::future::pending()).await
-        })
+            let end = async {
+                // Dropped, or said: both end it.
+                let _ = stopped.await;
+            };
+            server.run(end).await.unwrap();
+        });
     });
     told.recv().unwrap();
+    Serving(Some((stop, thread)))
+}
+
+struct Serving(
+    Option<(
+        tokio::sync::oneshot::Sender<()>,
+        std::thread::JoinHandle<()>,
+    )>,
+);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        if let Some((stop, thread)) = self.0.take() {
+            drop(stop);
+            thread.join().unwrap();
+        }
+    }
 }
 
 /// A client in JSON lines, killed when dropped.
@@ -62,7 +85,7 @@ struct Client {
 }
 
 impl Client {
-    fn start(home: &Path, server: SocketAddr, name: &str) -> Self {
+    fn start(home: &Path, server: impl ToString, name: &str) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lamparina-client"));
         for name in ["LAMPARINA_SERVER", "LAMPARINA_NAME", "XDG_RUNTIME_DIR"] {
             command.env_remove(name);
@@ -158,7 +181,7 @@ fn what_was_queued_without_a_server_is_sent_by_the_next_run() {
     assert_eq!(number(&ana.next("cancelled"), "pseq"), 3);
     ana.kill();
 
-    serve(at);
+    let _serving = serve(at);
     let bob = Client::start(&home.0, at, "bob");
     bob.next("connected");
     let mut ana = Client::start(&home.0, at, "ana");
@@ -180,7 +203,7 @@ fn what_was_queued_without_a_server_is_sent_by_the_next_run() {
 fn killed_again_and_again_nothing_queued_is_lost_or_sent_twice() {
     const RUNS: usize = 12;
     let (home, at) = (Home::new("killed"), nobody());
-    serve(at);
+    let _serving = serve(at);
     let bob = Client::start(&home.0, at, "bob");
     bob.next("connected");
     let mut queued = 0;
@@ -250,7 +273,7 @@ fn a_newer_client_of_the_profile_has_the_outbox_and_the_older_one_ends() {
             .any(|error| error["code"] == "taken-over")
     );
     assert!(of(&lines, "queued").is_empty(), "{lines:?}");
-    serve(at);
+    let _serving = serve(at);
     let (lines, code) = newer.end();
     assert_eq!((of(&lines, "committed").len(), code), (3, 0), "{lines:?}");
 }
@@ -268,7 +291,7 @@ fn until(reader: &Client, last: u64) -> Vec<(u64, u64)> {
 #[test]
 fn what_was_shown_is_not_shown_again_and_nothing_is_left_out() {
     let (home, at) = (Home::new("shown"), nobody());
-    serve(at);
+    let _serving = serve(at);
     let mut reader = Client::start(&home.0, at, "bob");
     reader.next("connected");
     let mut ana = Client::start(&home.0, at, "ana");
@@ -303,8 +326,113 @@ fn what_was_shown_is_not_shown_again_and_nothing_is_left_out() {
 
 /// A server that programs would start: its links are sealed.
 fn sealed() -> ServerConfig {
+    // One key: another one at a known address would be somebody else.
+    static KEY: std::sync::OnceLock<lamparina_protocol::seal::IdentityKey> =
+        std::sync::OnceLock::new();
+    let make = || identity::generate().expect("the system gives randomness");
     ServerConfig {
-        identity: Some(identity::generate().expect("the system gives randomness")),
+        identity: Some(KEY.get_or_init(make).clone()),
         ..ServerConfig::default()
     }
+}
+
+#[test]
+fn what_was_queued_at_one_address_of_a_log_goes_out_at_another() {
+    let (home, at) = (Home::new("addresses"), nobody());
+    let by_name = format!("localhost:{}", at.port());
+    let mut ana = Client::start(&home.0, at, "ana");
+    ana.say("queued first");
+    let first = ana.next("queued");
+    ana.kill();
+    let _serving = serve(at);
+    // Under its other address the server says which log it has; nothing was queued there.
+    let mut ana = Client::start(&home.0, &by_name, "ana");
+    ana.say("by name");
+    let epoch = number(&ana.next("committed"), "epoch");
+    assert_ne!(epoch, number(&first, "epoch"));
+    assert_eq!(ana.end().1, 0);
+    // Now the first address: the same log, hence the same outbox, and what was queued goes into it.
+    let mut ana = Client::start(&home.0, at, "ana");
+    let moved = ana.next("committed");
+    assert_eq!(
+        (number(&moved, "epoch"), number(&moved, "pseq")),
+        (epoch, 2)
+    );
+    assert_eq!(
+        moved["was"]["epoch"], first["epoch"],
+        "as its author was told"
+    );
+    ana.say("once more");
+    let (lines, code) = ana.end();
+    assert_eq!(of(&lines, "committed").len(), 1);
+    assert_eq!(number(of(&lines, "committed")[0], "pseq"), 3);
+    assert_eq!(code, 0);
+}
+
+#[test]
+fn what_was_queued_for_another_log_waits_for_its_author() {
+    let (home, at) = (Home::new("other-log"), nobody());
+    let serving = serve(at);
+    let ana = Client::start(&home.0, at, "ana");
+    ana.next("connected");
+    assert_eq!(ana.end().1, 0);
+    drop(serving);
+    let mut ana = Client::start(&home.0, at, "ana");
+    ana.say("for the first log");
+    ana.say("this too");
+    ana.next("queued");
+    ana.next("queued");
+    ana.kill();
+    let _serving = serve(at);
+    let bob = Client::start(&home.0, at, "bob");
+    bob.next("connected");
+    let mut ana = Client::start(&home.0, at, "ana");
+    let told = ana.next("new_log");
+    assert_eq!((number(&told, "again"), number(&told, "kept")), (0, 2));
+    ana.say("for the second");
+    assert_eq!(bob.next("message")["text"], "for the second");
+    ana.say("/queue");
+    let queue = ana.next("info");
+    let queue = queue["text"].as_str().unwrap();
+    assert!(
+        queue.contains("2 kept for another order") && queue.contains("- to ALL: this too"),
+        "{queue}"
+    );
+    let (lines, code) = ana.end();
+    assert_eq!(
+        (of(&lines, "committed").len(), code),
+        (0, 6),
+        "they stay, and the run says so"
+    );
+    let mut ana = Client::start(&home.0, at, "ana");
+    ana.next("connected");
+    ana.say("/queue send");
+    let (lines, code) = ana.end();
+    assert_eq!((of(&lines, "committed").len(), code), (2, 0));
+    for text in ["for the first log", "this too"] {
+        assert_eq!(bob.next("message")["text"], text);
+    }
+    let mut ana = Client::start(&home.0, at, "ana");
+    ana.say("/queue send");
+    assert_eq!(ana.next("info")["text"], "nothing waits for another order");
+}
+
+#[test]
+fn any_number_of_piped_questions_is_answered() {
+    let (home, at) = (Home::new("questions"), nobody());
+    let _serving = serve(at);
+    let mut ana = Client::start(&home.0, at, "ana");
+    // More than wait at a server, and more than an outbox holds. This server answers each by a word.
+    let asked = 1_500;
+    (0..asked).for_each(|_| ana.say("/history 3"));
+    ana.say("behind them");
+    let (lines, code) = ana.end();
+    let errors = of(&lines, "error");
+    assert_eq!(errors.len(), asked);
+    assert!(
+        errors.iter().all(|error| error["code"] == "not-allowed"),
+        "{:?}",
+        errors[0]
+    );
+    assert_eq!((of(&lines, "committed").len(), code), (1, 0));
 }

@@ -2,7 +2,8 @@
 //! entry needs is looked up anywhere else.
 
 use lamparina_protocol::message::Submit;
-use lamparina_protocol::{AuthorKey, Epoch, Nick, RoomName, SessionNumber};
+use lamparina_protocol::nick::NickError;
+use lamparina_protocol::{AuthorKey, Epoch, Lamport, Nick, Pseq, RoomName, SessionNumber};
 
 /// One entry, in the name of an author's session.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -44,4 +45,15 @@ pub enum Action {
     },
     /// A message.
     Say(Submit),
+    /// A message with what is no name among its recipients: it is settled without a place.
+    Misaddressed {
+        /// The author's epoch.
+        epoch: Epoch,
+        /// Place in that epoch.
+        pseq: Pseq,
+        /// The author's clock, ticked for this message.
+        clock: Lamport,
+        /// Why it is no name.
+        why: NickError,
+    },
 }

@@ -96,6 +96,9 @@ pub enum ToServer {
 
 /// Messages that one answer to [`ToServer::History`] or [`ToServer::Find`] may hold.
 pub const HISTORY_MESSAGES_MAX: u32 = 1_000;
+/// Questions of one client (History, Find, Trace, Why) that a server lets wait; one that asks more
+/// is refused, so a client keeps at most so many under way.
+pub const QUESTIONS_MAX: usize = 8;
 /// Bytes of the words of [`ToServer::Find`], at most.
 pub const WORDS_BYTES_MAX: usize = 1_024;
 /// Recipients that one [`ToClient::Trace`] names, at most.
@@ -246,6 +249,9 @@ pub enum ToClient {
         /// The cursor given was beyond this log, which has lost its end since: what one was
         /// delivered after `resumed` is no longer in it, and those stamps may name others now.
         rewound: bool,
+        /// Up to this stamp the log is the one that the client knew in the term of its hello: what
+        /// it was shown of later stamps, history too, is no longer in it.
+        same: Lamport,
         /// Messages that are left of the burst that the welcome announced; 0 where it announced none.
         left: u32,
     },
@@ -330,7 +336,13 @@ pub enum ToClient {
         reason: WhyOrdered,
         /// For [`WhyOrdered::Seen`]: the messages from the earlier to the later one, both
         /// included; each was written by, or delivered to, the next one's author before it wrote.
+        /// Those that one may not see are not in it, but in `hidden`.
         chain: Vec<ChainLink>,
+        /// The stamps of the others of that chain, ascending. Both lists together have at most
+        /// [`CHAIN_MAX`] messages.
+        hidden: Vec<Lamport>,
+        /// How many more there are, in the middle of the chain.
+        left_out: u64,
     },
     /// A recipient's client has handed over messages of one's own.
     Receipts {

@@ -217,6 +217,7 @@ fn conversation() -> String {
         gap: false,
         newest: Lamport::ZERO,
         rewound: false,
+        same: Lamport::new(6),
         left: 100,
     });
     talk.exchange(None);

@@ -25,7 +25,7 @@
 //! | the tail | [`tail::TAIL_BYTES`], [`tail::TAIL_ITEMS`] | the oldest batch falls off |
 //! | a client that reads slowly | its window, and a little behind it | it follows the tail at its pace |
 //! | a client that falls off the tail | one page, [`reading::BYTES_MAX`] | it reads from the store at its pace; `too-slow` where an answer to it fell off, or there is no store |
-//! | reads of one client | one at a time, [`session::QUESTIONS_MAX`] questions waiting | more are refused in words |
+//! | reads of one client | one at a time, [`lamparina_protocol::message::QUESTIONS_MAX`] questions waiting | more are refused in words |
 //! | one turn of reading | [`reading::ROWS_MAX`], [`reading::BYTES_MAX`] | others have their turn |
 //! | reads that wait | [`reading::QUEUE_MAX`] for each reader | sessions wait, and go on otherwise |
 //! | answers of a session itself | [`session::OWN_WAITING_MAX`], [`session::OWN_WAITING_BYTES_MAX`] | `too-slow` |

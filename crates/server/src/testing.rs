@@ -119,8 +119,10 @@ pub(crate) fn line(kind: FrameType, body: &[u8]) -> String {
         ToClient::Joined { nick, after, .. } => format!("joined {nick} after {after}"),
         ToClient::Left { nick, after } => format!("left {nick} after {after}"),
         ToClient::Renamed { from, to, after } => format!("renamed {from} {to} after {after}"),
-        ToClient::RoomJoined { nick, room, .. } => format!("{nick} joined #{room}"),
-        ToClient::RoomLeft { nick, room, .. } => format!("{nick} left #{room}"),
+        ToClient::RoomJoined { nick, room, after } => {
+            format!("{nick} joined #{room} after {after}")
+        }
+        ToClient::RoomLeft { nick, room, after } => format!("{nick} left #{room} after {after}"),
         ToClient::Entered {
             nick,
             settled,

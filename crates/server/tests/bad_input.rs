@@ -7,7 +7,7 @@ mod common;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::{Raw, TestServer, hello, nick};
+use common::{Raw, TestServer, hello, nick, submit};
 use lamparina_protocol::control::CloseCode;
 use lamparina_protocol::frame::{FrameType, HEADER_BYTES};
 use lamparina_protocol::message::{ChannelSettings, RefusalCode, SetNick, ToClient};
@@ -100,6 +100,44 @@ async fn names_are_refused_with_what_to_do() {
     };
     assert_eq!(code, RefusalCode::UnknownUser, "{text}");
     server.stop((ana, second, third)).await;
+}
+
+#[tokio::test]
+async fn an_ill_formed_recipient_costs_that_message_and_not_the_connection() {
+    let server = TestServer::start(ServerConfig::default());
+    let (mut ana, _) = Raw::enter(server.addr, hello(1, 1), "ana").await;
+    ana.say(1, Audience::All, "first");
+    ana.committed().await;
+    // The bytes of a message to `bo:b`, which no `Nick` can be made of.
+    let good = submit(2, Audience::Unicast(nick("boxb")), "for nobody");
+    let good = codec::encode(&good).unwrap();
+    let name = good.windows(4).position(|four| four == b"boxb").unwrap();
+    let mut bad = good.to_vec();
+    bad[name + 2] = b':';
+    ana.send_bytes(FrameType::Data, bad.clone().into());
+    let refused = ana.heard().await;
+    let ToClient::Refused {
+        pseq, code, text, ..
+    } = &refused
+    else {
+        panic!("{refused:?}")
+    };
+    assert_eq!((pseq.0, *code), (2, RefusalCode::NickInvalid), "{text}");
+    // Its place is settled: sent again it is answered the same, and the next one follows.
+    ana.send_bytes(FrameType::Data, bad.into());
+    let again = ana.heard().await;
+    assert!(
+        matches!(again, ToClient::Refused { pseq, code: RefusalCode::NickInvalid, .. } if pseq.0 == 2)
+    );
+    ana.say(3, Audience::All, "third");
+    ana.committed().await;
+    // A room's name, `#lab` for one.
+    ana.send(FrameType::Data, &(1_u8, "#lab"));
+    let ToClient::Error { code, text } = ana.heard().await else {
+        panic!()
+    };
+    assert_eq!(code, RefusalCode::NickInvalid, "{text}");
+    server.stop(ana).await;
 }
 
 #[tokio::test]

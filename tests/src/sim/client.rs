@@ -266,7 +266,8 @@ impl Client {
                 Output::Connect(hello) => self.acts.push(Act::Connect(hello)),
                 Output::Drop => self.drop_line(now),
                 // Nothing is kept on disk here.
-                Output::Store { .. } => {}
+                // Nothing is kept on disk here.
+                Output::Store { .. } | Output::Switch { .. } => {}
                 Output::Event(event) => {
                     self.over |= matches!(event, Event::Closed { .. });
                     self.backlog.push_back(match &event {

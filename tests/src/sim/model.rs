@@ -161,7 +161,8 @@ impl Model {
             Action::Leave { room } => {
                 member.rooms.remove(&room.key());
             }
-            Action::Exit | Action::Enter { .. } => {}
+            // Nobody here misspells a name.
+            Action::Exit | Action::Enter { .. } | Action::Misaddressed { .. } => {}
         }
         Verdict::Nothing
     }

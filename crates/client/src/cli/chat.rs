@@ -17,6 +17,7 @@ use super::local::{Asked, Desk, code};
 use super::logging::Levels;
 use super::output::{Output, OutputGone, Written};
 use super::setup::{self, Hold};
+use super::terminal::Terminal;
 use crate::client::{Client, ClientError, Mark, Reads};
 use crate::command::{self, Command, CommandError, FIND_COUNT, HELP};
 use crate::core::conversation::CancelReport;
@@ -33,6 +34,7 @@ const INTERRUPTED_WITHIN: Duration = Duration::from_secs(5);
 
 /// A conversation and those who take part on this side.
 struct Chat {
+    terminal: Terminal,
     client: Client,
     json: bool,
     style: plain::Style,
@@ -42,8 +44,13 @@ struct Chat {
     in_history: bool,
     output: Output,
     desk: Desk,
-    /// The profile, until the first connection is made or not: from then on the desk is open.
+    /// The profile, until the first connection is made or not and the desk is open: a `send` that
+    /// comes then finds us, and takes nobody over.
     held: Option<Hold>,
+    /// The first connection is made, or not.
+    tried: bool,
+    /// What is said once everything is written.
+    last_words: Option<String>,
     levels: Levels,
     interrupts: Interrupts,
     /// Lines answered by an error.
@@ -63,6 +70,7 @@ enum Turn {
     Event(Option<Event>),
     Line(Option<Line>),
     Asked(Asked),
+    DeskOpen,
     Interrupted,
     Rewrite,
     OutputGone,
@@ -89,19 +97,27 @@ pub(super) async fn run(
         Client::start(config).map_err(|error| Stop::new(Exit::Failed, error.to_string()))?;
     client.set_reads(Reads::Written);
     let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let terminal = match args.json {
+        true => Terminal::default(),
+        false => Terminal::take(),
+    };
     let mut chat = Chat {
+        terminal: terminal.clone(),
         client,
         json: args.json,
         style: plain::Style {
             own: who.nick,
+            member: None,
             colour,
         },
-        talk: Talk::new(),
+        talk: Talk::new(terminal.clone()),
         receipts: Receipts::default(),
         in_history: false,
-        output: Output::start(),
+        output: Output::start(terminal.clone()),
         desk: Desk::open(socket, who.server),
         held: Some(held),
+        tried: false,
+        last_words: None,
         levels,
         interrupts: Interrupts::listen(),
         errors: 0,
@@ -111,7 +127,11 @@ pub(super) async fn run(
         unheard: false,
         lines: None,
     };
-    let (ending, summary) = chat.turns().await?;
+    let turned = chat.turns().await;
+    if turned.is_err() {
+        terminal.give_back();
+    }
+    let (ending, summary) = turned?;
     let Chat {
         client,
         output,
@@ -119,9 +139,14 @@ pub(super) async fn run(
         talk,
         json,
         unheard,
+        last_words,
         ..
     } = chat;
     let finished = output.finish();
+    terminal.give_back();
+    if let Some(words) = last_words {
+        talk.say(&words);
+    }
     // What was written last is the place to come back to.
     client.ended().await;
     match finished {
@@ -155,6 +180,7 @@ impl Chat {
                 Turn::OutputGone => self.unheard().await?,
                 Turn::Line(line) => self.line(line).await,
                 Turn::Asked(asked) => self.desk.serve(&mut self.client, asked).await,
+                Turn::DeskOpen => self.held = None,
                 Turn::Interrupted if self.interrupted => {
                     let ending = Ending::Left;
                     let status = self.client.stats().await;
@@ -174,13 +200,14 @@ impl Chat {
     async fn turn(&mut self) -> Turn {
         let takes = self.begun && !self.ended && self.client.has_room();
         if takes && self.lines.is_none() {
-            self.lines = Some(input::start());
+            self.lines = Some(input::start(self.terminal.clone()));
         }
         let counting = self.talk.is_counting();
+        let opening = self.tried && self.held.is_some();
         tokio::select! {
             event = self.client.next_event() => Turn::Event(event),
             line = next_line(&mut self.lines), if takes => Turn::Line(line),
-            asked = self.desk.asked(), if takes => Turn::Asked(asked),
+            turn = at_desk(&mut self.desk, opening), if takes || opening => turn,
             () = self.interrupts.next() => Turn::Interrupted,
             () = sleep(REWRITE_EVERY), if counting => Turn::Rewrite,
             () = self.output.gone(), if !self.unheard => Turn::OutputGone,
@@ -249,10 +276,11 @@ impl Chat {
 
     /// What an event changes on this side, and who waits for it.
     fn note(&mut self, event: &Event) {
-        self.held = None;
+        self.tried = true;
         match event {
-            Event::Connected { nick, .. } => {
+            Event::Connected { nick, member, .. } => {
                 self.begun = true;
+                self.style.member = Some(*member);
                 self.style.own = nick.clone();
                 self.talk.stop();
             }
@@ -265,7 +293,8 @@ impl Chat {
             Event::Closed { summary, ending } => {
                 self.talk.stop();
                 match (self.json && !self.unheard, ending.error()) {
-                    (false, _) => self.talk.say(&closing_words(*summary)),
+                    // Behind what is still to be written.
+                    (false, _) => self.last_words = Some(closing_words(*summary)),
                     // Whoever reads the events has the error; this is for whoever watches.
                     (true, Some((_, text))) => self.talk.say(&crate::show::clean::line(text)),
                     (true, None) => {}
@@ -308,6 +337,8 @@ impl Chat {
             Command::Trace(stamp) => self.client.trace(stamp).await,
             Command::Why(a, b) => self.client.why(a, b).await,
             Command::Cancel(which) => self.cancel(which).await,
+            Command::Adopt => self.adopt().await,
+            Command::Forget => self.forget().await,
             Command::Reconnect => self.client.reconnect().await,
             Command::Quit => {
                 self.end(None).await;
@@ -354,6 +385,28 @@ impl Chat {
         Ok(())
     }
 
+    /// Sends here what waits for another order.
+    async fn adopt(&mut self) -> Result<(), ClientError> {
+        let words = match self.client.adopt().await? {
+            (0, 0) => "nothing waits for another order".to_owned(),
+            (sent, 0) => format!("{sent} go here now"),
+            (sent, left) => {
+                format!("{sent} go here now; {left} more have no room yet: again later")
+            }
+        };
+        self.info("queue", &words).await;
+        Ok(())
+    }
+
+    async fn forget(&mut self) -> Result<(), ClientError> {
+        let words = match self.client.forget().await? {
+            0 => "nothing waits for another order".to_owned(),
+            count => format!("{count} that waited for another order are dropped"),
+        };
+        self.info("queue", &words).await;
+        Ok(())
+    }
+
     async fn info(&self, about: &str, text: &str) {
         if self.json {
             return self.print(json::info(about, text)).await;
@@ -380,6 +433,14 @@ fn closing_words(summary: Summary) -> String {
         refused => format!(", refused {refused}"),
     };
     format!("sent {sent}, committed {committed}{refused}, pending {pending}")
+}
+
+async fn at_desk(desk: &mut Desk, opening: bool) -> Turn {
+    if opening {
+        desk.settled().await;
+        return Turn::DeskOpen;
+    }
+    Turn::Asked(desk.asked().await)
 }
 
 async fn next_line(lines: &mut Option<mpsc::Receiver<Line>>) -> Option<Line> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::output::talk;
+use super::terminal::{Terminal, To};
 use crate::show::clean;
 
 /// How often it is rewritten.
@@ -17,16 +17,20 @@ const CLEAR_LINE: &str = "\r\u{1b}[K";
 /// Talk on stderr, with at most one line that rewrites itself.
 #[derive(Debug)]
 pub(super) struct Talk {
+    /// stderr is one.
     terminal: bool,
+    /// The one on which lines are typed: the count stands before the line there.
+    typed: Terminal,
     counting: Option<Instant>,
     /// Why there is no connection, as said last.
     reason: String,
 }
 
 impl Talk {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(typed: Terminal) -> Self {
         Self {
             terminal: io::stderr().is_terminal(),
+            typed,
             counting: None,
             reason: String::new(),
         }
@@ -39,10 +43,13 @@ impl Talk {
 
     /// Says a line, or several.
     pub(super) fn say(&self, text: &str) {
-        if self.is_counting() {
+        if self.is_counting() && !self.typed.is_taken() {
             write_now(CLEAR_LINE);
         }
-        text.lines().for_each(|line| talk(&format!("* {line}")));
+        for line in text.lines() {
+            // Whoever closed stderr does not want to know.
+            let _ = self.typed.write(To::Stderr, &format!("* {line}\n"));
+        }
         self.rewrite();
     }
 
@@ -64,7 +71,10 @@ impl Talk {
     /// Nothing to count any more.
     pub(super) fn stop(&mut self) {
         if self.is_counting() {
-            write_now(CLEAR_LINE);
+            match self.typed.is_taken() {
+                true => self.typed.set_status(""),
+                false => write_now(CLEAR_LINE),
+            }
         }
         self.counting = None;
         self.reason.clear();
@@ -79,7 +89,10 @@ impl Talk {
                 true => format!("trying again in {left:.1} s"),
                 false => "trying again now".to_owned(),
             };
-            write_now(&format!("{CLEAR_LINE}* {when}"));
+            match self.typed.is_taken() {
+                true => self.typed.set_status(&format!("({when}) ")),
+                false => write_now(&format!("{CLEAR_LINE}* {when}")),
+            }
         }
     }
 }

@@ -5,6 +5,8 @@ use std::io::Read;
 
 use tokio::sync::mpsc;
 
+use super::edit::Keys;
+use super::terminal::Terminal;
 use crate::lines::{Line, LineCutter};
 
 /// Lines that wait to be taken.
@@ -13,10 +15,25 @@ const LINES_WAITING_MAX: usize = 64;
 const READ_BYTES: usize = 64 * 1024;
 
 /// Begins to read stdin. The channel ends where stdin does.
-pub(super) fn start() -> mpsc::Receiver<Line> {
+pub(super) fn start(terminal: Terminal) -> mpsc::Receiver<Line> {
     let (lines, taken) = mpsc::channel(LINES_WAITING_MAX);
-    std::thread::spawn(move || read(&lines));
+    std::thread::spawn(move || match terminal.is_taken() {
+        true => type_lines(&terminal, &lines),
+        false => read(&lines),
+    });
     taken
+}
+
+/// Lines typed, each as long as a line may be: the editor sees to that.
+fn type_lines(terminal: &Terminal, lines: &mpsc::Sender<Line>) {
+    let mut keys = Keys::default();
+    while let Some(typed) = terminal.read(&mut keys) {
+        for line in typed {
+            if lines.blocking_send(Ok(line)).is_err() {
+                return;
+            }
+        }
+    }
 }
 
 fn read(lines: &mpsc::Sender<Line>) {

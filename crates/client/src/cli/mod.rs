@@ -6,6 +6,7 @@
 //! | `args` | the command line |
 //! | `setup` | who, where and how, from arguments, environment and the person |
 //! | `input`, `output` | lines in, lines out, without holding up anything |
+//! | `terminal`, `edit` | on a terminal: the line being typed, below what arrives |
 //! | `interrupt` | the wish to end |
 //! | `chat` | the conversation |
 //! | `send`, `tail` | for scripts |
@@ -16,6 +17,7 @@ mod args;
 mod chat;
 mod countdown;
 mod demo;
+mod edit;
 mod exit;
 mod input;
 mod interrupt;
@@ -25,6 +27,7 @@ mod output;
 mod send;
 mod setup;
 mod tail;
+mod terminal;
 
 use std::process::ExitCode;
 

@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::mpsc;
 
+use super::terminal::{Terminal, To};
 use crate::client::Mark;
 use crate::show::clean;
 
@@ -56,9 +57,9 @@ impl From<io::Result<()>> for Written {
 }
 
 impl Output {
-    pub(super) fn start() -> Self {
+    pub(super) fn start(terminal: Terminal) -> Self {
         let (lines, taken) = mpsc::channel(LINES_WAITING_MAX);
-        let writer = Some(std::thread::spawn(move || write(taken)));
+        let writer = Some(std::thread::spawn(move || write(taken, &terminal)));
         Self { lines, writer }
     }
 
@@ -99,8 +100,7 @@ fn join(writer: Option<JoinHandle<io::Result<()>>>) -> Written {
     }
 }
 
-fn write(mut lines: mpsc::Receiver<Piece>) -> io::Result<()> {
-    let mut out = io::stdout().lock();
+fn write(mut lines: mpsc::Receiver<Piece>, terminal: &Terminal) -> io::Result<()> {
     let mut batch = String::new();
     while let Some(first) = lines.blocking_recv() {
         batch.clear();
@@ -119,13 +119,15 @@ fn write(mut lines: mpsc::Receiver<Piece>) -> io::Result<()> {
             }
         }
         // In one piece, line end and all: stderr may share the terminal.
-        out.write_all(batch.as_bytes())?;
-        out.flush()?;
+        if !batch.is_empty() {
+            terminal.write(To::Stdout, &batch)?;
+        }
         if let Some(mark) = last {
             mark.written();
         }
         if let Some(words) = words {
-            talk(&words);
+            // Whoever closed stderr does not want to know.
+            let _ = terminal.write(To::Stderr, &format!("{words}\n"));
         }
     }
     Ok(())

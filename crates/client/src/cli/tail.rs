@@ -11,6 +11,7 @@ use super::local::{self, Answers, Desk, OTHER_SERVER, Request, Task};
 use super::output::{Output, OutputGone, Written};
 use super::send::not_connected;
 use super::setup::{self, Who};
+use super::terminal::Terminal;
 use crate::client::{CLOSE_WITHIN, Client, Mark, Reads};
 use crate::core::event::Event;
 use crate::show::{json, plain};
@@ -35,9 +36,10 @@ pub(super) async fn run(
         json: args.json,
         style: plain::Style {
             own: who.nick.clone(),
+            member: None,
             colour: false,
         },
-        output: Output::start(),
+        output: Output::start(Terminal::default()),
     };
     let mut interrupts = Interrupts::listen();
     let mut client = None;
@@ -142,6 +144,7 @@ async fn directly(
     let mut desk = Desk::open(config.profile.socket(), who.server.clone());
     let client = client.insert(Client::connect(config).await.map_err(not_connected)?);
     client.set_reads(Reads::Written);
+    desk.settled().await;
     drop(held);
     let mut done = false;
     loop {

@@ -21,6 +21,7 @@ use crate::core::event::{Event, MessageName, Summary};
 use crate::core::outbox::{Ask, Cancel};
 use crate::disk::Keeper;
 use crate::net::{Driver, Ends, Handed, NetStatus, Request, wall_clock};
+use crate::profile::address_key;
 pub use config::{ClientConfig, ClientError};
 use config::{note_sessions, plan};
 pub use reading::{Mark, Reads};
@@ -90,7 +91,7 @@ impl Client {
         let mut profile = config.profile;
         let author = profile.author();
         let epoch = profile.next_epoch(wall_clock());
-        let kept = profile.outbox(&config.server);
+        let (kept, address) = (profile.outbox(), address_key(&config.server));
         let core = Config {
             server: config.server,
             author,
@@ -106,7 +107,7 @@ impl Client {
             None => (Conversation::new(core), None),
             Some(path) => {
                 let owner = getrandom::u64().map_err(no_randomness)?;
-                let (disk, state) = Keeper::open(&path, author, epoch, owner)?;
+                let (disk, state) = Keeper::open(&path, &address, author, epoch, owner)?;
                 (Conversation::resume(core, state), Some(disk))
             }
         };
@@ -244,6 +245,29 @@ impl Client {
             .request(Request::Cancel { which, reply }, answer)
             .await?;
         Ok(cancelled?)
+    }
+
+    /// Sends here what waits for another log (one that this address had before). Gives how many
+    /// messages that are, and how many stay because there is no room.
+    ///
+    /// # Errors
+    ///
+    /// When the conversation is over, or the disk says no.
+    pub async fn adopt(&mut self) -> Result<(usize, usize), ClientError> {
+        let (reply, answer) = oneshot::channel();
+        let adopted = self.request(Request::Adopt { reply }, answer).await?;
+        Ok(adopted?)
+    }
+
+    /// Forgets what waits for another log. Gives how many messages that were.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::adopt`].
+    pub async fn forget(&mut self) -> Result<usize, ClientError> {
+        let (reply, answer) = oneshot::channel();
+        let forgotten = self.request(Request::Forget { reply }, answer).await?;
+        Ok(forgotten?)
     }
 
     /// Makes a new connection now.

@@ -1,7 +1,7 @@
 //! Lines that ask about messages: `/queue`, `/history`, `/find`, `/trace`, `/why`.
 
+use lamparina_protocol::Lamport;
 use lamparina_protocol::message::{HISTORY_MESSAGES_MAX, WORDS_BYTES_MAX};
-use lamparina_protocol::{Lamport, Pseq};
 
 use super::slash::needed;
 use super::{Command, CommandError};
@@ -12,7 +12,7 @@ pub const HISTORY_COUNT: u32 = 20;
 /// Messages that `/find` asks for.
 pub const FIND_COUNT: u32 = 50;
 
-const QUEUE: &str = "/queue, /queue cancel NUMBER or /queue cancel all";
+const QUEUE: &str = "/queue, /queue cancel NUMBER, /queue cancel all, /queue send or /queue forget";
 const HISTORY: &str = "/history, /history N or /history N before STAMP";
 
 pub(super) fn queue(argument: &str) -> Result<Command, CommandError> {
@@ -20,10 +20,9 @@ pub(super) fn queue(argument: &str) -> Result<Command, CommandError> {
     match words[..] {
         [] => Ok(Command::Queue),
         ["cancel", "all"] => Ok(Command::Cancel(Cancel::All)),
-        ["cancel", place] => {
-            let place = number(place, QUEUE)?;
-            Ok(Command::Cancel(Cancel::One(Pseq(place))))
-        }
+        ["cancel", which] => Ok(Command::Cancel(Cancel::One(number(which, QUEUE)?))),
+        ["send"] => Ok(Command::Adopt),
+        ["forget"] => Ok(Command::Forget),
         _ => Err(malformed(QUEUE)),
     }
 }

@@ -13,7 +13,8 @@ hello                      to everybody; `//hello` says `/hello`
 /nick zoe                  be called zoe from now on
 /join #lab  /leave #lab    into a room (the first to come makes it), and out of it
 /queue                     messages that have no place in the order yet
-/queue cancel 3            do not send message 3 of these (`all` for all that have not gone out)
+/queue cancel 3            do not send number 3 of these (`all` for all that have not gone out)
+/queue send                send here what was kept for another order; `/queue forget` drops it
 /history 20                what was said before; `/history 20 before 1234` for what was before that
 /find pump off             messages that hold all these words
 /trace 42                  who has message 42, and how that is known

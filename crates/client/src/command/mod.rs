@@ -56,6 +56,10 @@ pub enum Command {
     Log(LogLevel),
     /// `/queue cancel N|all`
     Cancel(Cancel),
+    /// `/queue send`
+    Adopt,
+    /// `/queue forget`
+    Forget,
     /// `/history [N] [before STAMP]`
     History {
         /// How many, at most.

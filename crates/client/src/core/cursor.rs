@@ -201,6 +201,7 @@ mod tests {
             log: LOG,
             term: Term(3),
             shown: Lamport::new(shown),
+            highest: Lamport::ZERO,
         });
         let (gap, rewound) = told;
         let got = cursor.resume(Term(4), Lamport::new(resumed), gap, rewound);

@@ -51,11 +51,15 @@ pub enum Event {
     Queued {
         /// The name that `send` gave.
         name: MessageName,
+        /// What `/queue` calls it.
+        number: u64,
     },
     /// One's own message was taken back before it ever went out. Its name is free again.
     Cancelled {
         /// The name that `send` gave.
         name: MessageName,
+        /// What `/queue` called it.
+        number: u64,
     },
     /// One's own message, which has not gone out yet, goes by another name: one before it was
     /// cancelled, or a copy of this outbox has used its name.
@@ -132,14 +136,17 @@ pub enum Event {
         /// Its settings.
         spec: String,
     },
-    /// The server orders another log than before: unsettled messages go again under a new epoch.
+    /// The server orders another log than before. Where an outbox is kept on disk, what was queued
+    /// for the earlier one stays there; else unsettled messages go again under a new epoch.
     NewLog {
         /// The log.
         log: LogId,
         /// The new epoch.
         epoch: Epoch,
-        /// How many messages go again.
+        /// How many messages go to this log (again).
         again: u64,
+        /// How many are kept for another log, and go nowhere by themselves.
+        kept: u64,
     },
     /// The server's log has lost its end: what was shown after `to` is no longer in it, and stamps
     /// after `to` may name other messages from now on.
@@ -193,6 +200,10 @@ pub enum Event {
         reason: WhyOrdered,
         /// How the later one's author came to know of the earlier one.
         chain: Vec<ChainLink>,
+        /// The stamps of the messages of that chain that one may not see.
+        hidden: Vec<Lamport>,
+        /// How many more there are, in its middle.
+        left_out: u64,
     },
     /// A recipient has one's own message.
     Receipt {

@@ -35,6 +35,8 @@ pub struct Place {
     pub term: Term,
     /// The last stamp shown.
     pub shown: Lamport,
+    /// The highest stamp that anything shown had, history too.
+    pub highest: Lamport,
 }
 
 /// Everything that is kept.
@@ -48,6 +50,18 @@ pub struct State {
     pub place: Place,
     /// What is unsettled, in order.
     pub messages: Vec<Kept>,
+    /// What waits in other outboxes: for the logs that this address had before, or sent to this one
+    /// by an outbox that its server no longer answers. Goes nowhere by itself.
+    pub elsewhere: Vec<Elsewhere>,
+}
+
+/// A message of another outbox.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Elsewhere {
+    /// Which outbox, as the disk numbers them.
+    pub outbox: i64,
+    /// The message.
+    pub kept: Kept,
 }
 
 impl State {
@@ -60,8 +74,10 @@ impl State {
                 log: LogId([0; 16]),
                 term: Term(0),
                 shown: Lamport::ZERO,
+                highest: Lamport::ZERO,
             },
             messages: Vec::new(),
+            elsewhere: Vec::new(),
         }
     }
 }
@@ -78,8 +94,15 @@ pub enum Change {
     Settled(MessageName),
     /// Somebody has read further. May be forgotten too: what follows is then shown again.
     Place(Place),
-    /// All of it, in place of what was kept.
+    /// All of it, in place of what was kept; what waits elsewhere stays there.
     Whole(State),
+    /// Messages of other outboxes are none any more; these, of this one, stand for them.
+    Adopted {
+        /// Each by its outbox and its place there.
+        from: Vec<(i64, Pseq)>,
+        /// As they are said now.
+        kept: Vec<Kept>,
+    },
 }
 
 impl Change {
@@ -197,6 +220,16 @@ impl Keeper {
     /// The reader is there now.
     pub(super) const fn set_place(&mut self, place: Place) {
         self.place = place;
+    }
+
+    /// The disk has another outbox in use, and the reader is there.
+    pub(super) const fn switched(&mut self, place: Place) {
+        (self.place, self.place_given) = (place, place);
+    }
+
+    /// Something with this stamp was shown.
+    pub(super) fn note_shown(&mut self, stamp: Lamport) {
+        self.place.highest = self.place.highest.max(stamp);
     }
 
     /// When the place is to be stored; `None` while it is.

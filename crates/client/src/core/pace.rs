@@ -113,12 +113,8 @@ mod tests {
 
     fn pace(per_second: u32, burst: u32, left: u32) -> Pace {
         let mut pace = Pace::default();
-        let announced = Announced {
-            per_second,
-            burst,
-            left,
-        };
-        pace.begin(announced, at(0));
+        pace.begin(Announced { per_second, burst });
+        pace.entered(left, at(0));
         pace
     }
 

@@ -8,6 +8,8 @@ use lamparina_protocol::link::CloseReason;
 pub(super) enum Verdict {
     /// The channel, the server's health, or chance: come back.
     Retry(String),
+    /// Not now, by a word for programs: who has been there before comes back.
+    Later(&'static str, String),
     /// Somebody's bug: come back a few times.
     Fault(String),
     /// The nick cannot be had.
@@ -61,7 +63,7 @@ fn by_code(code: u16, text: String, whose: &str) -> Verdict {
         13 => Verdict::Retry(or("nothing was heard for too long")),
         14 => Verdict::Retry(or("nothing was acknowledged for too long")),
         15 => Verdict::Retry(or("the server is closing")),
-        16 => Verdict::Retry(or("a limit of the server is reached")),
+        16 => Verdict::Later("limit", or("a limit of the server is reached")),
         17 => Verdict::Retry(or("this client did not read for too long")),
         NICK => Verdict::Nick(or("the name belongs to somebody else")),
         TAKEN_OVER => Verdict::Refused(
@@ -72,6 +74,7 @@ fn by_code(code: u16, text: String, whose: &str) -> Verdict {
         20 => Verdict::Refused("sealed-only", or("links must be sealed there: connect without --cleartext")),
         21 => Verdict::Refused("clear-only", or("links are in clear there: connect with --cleartext")),
         22 => Verdict::Fault(format!("{whose} fault, code {code}: {}", or("no words"))),
+        23 => Verdict::Later("storage-full", or("the server's disk is full")),
         _ => Verdict::Retry(or("the server closed the connection")),
     }
 }
@@ -89,7 +92,7 @@ mod tests {
             };
             format!("{code} {:?}\n", judge(reason, None))
         };
-        let table: String = (0..=23).map(row).collect();
+        let table: String = (0..=24).map(row).collect();
         assert_eq!(table, include_str!("verdict.table"));
     }
 }

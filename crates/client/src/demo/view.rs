@@ -65,6 +65,7 @@ impl Views {
         }
         let style = Style {
             own: super::script::nick(person),
+            member: self.members[person],
             colour: false,
         };
         let stamp = match event {

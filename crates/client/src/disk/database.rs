@@ -1,52 +1,63 @@
-//! The file itself: its tables, and each change as statements. A number of 64 bits is stored as the
-//! signed one with the same bits.
+//! The file itself: one for each profile, with an outbox for each log that it talks to, found by the
+//! log once that is known and by the server's address before. What changes together is one
+//! transaction.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use lamparina_protocol::message::Submit;
-use lamparina_protocol::{AuthorKey, Epoch, Lamport, LogId, Pseq, Term, codec};
-use rusqlite::{
-    Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior, params,
-};
+use lamparina_protocol::{AuthorKey, Epoch, LogId};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior};
 
-use super::DiskError;
-use crate::core::event::MessageName;
-use crate::core::keep::{Change, Kept, Place, State};
-use crate::core::outbox::OUTBOX_MAX;
+use super::{DiskError, import, rows};
+use crate::core::keep::{Change, State};
 use crate::profile::make_folder;
 
-/// The version of the tables.
-const VERSION: i64 = 1;
+/// The version of the tables. Version 1 had a file for each address ([`super::import`]).
+const VERSION: i64 = 2;
 /// Another program may hold the file this long, at most.
-const BUSY_WITHIN: Duration = Duration::from_millis(if cfg!(test) { 50 } else { 5_000 });
+pub(super) const BUSY_WITHIN: Duration = Duration::from_millis(if cfg!(test) { 50 } else { 5_000 });
 
 const TABLES: &str = "
     CREATE TABLE outbox (
-        id INTEGER PRIMARY KEY CHECK (id = 1),
+        id INTEGER PRIMARY KEY,
         author BLOB NOT NULL,
+        address TEXT NOT NULL,
         owner INTEGER NOT NULL,
         epoch INTEGER NOT NULL,
         last INTEGER NOT NULL,
         log BLOB NOT NULL,
         term INTEGER NOT NULL,
-        shown INTEGER NOT NULL
+        shown INTEGER NOT NULL,
+        highest INTEGER NOT NULL
     ) STRICT;
     CREATE TABLE message (
-        pseq INTEGER PRIMARY KEY,
+        outbox INTEGER NOT NULL,
+        pseq INTEGER NOT NULL,
         given_epoch INTEGER NOT NULL,
         given_pseq INTEGER NOT NULL,
         tried INTEGER NOT NULL,
-        submit BLOB NOT NULL
+        submit BLOB NOT NULL,
+        UNIQUE (outbox, pseq)
+    ) STRICT;
+    CREATE TABLE address (name TEXT PRIMARY KEY, outbox INTEGER NOT NULL) STRICT;
+    CREATE TABLE imported (
+        file TEXT NOT NULL,
+        epoch INTEGER NOT NULL,
+        PRIMARY KEY (file, epoch)
     ) STRICT;
 ";
 
-/// An open file, and whose it is.
+/// An open file, which of its outboxes is in use, and by whom.
 #[derive(Debug)]
 pub(super) struct Database {
     connection: Connection,
+    path: PathBuf,
+    author: AuthorKey,
+    /// The server's address, as the file has it.
+    address: String,
+    id: i64,
     owner: i64,
 }
 
@@ -73,10 +84,11 @@ impl From<rusqlite::Error> for StoreError {
 }
 
 impl Database {
-    /// Opens the file, or makes it with an outbox of `epoch`, and takes it over from whoever had
-    /// it. `owner` is a number that nobody else has.
+    /// Opens the file, or makes it, and takes over the outbox in use at `address` from whoever had
+    /// it; where there is none, makes one of `epoch`. `owner` is a number that nobody else has.
     pub(super) fn open(
         path: &Path,
+        address: &str,
         author: AuthorKey,
         epoch: Epoch,
         owner: i64,
@@ -88,7 +100,7 @@ impl Database {
         let words = |error: rusqlite::Error| words(path, &error);
         let mut connection = Connection::open(path).map_err(words)?;
         connection.busy_timeout(BUSY_WITHIN).map_err(words)?;
-        check(path, &connection)?;
+        check(path, &connection, VERSION)?;
         connection
             .pragma_update(None, "journal_mode", "wal")
             .map_err(words)?;
@@ -99,12 +111,57 @@ impl Database {
         let transaction = connection
             .transaction_with_behavior(behavior)
             .map_err(words)?;
-        make_tables(path, &transaction, author, epoch)?;
-        let state = read(path, &transaction, author)?;
-        let taken = transaction.execute("UPDATE outbox SET owner = ?1", [owner]);
-        taken.map_err(words)?;
+        make_tables(path, &transaction)?;
+        rows::check_author(path, &transaction, author)?;
+        let moved = import::all(path, &transaction, address, author, owner)?;
+        let found = rows::at(&transaction, address).map_err(words)?;
+        let id = match found {
+            Some(id) => id,
+            None => {
+                rows::make(&transaction, author, address, epoch, LogId::default()).map_err(words)?
+            }
+        };
+        let state = rows::take_over(path, &transaction, id, address, owner)?;
         transaction.commit().map_err(words)?;
-        Ok((Self { connection, owner }, state))
+        import::put_away(moved);
+        let database = Self {
+            connection,
+            path: path.to_owned(),
+            author,
+            address: address.to_owned(),
+            id,
+            owner,
+        };
+        Ok((database, state))
+    }
+
+    /// The server orders `log`: from now on that log's outbox is in use, whatever address it was
+    /// used at. Where none is, the present one becomes it, if it has no log yet, or else a new one
+    /// of `epoch`. What was never sent anywhere goes along; what waits for another log stays.
+    pub(super) fn switch(&mut self, log: LogId, epoch: Epoch) -> Result<State, StoreError> {
+        self.connection.pragma_update(None, "synchronous", "full")?;
+        let behavior = TransactionBehavior::Immediate;
+        let transaction = self.connection.transaction_with_behavior(behavior)?;
+        if !is_owner(&transaction, self.id, self.owner)? {
+            return Err(StoreError::Taken);
+        }
+        let id = match rows::of_log(&transaction, log)? {
+            Some(known) if known != self.id && rows::is_new(&transaction, self.id)? => {
+                rows::move_all(&transaction, self.id, known)?;
+                known
+            }
+            Some(known) => known,
+            None if rows::is_new(&transaction, self.id)? => {
+                rows::name_log(&transaction, self.id, log)?;
+                self.id
+            }
+            None => rows::make(&transaction, self.author, &self.address, epoch, log)?,
+        };
+        let state = rows::take_over(&self.path, &transaction, id, &self.address, self.owner);
+        let state = state.map_err(|error| StoreError::Failed(error.to_string()))?;
+        transaction.commit()?;
+        self.id = id;
+        Ok(state)
     }
 
     /// Stores all of `changes`, or nothing. Lazy ones survive the program, and the machine after
@@ -116,11 +173,11 @@ impl Database {
             .pragma_update(None, "synchronous", synchronous)?;
         let behavior = TransactionBehavior::Immediate;
         let transaction = self.connection.transaction_with_behavior(behavior)?;
-        if !is_owner(&transaction, self.owner)? {
+        if !is_owner(&transaction, self.id, self.owner)? {
             return Err(StoreError::Taken);
         }
         for change in changes {
-            apply(&transaction, change)?;
+            rows::apply(&transaction, self.id, change)?;
         }
         Ok(transaction.commit()?)
     }
@@ -134,14 +191,14 @@ impl Database {
 
     /// Whether the file is still ours.
     pub(super) fn is_ours(&self) -> Result<bool, StoreError> {
-        is_owner(&self.connection, self.owner)
+        is_owner(&self.connection, self.id, self.owner)
     }
 }
 
-fn is_owner(connection: &Connection, owner: i64) -> Result<bool, StoreError> {
-    let mut asked = connection.prepare_cached("SELECT owner FROM outbox")?;
-    let found: i64 = asked.query_row([], |row| row.get(0))?;
-    Ok(found == owner)
+fn is_owner(connection: &Connection, id: i64, owner: i64) -> Result<bool, StoreError> {
+    let mut asked = connection.prepare_cached("SELECT owner FROM outbox WHERE id = ?1")?;
+    let found: Option<i64> = asked.query_row([id], |row| row.get(0)).optional()?;
+    Ok(found == Some(owner))
 }
 
 /// Makes an empty file for its owner's eyes only, where none is; its name is on disk then too.
@@ -162,7 +219,7 @@ fn make_file(path: &Path) -> std::io::Result<()> {
     }
 }
 
-fn words(path: &Path, error: &rusqlite::Error) -> DiskError {
+pub(super) fn words(path: &Path, error: &rusqlite::Error) -> DiskError {
     let (path, why) = (path.to_owned(), error.to_string());
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => DiskError::Locked { path },
@@ -173,17 +230,17 @@ fn words(path: &Path, error: &rusqlite::Error) -> DiskError {
     }
 }
 
-fn damaged(path: &Path, why: impl Into<String>) -> DiskError {
+pub(super) fn damaged(path: &Path, why: impl Into<String>) -> DiskError {
     let (path, why): (PathBuf, _) = (path.to_owned(), why.into());
     DiskError::Damaged { path, why }
 }
 
-/// Looks before anything is written.
-fn check(path: &Path, connection: &Connection) -> Result<(), DiskError> {
+/// Looks before anything is written. Knows versions up to `known`.
+pub(super) fn check(path: &Path, connection: &Connection, known: i64) -> Result<(), DiskError> {
     let asked = |what: &str| connection.pragma_query_value(None, what, |row| row.get(0));
     let found: i64 = asked("user_version").map_err(|error| words(path, &error))?;
-    if found > VERSION {
-        let (path, known) = (path.to_owned(), VERSION);
+    if found > known {
+        let path = path.to_owned();
         return Err(DiskError::Newer { path, found, known });
     }
     let asked = connection.pragma_query_value(None, "quick_check", |row| row.get::<_, String>(0));
@@ -194,12 +251,7 @@ fn check(path: &Path, connection: &Connection) -> Result<(), DiskError> {
     }
 }
 
-fn make_tables(
-    path: &Path,
-    transaction: &Transaction<'_>,
-    author: AuthorKey,
-    epoch: Epoch,
-) -> Result<(), DiskError> {
+fn make_tables(path: &Path, transaction: &Transaction<'_>) -> Result<(), DiskError> {
     let words = |error: rusqlite::Error| words(path, &error);
     let asked = transaction.pragma_query_value(None, "user_version", |row| row.get(0));
     let version: i64 = asked.map_err(words)?;
@@ -207,149 +259,7 @@ fn make_tables(
         return Ok(());
     }
     transaction.execute_batch(TABLES).map_err(words)?;
-    let insert = "INSERT INTO outbox VALUES (1, ?1, 0, ?2, 0, ?3, 0, 0)";
-    let empty = LogId::default().0;
-    let values = params![author.0, signed(epoch.0), empty];
-    transaction.execute(insert, values).map_err(words)?;
     transaction
         .pragma_update(None, "user_version", VERSION)
         .map_err(words)
-}
-
-fn read(path: &Path, transaction: &Transaction<'_>, author: AuthorKey) -> Result<State, DiskError> {
-    let words = |error: rusqlite::Error| words(path, &error);
-    let select = "SELECT author, epoch, last, log, term, shown FROM outbox";
-    let row = transaction.query_row(select, [], |row| {
-        let place = Place {
-            log: LogId(row.get(3)?),
-            term: Term(row.get(4)?),
-            shown: Lamport::new(unsigned(row.get(5)?)),
-        };
-        let (epoch, last) = (unsigned(row.get(1)?), unsigned(row.get(2)?));
-        Ok((row.get::<_, [u8; 32]>(0)?, epoch, last, place))
-    });
-    let row = row.optional().map_err(words)?;
-    let (whose, epoch, last, place) = row.ok_or_else(|| damaged(path, "it is empty"))?;
-    if whose != author.0 {
-        let path = path.to_owned();
-        return Err(DiskError::OtherAuthor { path });
-    }
-    let messages = messages(path, transaction, Epoch(epoch))?;
-    let newest = messages.last().map_or(0, |kept| kept.submit.pseq.0);
-    if newest > last {
-        return Err(damaged(path, "a message has no place in it"));
-    }
-    Ok(State {
-        epoch: Epoch(epoch),
-        last: Pseq(last),
-        place,
-        messages,
-    })
-}
-
-fn messages(
-    path: &Path,
-    transaction: &Transaction<'_>,
-    epoch: Epoch,
-) -> Result<Vec<Kept>, DiskError> {
-    let words = |error: rusqlite::Error| words(path, &error);
-    let select = "SELECT pseq, given_epoch, given_pseq, tried, submit FROM message ORDER BY pseq";
-    let mut rows = transaction.prepare(select).map_err(words)?;
-    let mut rows = rows.query([]).map_err(words)?;
-    let mut messages = Vec::new();
-    while let Some(row) = rows.next().map_err(words)? {
-        if messages.len() > OUTBOX_MAX {
-            return Err(damaged(path, "it holds more messages than any outbox does"));
-        }
-        let (kept, pseq) = kept(row).map_err(words)?;
-        let kept = kept.ok_or_else(|| damaged(path, format!("message {pseq} cannot be read")))?;
-        if (kept.submit.epoch, kept.submit.pseq) != (epoch, pseq) {
-            return Err(damaged(
-                path,
-                format!("message {pseq} is not the one of its place"),
-            ));
-        }
-        messages.push(kept);
-    }
-    Ok(messages)
-}
-
-/// A row, and its place; `None` where its bytes are no message.
-fn kept(row: &rusqlite::Row<'_>) -> rusqlite::Result<(Option<Kept>, Pseq)> {
-    let pseq = Pseq(unsigned(row.get(0)?));
-    let given = MessageName {
-        epoch: Epoch(unsigned(row.get(1)?)),
-        pseq: Pseq(unsigned(row.get(2)?)),
-    };
-    let tried = row.get(3)?;
-    let bytes = row.get_ref(4)?.as_blob()?;
-    let kept = codec::decode::<Submit>(bytes).ok().map(|submit| Kept {
-        given,
-        submit,
-        tried,
-    });
-    Ok((kept, pseq))
-}
-
-fn apply(transaction: &Transaction<'_>, change: &Change) -> Result<(), StoreError> {
-    match change {
-        Change::Said(kept) => {
-            insert(transaction, kept)?;
-            let mut update = transaction.prepare_cached("UPDATE outbox SET last = ?1")?;
-            update.execute([signed(kept.submit.pseq.0)])?;
-        }
-        Change::Tried => {
-            transaction.execute("UPDATE message SET tried = 1 WHERE tried = 0", [])?;
-        }
-        Change::Settled(name) => {
-            let delete = "DELETE FROM message WHERE pseq = ?1 AND (SELECT epoch FROM outbox) = ?2";
-            let mut delete = transaction.prepare_cached(delete)?;
-            delete.execute([signed(name.pseq.0), signed(name.epoch.0)])?;
-        }
-        Change::Place(place) => store_place(transaction, *place)?,
-        Change::Whole(state) => {
-            transaction.execute("DELETE FROM message", [])?;
-            for kept in &state.messages {
-                insert(transaction, kept)?;
-            }
-            let update = "UPDATE outbox SET epoch = ?1, last = ?2";
-            transaction.execute(update, [signed(state.epoch.0), signed(state.last.0)])?;
-            store_place(transaction, state.place)?;
-        }
-    }
-    Ok(())
-}
-
-fn insert(transaction: &Transaction<'_>, kept: &Kept) -> Result<(), StoreError> {
-    let bytes =
-        codec::encode(&kept.submit).map_err(|error| StoreError::Failed(error.to_string()))?;
-    let mut insert =
-        transaction.prepare_cached("INSERT INTO message VALUES (?1, ?2, ?3, ?4, ?5)")?;
-    insert.execute(params![
-        signed(kept.submit.pseq.0),
-        signed(kept.given.epoch.0),
-        signed(kept.given.pseq.0),
-        kept.tried,
-        &bytes[..],
-    ])?;
-    Ok(())
-}
-
-fn store_place(transaction: &Transaction<'_>, place: Place) -> Result<(), StoreError> {
-    let update = "UPDATE outbox SET log = ?1, term = ?2, shown = ?3";
-    let mut update = transaction.prepare_cached(update)?;
-    update.execute(params![
-        place.log.0,
-        place.term.0,
-        signed(place.shown.get())
-    ])?;
-    Ok(())
-}
-
-const fn signed(number: u64) -> i64 {
-    number.cast_signed()
-}
-
-const fn unsigned(number: i64) -> u64 {
-    number.cast_unsigned()
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
-use lamparina_protocol::{AuthorKey, Epoch};
+use lamparina_protocol::{AuthorKey, Epoch, LogId};
 use tokio::sync::{oneshot, watch};
 
 use super::DiskError;
@@ -30,6 +30,8 @@ enum Job {
     Store(u64, Change),
     /// Answered when the file is known to be ours; not answered when it is not.
     Check(oneshot::Sender<()>),
+    /// The outbox of another log from here on, or of the first one; with an epoch for a new one.
+    Switch(LogId, Epoch, oneshot::Sender<Result<State, String>>),
 }
 
 /// An outbox's file, with its thread. Dropped, it stores what it was given and ends.
@@ -43,14 +45,17 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    /// Opens the file at `path`, or makes it, and takes it over; gives what is in it.
+    /// Opens the file at `path`, or makes it, and takes over the outbox in use at `address`; gives
+    /// what is in it.
     pub(crate) fn open(
         path: &Path,
+        address: &str,
         author: AuthorKey,
         epoch: Epoch,
         owner: u64,
     ) -> Result<(Self, State), DiskError> {
-        let (database, state) = Database::open(path, author, epoch, owner.cast_signed())?;
+        let owner = owner.cast_signed();
+        let (database, state) = Database::open(path, address, author, epoch, owner)?;
         let (jobs, taken) = mpsc::channel();
         let (tell, progress) = watch::channel(Progress::default());
         let name = "outbox".to_owned();
@@ -81,6 +86,18 @@ impl Keeper {
         answer
     }
 
+    /// The outbox of `log` is in use from here on; gives what is in it, or says why not. Everything
+    /// given before is stored first, in the one before.
+    pub(crate) fn switch(
+        &self,
+        log: LogId,
+        epoch: Epoch,
+    ) -> oneshot::Receiver<Result<State, String>> {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.jobs.send(Job::Switch(log, epoch, reply));
+        answer
+    }
+
     /// Waits for news. Cancel-safe.
     pub(crate) async fn news(&mut self) -> Progress {
         match self.progress.changed().await {
@@ -104,7 +121,27 @@ impl Keeper {
 
 fn work(mut database: Database, jobs: &mpsc::Receiver<Job>, tell: &watch::Sender<Progress>) {
     let mut failed: Option<String> = None;
-    while let Ok(first) = jobs.recv() {
+    let mut next = None;
+    while let Some(first) = next.take().or_else(|| jobs.recv().ok()) {
+        if let Job::Switch(log, epoch, reply) = first {
+            let switched = match &failed {
+                Some(why) => Err(StoreError::Failed(why.clone())),
+                None => database.switch(log, epoch),
+            };
+            let answer = match switched {
+                Ok(state) => Ok(state),
+                Err(StoreError::Failed(why)) => {
+                    Err(format!("the outbox's file cannot be used: {why}"))
+                }
+                Err(StoreError::Taken) => {
+                    tell.send_modify(|progress| progress.taken = true);
+                    return;
+                }
+            };
+            // Who asked may have gone.
+            let _ = reply.send(answer);
+            continue;
+        }
         let (mut changes, mut last) = (Vec::new(), 0);
         let mut checks = Vec::new();
         let more = std::iter::from_fn(|| jobs.try_recv().ok());
@@ -120,6 +157,10 @@ fn work(mut database: Database, jobs: &mpsc::Receiver<Job>, tell: &watch::Sender
                     changes.push(change);
                 }
                 Job::Check(reply) => checks.push(reply),
+                switch @ Job::Switch(..) => {
+                    next = Some(switch);
+                    break;
+                }
             }
         }
         let stored = match (changes.is_empty(), &failed) {

@@ -1,9 +1,12 @@
-//! The outbox's file: SQLite in the profile's folder, one for each server's address. Keeps these:
-//! what is said to be stored survives the end of the program and of the machine; a file belongs to
-//! whoever opened it last, and nobody else writes to it from then on; a damaged file stays as it is.
+//! The outboxes' file: SQLite in the profile's folder, with an outbox for each log. Keeps these:
+//! what is said to be stored survives the end of the program and of the machine; an outbox belongs to
+//! whoever opened it last, and nobody else writes to it from then on; what was queued for one log
+//! goes to no other by itself; a damaged file stays as it is.
 
 mod database;
+mod import;
 mod keeper;
+mod rows;
 #[cfg(test)]
 mod tests;
 

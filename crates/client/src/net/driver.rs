@@ -11,19 +11,20 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lamparina_impair::Direction;
 use lamparina_protocol::control::{CloseCode, Hello, Welcome};
-use lamparina_protocol::link::{self, Link, Outgoing, SendError};
+use lamparina_protocol::link::{self, Link, Outgoing};
 use lamparina_protocol::seal::PublicKey;
 use lamparina_protocol::{Lamport, LogId, UnixMicros};
 use lamparina_transport::{Clock, Connection};
 use tokio::net::TcpStream;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::dial::dial;
 use super::plan::{LinkPlan, of_link};
-use super::request::{ChannelStatus, NetStatus, Request};
+use super::request::Request;
 use super::waits::{Dialing, dialed, hand_over, news, sleep_until, step};
-use crate::core::conversation::{Conversation, Input, Output, Outward, SayError};
+use crate::core::conversation::{Conversation, Input, Output};
 use crate::core::event::Event;
+use crate::core::keep::State;
 use crate::disk::{Keeper, Progress};
 
 /// A timer that is due and cannot be served yet (the link has no room) is looked at this often.
@@ -61,25 +62,27 @@ enum Turn {
 
 /// The task.
 pub(crate) struct Driver {
-    conversation: Conversation,
-    clock: Clock,
-    plan: LinkPlan,
-    ends: Ends,
+    pub(super) conversation: Conversation,
+    pub(super) clock: Clock,
+    pub(super) plan: LinkPlan,
+    pub(super) ends: Ends,
     /// Told of every session number in use.
     session_used: Box<dyn FnMut(u64) + Send>,
     /// Where the outbox is kept, if it is.
     disk: Option<Keeper>,
+    /// The disk looks for the outbox of another log; nothing else is done meanwhile.
+    switching: Option<oneshot::Receiver<Result<State, String>>>,
     /// The newest failure of the disk that the conversation knows of.
-    failed: u64,
+    pub(super) failed: u64,
     dialing: Option<(Dialing, Hello)>,
-    connection: Option<Connection>,
+    pub(super) connection: Option<Connection>,
     /// Links made so far.
     links: u64,
     /// A message that the link did not take; it goes before all others.
-    held: Option<Outgoing>,
+    pub(super) held: Option<Outgoing>,
     backlog: VecDeque<Event>,
     link_events: Vec<link::Event>,
-    handed: u64,
+    pub(super) handed: u64,
     over: bool,
 }
 
@@ -99,6 +102,7 @@ impl Driver {
             ends,
             session_used,
             disk,
+            switching: None,
             failed: 0,
             dialing: None,
             connection: None,
@@ -174,6 +178,12 @@ impl Driver {
 
     /// Waits for one thing and does it.
     async fn turn(&mut self) {
+        if let Some(answer) = self.switching.take() {
+            // A thread that ended has told why, or has lost the file.
+            let ended = || Err("the outbox's file is no longer in use".to_owned());
+            let read = answer.await.unwrap_or_else(|_gone| ended());
+            return self.apply(Input::Switched(read));
+        }
         let wake = self.wake();
         if let Some(connection) = &mut self.connection {
             connection.set_reading(self.backlog.is_empty());
@@ -210,7 +220,7 @@ impl Driver {
         )
     }
 
-    fn apply(&mut self, input: Input) {
+    pub(super) fn apply(&mut self, input: Input) {
         let mut out = Vec::new();
         let now = self.clock.now();
         self.conversation.handle(now, input, &mut out);
@@ -224,6 +234,9 @@ impl Driver {
                     if let Some(disk) = &self.disk {
                         disk.store(ticket, change);
                     }
+                }
+                Output::Switch { log, epoch } => {
+                    self.switching = self.disk.as_ref().map(|disk| disk.switch(log, epoch));
                 }
                 Output::Event(event) => {
                     self.over |= matches!(event, Event::Closed { .. });
@@ -363,145 +376,13 @@ impl Driver {
         }));
     }
 
-    /// Gives the link what it has room for.
-    fn pump(&mut self) {
-        let Some(connection) = &mut self.connection else {
-            return;
-        };
-        let now = self.clock.now();
-        while connection.has_room() {
-            let message = match self.held.take() {
-                Some(message) => message,
-                None => match self.conversation.pull(now) {
-                    Some(Outward::Message { kind, body }) => Outgoing::own(kind, body),
-                    Some(Outward::Goodbye) => {
-                        let (code, text) = (CloseCode::Goodbye, String::new());
-                        let _ = connection.input(link::Input::Close { code, text });
-                        break;
-                    }
-                    None => break,
-                },
-            };
-            match connection.send(now, &message) {
-                Ok(()) => {}
-                Err(SendError::Full) => {
-                    self.held = Some(message);
-                    break;
-                }
-                // It goes again with the next connection: nothing has settled it.
-                Err(error) => tracing::debug!(%error, "a message waits for the next connection"),
-            }
-        }
-        connection.flush();
-    }
-
-    fn note_handed(&mut self) {
-        let handed = *self.ends.handed.borrow_and_update();
-        let count = handed.count - self.handed;
-        if count > 0 {
-            self.handed = handed.count;
-            let (log, upto) = (handed.log, handed.upto);
-            self.apply(Input::HandedOver { log, upto, count });
-        }
-    }
-
-    fn note_written(&mut self) {
-        let written = *self.ends.written.borrow_and_update();
-        let (log, upto) = (written.log, written.upto);
-        self.apply(Input::Written { log, upto });
-    }
-
-    fn disk_has(&mut self, progress: Progress) {
-        let Progress {
-            stored,
-            failed,
-            taken,
-        } = progress;
-        if let Some((ticket, text)) = failed
-            && ticket > self.failed
-        {
-            self.failed = ticket;
-            self.apply(Input::StoreFailed { ticket, text });
-        }
-        self.apply(Input::Stored { upto: stored });
-        if taken {
-            self.apply(Input::StoreTaken);
-        }
-    }
-
-    fn asked(&mut self, request: Option<Request>) {
-        // What a message has seen is what was in its author's hands before it was said.
-        self.note_handed();
-        match request {
-            Some(Request::Say {
-                audience,
-                text,
-                reply,
-            }) => {
-                let room = self.conversation.has_room();
-                let said = if room {
-                    let said = self.conversation.say(wall_clock(), audience, text);
-                    said.map_err(|error| (error, None))
-                } else {
-                    Err((SayError::Full, Some((audience, text))))
-                };
-                let _ = reply.send(said);
-                self.apply(Input::Tick);
-            }
-            Some(Request::Ask { ask, reply }) => {
-                let asked = match self.conversation.has_room() {
-                    true => self.conversation.ask(ask).map_err(|error| (error, None)),
-                    false => Err((SayError::Full, Some(ask))),
-                };
-                let _ = reply.send(asked);
-                self.apply(Input::Tick);
-            }
-            Some(Request::Cancel { which, reply }) => {
-                let _ = reply.send(self.conversation.cancel(which));
-                self.apply(Input::Tick);
-            }
-            Some(Request::Status { reply }) => {
-                let _ = reply.send(self.status());
-            }
-            Some(Request::Reconnect) => self.apply(Input::Reconnect),
-            Some(Request::Close { within }) => self.apply(Input::Close { within }),
-            None => self.gone(),
-        }
-    }
-
     /// Nobody is there to talk for any more.
-    fn gone(&mut self) {
+    pub(super) fn gone(&mut self) {
         self.over = true;
         if let Some(connection) = &mut self.connection {
             let (code, text) = (CloseCode::Goodbye, String::new());
             let _ = connection.input(link::Input::Abort { code, text });
         }
-    }
-
-    fn status(&self) -> NetStatus {
-        let connection = self.connection.as_ref();
-        let ends = connection.and_then(|connection| {
-            let stream = connection.stream();
-            let ends = (stream.local_addr().ok()?, stream.peer_addr().ok()?);
-            Some((ends.0.to_string(), ends.1.to_string()))
-        });
-        NetStatus {
-            conversation: self.conversation.status(self.clock.now()),
-            link: connection.map(|connection| connection.link().stats()),
-            terms: connection.and_then(|connection| connection.link().terms()),
-            ends,
-            channel: self.channel_status(),
-        }
-    }
-
-    fn channel_status(&self) -> Option<ChannelStatus> {
-        let settings = self.plan.impair.clone()?;
-        let (outward, inward) = self.connection.as_ref()?.impairment()?;
-        Some(ChannelStatus {
-            outward: outward.stats(),
-            inward: inward.stats(),
-            settings,
-        })
     }
 }
 

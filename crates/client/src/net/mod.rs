@@ -4,6 +4,7 @@ mod dial;
 mod driver;
 mod plan;
 mod request;
+mod serving;
 mod trust;
 mod waits;
 

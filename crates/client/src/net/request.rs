@@ -40,6 +40,16 @@ pub(crate) enum Request {
         /// What came of it.
         reply: oneshot::Sender<Result<CancelReport, CancelError>>,
     },
+    /// Send here what waits for another log.
+    Adopt {
+        /// How many that were, and how many are left.
+        reply: oneshot::Sender<Result<(usize, usize), SayError>>,
+    },
+    /// Forget what waits for another log.
+    Forget {
+        /// How many that were.
+        reply: oneshot::Sender<Result<usize, SayError>>,
+    },
     /// How things are.
     Status {
         /// So they are.

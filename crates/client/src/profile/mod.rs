@@ -19,6 +19,7 @@ pub use lock::ProfileLock;
 pub use name::{PROFILE_BYTES_MAX, ProfileName, ProfileNameError};
 pub use numbers::Numbers;
 pub use paths::Paths;
+pub(crate) use paths::address_key;
 
 /// Why a profile cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -124,9 +125,9 @@ impl Profile {
         self.paths.socket(&self.name)
     }
 
-    /// The file of the outbox for `server`; `None` where nothing is kept.
-    pub fn outbox(&self, server: &str) -> Option<PathBuf> {
-        self.paths.outbox(&self.name, server)
+    /// The file of the outboxes; `None` where nothing is kept.
+    pub fn outbox(&self) -> Option<PathBuf> {
+        self.paths.outbox(&self.name)
     }
 
     /// A number greater than all that this profile has used, from the wall clock where it allows.

@@ -65,19 +65,13 @@ impl Paths {
         profiles.join(name.as_str()).join("numbers")
     }
 
-    /// The outbox of a profile for one server, its address as given; `None` where nothing is kept.
-    pub fn outbox(&self, name: &ProfileName, server: &str) -> Option<PathBuf> {
+    /// The outboxes of a profile; `None` where nothing is kept.
+    pub fn outbox(&self, name: &ProfileName) -> Option<PathBuf> {
         if self.state == PathBuf::new() {
             return None;
         }
-        let (host, port) = server.rsplit_once(':').unwrap_or((server, ""));
-        let mut file = "outbox-".to_owned();
-        escape(host, &mut file);
-        file.push('_');
-        escape(port, &mut file);
-        file.push_str(".db");
         let profiles = self.state.join("profiles");
-        Some(profiles.join(name.as_str()).join(file))
+        Some(profiles.join(name.as_str()).join("outbox.db"))
     }
 
     /// What a process locks that connects as a profile.
@@ -91,6 +85,16 @@ impl Paths {
         let base = self.runtime.as_ref().unwrap_or(&self.state);
         (*base != PathBuf::new()).then(|| base.join(format!("{name}.sock")))
     }
+}
+
+/// A server's address as the outboxes' file has it: safe in a file's name, for each once was one.
+pub(crate) fn address_key(server: &str) -> String {
+    let (host, port) = server.rsplit_once(':').unwrap_or((server, ""));
+    let mut key = String::new();
+    escape(host, &mut key);
+    key.push('_');
+    escape(port, &mut key);
+    key
 }
 
 /// Writes a part of an address so that it is safe in a file's name, and no two are the same.
@@ -130,18 +134,20 @@ mod tests {
             paths.socket(&ana).map(text).unwrap(),
             "/state/lamparina/ana.sock"
         );
-        let outbox = |server| paths.outbox(&ana, server).map(text).unwrap();
-        let folder = "/state/lamparina/profiles/ana/";
-        for (server, file) in [
-            ("127.0.0.1:5000", "outbox-127.0.0.1_5000.db"),
-            ("Localhost:5000", "outbox-localhost_5000.db"),
-            ("[::1]:7", "outbox-%5b%3a%3a1%5d_7.db"),
-            ("../x/_y:1", "outbox-..%2fx%2f%5fy_1.db"),
-            ("none", "outbox-none_.db"),
+        assert_eq!(
+            paths.outbox(&ana).map(text).unwrap(),
+            "/state/lamparina/profiles/ana/outbox.db"
+        );
+        for (server, key) in [
+            ("127.0.0.1:5000", "127.0.0.1_5000"),
+            ("Localhost:5000", "localhost_5000"),
+            ("[::1]:7", "%5b%3a%3a1%5d_7"),
+            ("../x/_y:1", "..%2fx%2f%5fy_1"),
+            ("none", "none_"),
         ] {
-            assert_eq!(outbox(server), format!("{folder}{file}"));
+            assert_eq!(address_key(server), key);
         }
-        assert_eq!(Paths::nowhere().outbox(&ana, "a:1"), None);
+        assert_eq!(Paths::nowhere().outbox(&ana), None);
         assert!(Paths::from_lookup(|_| None).is_err());
         assert_eq!(Paths::nowhere().socket(&ana), None);
     }

@@ -1,7 +1,7 @@
 //! What comes of coming back and of asking about messages, as readable lines.
 
-use lamparina_protocol::UnixMicros;
 use lamparina_protocol::message::{ChainLink, Hit, Mark, Trace, WhyOrdered};
+use lamparina_protocol::{Lamport, UnixMicros};
 
 use super::plain::{Line, Style, data, head};
 use super::time::rfc3339;
@@ -31,7 +31,17 @@ pub(super) fn event(event: &Event, style: &Style) -> Option<Line> {
             later,
             reason,
             chain,
-        } => why(earlier.get(), later.get(), *reason, chain),
+            hidden,
+            left_out,
+        } => {
+            let said = why(earlier.get(), later.get(), *reason);
+            let links = links(chain, hidden, style);
+            let more = match left_out {
+                0 => String::new(),
+                more => format!("\n  ({more} more in the middle are left out)"),
+            };
+            said + &links + &more
+        }
         // Of receipts the shell shows some.
         _ => return None,
     }))
@@ -117,28 +127,38 @@ fn mark(mark: &Mark, trace: &Trace) -> String {
     }
 }
 
-fn why(earlier: u64, later: u64, reason: WhyOrdered, chain: &[ChainLink]) -> String {
+fn why(earlier: u64, later: u64, reason: WhyOrdered) -> String {
     let says = format!("{earlier} stands before {later}");
     match reason {
         WhyOrdered::SameAuthor => format!("{says}: one author wrote both, in this order"),
         WhyOrdered::Concurrent => format!(
             "{says} by arrival only: neither author had seen the other's message (concurrent)"
         ),
-        WhyOrdered::Seen => {
-            let mut out = format!("{says}: its author knew of it when writing");
-            let mut before = None;
-            for ChainLink { stamp, from, seen } in chain {
-                out.push_str(&match before {
-                    None => format!("\n  [{stamp}] {from}"),
-                    Some(before) => {
-                        format!("\n  [{stamp}] {from}, who had seen up to {seen}, and so {before}")
-                    }
-                });
-                before = Some(*stamp);
-            }
-            out
-        }
+        WhyOrdered::Seen => format!("{says}: its author knew of it when writing"),
     }
+}
+
+/// A chain, link by link; of those that one may not see the stamps are said.
+fn links(chain: &[ChainLink], hidden: &[Lamport], style: &Style) -> String {
+    let shown = chain.iter().map(|link| (link.stamp, Some(link)));
+    let mut all: Vec<_> = shown
+        .chain(hidden.iter().map(|stamp| (*stamp, None)))
+        .collect();
+    all.sort_by_key(|(stamp, _)| *stamp);
+    let (mut out, mut before) = (String::new(), None);
+    for (stamp, link) in all {
+        out.push_str(&match (link, before) {
+            (None, _) => format!("\n  [{stamp}] is not for you to see"),
+            (Some(link), None) => format!("\n  [{stamp}] {}", style.name(link.from.as_str())),
+            (Some(link), Some(before)) => format!(
+                "\n  [{stamp}] {}, who had seen up to {}, and so {before}",
+                style.name(link.from.as_str()),
+                link.seen
+            ),
+        });
+        before = Some(stamp);
+    }
+    out
 }
 
 #[cfg(test)]
@@ -150,6 +170,7 @@ mod tests {
     fn shown(event: &Event) -> String {
         let style = Style {
             own: nick("rui"),
+            member: None,
             colour: false,
         };
         match super::event(event, &style) {
@@ -216,7 +237,7 @@ mod tests {
                 mark("eva", 0, 0),
             ],
         };
-        let expected = "talk [42] rui: message 3 of epoch 7
+        let expected = "talk [42] you: message 3 of epoch 7
   written 1970-01-01T00:00:01.000000Z by its author's clock
   stored 1970-01-01T00:00:02.000000Z by the server's clock: entry 50 of the journal, chain abababababababab..
   delivered to 1 of 4
@@ -234,24 +255,28 @@ mod tests {
             from: nick(name),
             seen: Lamport::new(seen),
         };
-        let why = |reason, chain| {
+        let why = |reason, chain: Vec<_>| {
             let (earlier, later) = (Lamport::new(3), Lamport::new(9));
+            let hidden = chain.iter().skip(2).map(|_| Lamport::new(7)).collect();
             shown(&Event::Why {
                 earlier,
                 later,
                 reason,
                 chain,
+                hidden,
+                left_out: 0,
             })
         };
         assert!(
             why(WhyOrdered::SameAuthor, vec![]).ends_with("one author wrote both, in this order")
         );
         assert!(why(WhyOrdered::Concurrent, vec![]).contains("by arrival only"));
-        let chain = vec![link(3, "ana", 0), link(6, "bob", 4), link(9, "eva", 8)];
+        let chain = vec![link(3, "ana", 0), link(6, "rui", 4), link(9, "eva", 8)];
         assert_eq!(
             why(WhyOrdered::Seen, chain),
-            "talk 3 stands before 9: its author knew of it when writing\n  [3] ana\n  [6] bob, who \
-             had seen up to 4, and so 3\n  [9] eva, who had seen up to 8, and so 6"
+            "talk 3 stands before 9: its author knew of it when writing\n  [3] ana\n  [6] you, who \
+             had seen up to 4, and so 3\n  [7] is not for you to see\n  [9] eva, who had seen up \
+             to 8, and so 7"
         );
     }
 }

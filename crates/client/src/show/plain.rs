@@ -1,6 +1,6 @@
 //! Events as readable lines: data for stdout, talk for stderr. Remote text is cleaned.
 
-use lamparina_protocol::Nick;
+use lamparina_protocol::{Audience, MemberId, Nick};
 
 use super::{answers, clean};
 use crate::core::event::{Commit, Event};
@@ -10,8 +10,20 @@ use crate::core::event::{Commit, Event};
 pub struct Style {
     /// The reader's own nick: it is shown as `you`.
     pub own: Nick,
+    /// The reader's own number, once known: what it said under an earlier nick is its own too.
+    pub member: Option<MemberId>,
     /// Whether colours are wanted.
     pub colour: bool,
+}
+
+impl Style {
+    /// A name as the reader sees it: its own is `you`.
+    pub(super) fn name(&self, name: &str) -> String {
+        match Nick::try_from(name) {
+            Ok(nick) if nick.key() == self.own.key() => "you".to_owned(),
+            _ => clean::line(name),
+        }
+    }
 }
 
 /// A line, and where it belongs.
@@ -32,7 +44,10 @@ pub fn event(event: &Event, style: &Style) -> Option<Line> {
     Some(match event {
         Event::Message(delivery) => {
             let names = delivery.audience.names();
-            let from = delivery.from.as_str();
+            let from = match style.member == Some(delivery.member) {
+                true => style.own.as_str(),
+                false => delivery.from.as_str(),
+            };
             let head = head(from, delivery.audience.kind(), &names, style);
             let head = match delivery.history {
                 true => format!("(earlier) {head}"),
@@ -77,13 +92,20 @@ pub fn event(event: &Event, style: &Style) -> Option<Line> {
         Event::Channel { spec } => {
             Line::Talk(format!("the server's channel: {}", clean::line(spec)))
         }
-        Event::NewLog { again, .. } => {
+        Event::NewLog { again, kept, .. } => {
             let again = match again {
                 0 => String::new(),
-                again => format!("; {again} messages without a place go again"),
+                again => format!("; {again} messages without a place go to it"),
+            };
+            let kept = match kept {
+                0 => String::new(),
+                kept => format!(
+                    "; {kept} that wait for another order are kept and not sent: /queue lists them, \
+                     /queue send sends them here, /queue forget drops them"
+                ),
             };
             Line::Talk(format!(
-                "this server was started again and has begun a new order: stamps begin anew{again}"
+                "this server has another order than before: stamps are others from now on{again}{kept}"
             ))
         }
         Event::Error { code, text, .. } => Line::Talk(format!(
@@ -91,9 +113,9 @@ pub fn event(event: &Event, style: &Style) -> Option<Line> {
             clean::line(code),
             clean::line(text)
         )),
-        Event::Cancelled { name } => {
-            Line::Talk(format!("cancelled: message {} is not sent", name.pseq))
-        }
+        Event::Cancelled { number, .. } => Line::Talk(format!(
+            "cancelled: number {number} of the queue is not sent"
+        )),
         Event::Queued { .. }
         | Event::Requeued { .. }
         | Event::Disconnected { .. }
@@ -115,20 +137,28 @@ pub const fn is_between(event: &Event) -> bool {
 }
 
 fn committed(commit: &Commit, style: &Style) -> String {
-    let names = commit.audience.names();
+    let mut names = commit.audience.names();
+    if let Audience::Multicast(_) = commit.audience {
+        // As the order takes it: each once, and oneself not at all.
+        let mut known = vec![style.own.key()];
+        names.retain(|name| match Nick::try_from(name.as_str()) {
+            Ok(nick) if known.contains(&nick.key()) => false,
+            Ok(nick) => {
+                known.push(nick.key());
+                true
+            }
+            Err(_) => true,
+        });
+    }
     let head = head("you", commit.audience.kind(), &names, style);
     data(commit.stamp.get(), &head, &commit.text, style)
 }
 
 /// Who said it, and to whom: `kind` and `to` are as in JSON.
 pub fn head(from: &str, kind: &str, to: &[String], style: &Style) -> String {
-    let own = style.own.key();
-    let name = |name: &String| match Nick::try_from(name.as_str()) {
-        Ok(nick) if nick.key() == own => "you".to_owned(),
-        _ => clean::line(name),
-    };
-    let names = to.iter().map(name).collect::<Vec<_>>().join(",");
-    let from = clean::line(from);
+    let names = to.iter().map(|name| style.name(name));
+    let names = names.collect::<Vec<_>>().join(",");
+    let from = style.name(from);
     match (kind, names.as_str()) {
         ("broadcast", "ALL") => format!("{from}:"),
         ("broadcast", room) => format!("{from} {room}:"),
@@ -150,11 +180,12 @@ mod tests {
     use super::*;
     use crate::core::event::MessageName;
     use crate::core::testing::{delivery, nick};
-    use lamparina_protocol::{Audience, Epoch, Lamport, Pseq, RoomName};
+    use lamparina_protocol::{Epoch, Lamport, Pseq, RoomName};
 
     fn style(colour: bool) -> Style {
         Style {
             own: nick("rui"),
+            member: Some(MemberId(3)),
             colour,
         }
     }
@@ -188,7 +219,7 @@ mod tests {
             epoch: Epoch(1),
             pseq: Pseq(1),
         };
-        let commit = Commit {
+        let mut commit = Commit {
             name,
             was: None,
             stamp: Lamport::new(46),
@@ -196,6 +227,28 @@ mod tests {
             text: "text".to_owned(),
         };
         assert_eq!(committed(&commit, &style(false)), "[46] you -> bob: text");
+        let names = ["bob", "BOB", "rui", "eva", "bob"].map(nick);
+        commit.audience = Audience::Multicast(names.to_vec());
+        assert_eq!(
+            committed(&commit, &style(false)),
+            "[46] you -> bob,eva: text"
+        );
+    }
+
+    #[test]
+    fn what_the_reader_said_earlier_is_its_own_also_under_another_name() {
+        let said = |from: &str, member| {
+            let mut message = delivery(0, 9, "hi");
+            (message.from, message.member, message.history) = (nick(from), MemberId(member), true);
+            event(&Event::Message(message), &style(false))
+        };
+        let own = Some(Line::Data("[9] (earlier) you: hi".to_owned()));
+        assert_eq!(said("RUI", 3), own);
+        assert_eq!(said("rute", 3), own, "its nick of then");
+        assert_eq!(
+            said("eva", 4),
+            Some(Line::Data("[9] (earlier) eva: hi".to_owned()))
+        );
     }
 
     #[test]

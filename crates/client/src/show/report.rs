@@ -6,7 +6,7 @@ use std::time::Duration;
 use lamparina_protocol::link::{LinkStats, Repair, Terms};
 
 use super::clean;
-use crate::core::conversation::QueueLine;
+use crate::core::conversation::{QueueLine, Status};
 use crate::net::NetStatus;
 
 const NO_LINK: &str = "there is no connection now";
@@ -122,19 +122,41 @@ pub fn connection(status: &NetStatus) -> String {
     out
 }
 
-/// `/queue`: what has no place yet.
+/// `/queue`: what has no place yet, and what waits for another log.
 pub fn queue(status: &NetStatus) -> String {
-    let talk = &status.conversation;
-    if talk.queue.is_empty() {
-        return "everything sent has its place in the order".to_owned();
-    }
-    let mut out = format!("{} without a place yet:", talk.summary.pending);
+    queue_of(&status.conversation)
+}
+
+fn queue_of(talk: &Status) -> String {
+    let pending = talk.pending_here;
+    let mut out = match pending {
+        0 => "everything sent has its place in the order".to_owned(),
+        pending => format!("{pending} without a place yet (/queue cancel NUMBER takes one back):"),
+    };
     for line in &talk.queue {
         let _ = write!(out, "\n{}", queue_line(line));
     }
-    let more = talk.summary.pending.saturating_sub(talk.queue.len() as u64);
+    let more = pending.saturating_sub(talk.queue.len() as u64);
     if more > 0 {
         let _ = write!(out, "\nand {more} more");
+    }
+    if talk.elsewhere_total > 0 {
+        let _ = write!(
+            out,
+            "\n{} kept for another order, not sent here (/queue send sends them here, /queue forget \
+             drops them):",
+            talk.elsewhere_total
+        );
+    }
+    for (audience, text) in &talk.elsewhere {
+        let to = audience.names().join(",");
+        let _ = write!(out, "\n- to {to}: {}", clean::line(text));
+    }
+    let more = talk
+        .elsewhere_total
+        .saturating_sub(talk.elsewhere.len() as u64);
+    if more > 0 {
+        let _ = write!(out, "\n- and {more} more");
     }
     out
 }
@@ -153,7 +175,7 @@ fn queue_line(line: &QueueLine) -> String {
     };
     let to = line.audience.names().join(",");
     let text = clean::line(&line.text);
-    format!("{} for {age} to {to} ({way}): {text}", line.place)
+    format!("{} for {age} to {to} ({way}): {text}", line.number)
 }
 
 #[cfg(test)]
@@ -165,11 +187,10 @@ mod tests {
     #[test]
     fn a_line_of_the_queue_says_where_it_is_and_since_when() {
         let show = |seconds, under_way, sent| {
-            let place = Pseq(3);
-            let epoch = Epoch(1);
+            let (number, pseq, epoch) = (3, Pseq(1), Epoch(1));
             queue_line(&QueueLine {
-                name: MessageName { epoch, pseq: place },
-                place,
+                name: MessageName { epoch, pseq },
+                number,
                 age: Duration::from_secs(seconds),
                 audience: Audience::All,
                 text: "hi\u{1b}".to_owned(),

@@ -285,6 +285,12 @@ impl Sequenced {
     fn act(&mut self, member: MemberId, session: SessionNumber, action: Action) -> Done {
         let done = match action {
             Action::Say(message) => return self.say(member, message),
+            Action::Misaddressed {
+                epoch,
+                pseq,
+                clock,
+                why,
+            } => return self.misaddressed(member, (epoch, pseq), clock, why),
             // `apply` answers it before the fence: it is what opens a session.
             Action::Enter { .. } => Err(Refusal::NotEntered),
             Action::Exit => Ok((self.exit(member, session), None)),
@@ -306,6 +312,7 @@ impl Sequenced {
 fn message_of(action: &Action) -> Option<(Epoch, Pseq)> {
     match action {
         Action::Say(message) => Some((message.epoch, message.pseq)),
+        Action::Misaddressed { epoch, pseq, .. } => Some((*epoch, *pseq)),
         _ => None,
     }
 }

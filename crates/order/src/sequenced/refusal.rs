@@ -96,6 +96,8 @@ pub(super) enum Refusal {
     TooManyRecipients(usize),
     #[error("nobody is left to send to: name somebody other than yourself")]
     NoRecipient,
+    #[error("a recipient's name is none: {0}. Nothing was sent to anybody")]
+    Misaddressed(NickError),
     #[error("nobody was ever called {0}: nothing was sent to anybody; /who lists who is connected")]
     UnknownUsers(String),
 }
@@ -148,6 +150,7 @@ impl Refusal {
             Self::TextTooLong(_) | Self::TooManyRecipients(_) => RefusalCode::TooLong,
             Self::NoRecipient => RefusalCode::NoRecipient,
             Self::UnknownUsers(_) => RefusalCode::UnknownUser,
+            Self::Misaddressed(_) => RefusalCode::NickInvalid,
         }
     }
 

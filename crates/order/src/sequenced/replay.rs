@@ -260,9 +260,16 @@ fn out_of_turn(place: Place) -> Option<Fault> {
 
 /// Whether a message whose turn it is can be refused so.
 const fn settles(code: RefusalCode) -> bool {
-    use RefusalCode::{ClockAhead, EmptyText, Limit, NoRecipient, NotInRoom, TooLong, UnknownUser};
+    use RefusalCode as R;
     matches!(
         code,
-        ClockAhead | EmptyText | Limit | NoRecipient | NotInRoom | TooLong | UnknownUser
+        R::ClockAhead
+            | R::EmptyText
+            | R::Limit
+            | R::NickInvalid
+            | R::NoRecipient
+            | R::NotInRoom
+            | R::TooLong
+            | R::UnknownUser
     )
 }

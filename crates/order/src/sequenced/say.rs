@@ -2,6 +2,7 @@
 //! and answered the same ever after; an accepted one gets a stamp above every clock seen here.
 
 use lamparina_protocol::message::{Submit, TEXT_BYTES_MAX};
+use lamparina_protocol::nick::NickError;
 use lamparina_protocol::{Audience, Epoch, Lamport, MemberId, Pseq};
 
 use super::audience::Resolved;
@@ -46,38 +47,75 @@ impl Sequenced {
     pub(super) fn say(&mut self, member: MemberId, message: Submit) -> Done {
         let head = self.head;
         self.receive(message.clock);
-        let (epoch, pseq) = (message.epoch, message.pseq);
-        match place(&self.members[member], epoch, pseq) {
-            Place::Settled(outcome) => {
-                let effect = Effect::Repeated {
-                    member,
-                    epoch,
-                    pseq,
-                    outcome,
-                };
-                (effect, self.clock_moved(head))
-            }
-            Place::Nowhere(refusal) => (
-                refusal.effect(Some(member), Some((epoch, pseq))),
-                self.clock_moved(head),
-            ),
-            Place::Next => match self.judge(member, &Asked::of(&message), head) {
-                Ok((stamp, resolved)) => self.accept(member, stamp, resolved, message),
-                Err(refusal) => {
-                    let code = refusal.code();
-                    self.settle(member, epoch, Err(code));
-                    let lasting = Lasting::Event(Recorded::Refused {
-                        member,
-                        epoch,
-                        pseq,
-                        clock: message.clock,
-                        code,
-                    });
-                    let effect = refusal.effect(Some(member), Some((epoch, pseq)));
-                    (effect, Some(lasting))
-                }
-            },
+        let name = (message.epoch, message.pseq);
+        if let Some(done) = self.not_next(member, name, head) {
+            return done;
         }
+        match self.judge(member, &Asked::of(&message), head) {
+            Ok((stamp, resolved)) => self.accept(member, stamp, resolved, message),
+            Err(refusal) => self.refuse(member, name, message.clock, refusal),
+        }
+    }
+
+    /// A message, one of whose recipients has what is no name: only it is refused.
+    pub(super) fn misaddressed(
+        &mut self,
+        member: MemberId,
+        name: (Epoch, Pseq),
+        clock: Lamport,
+        why: NickError,
+    ) -> Done {
+        let head = self.head;
+        self.receive(clock);
+        if let Some(done) = self.not_next(member, name, head) {
+            return done;
+        }
+        let refusal = match is_ahead(clock, head) {
+            true => Refusal::ClockAhead { clock, head },
+            false => Refusal::Misaddressed(why),
+        };
+        self.refuse(member, name, clock, refusal)
+    }
+
+    /// What comes of a message whose turn it is not; `head` is the order's clock before it.
+    fn not_next(
+        &self,
+        member: MemberId,
+        (epoch, pseq): (Epoch, Pseq),
+        head: Lamport,
+    ) -> Option<Done> {
+        let effect = match place(&self.members[member], epoch, pseq) {
+            Place::Next => return None,
+            Place::Settled(outcome) => Effect::Repeated {
+                member,
+                epoch,
+                pseq,
+                outcome,
+            },
+            Place::Nowhere(refusal) => refusal.effect(Some(member), Some((epoch, pseq))),
+        };
+        Some((effect, self.clock_moved(head)))
+    }
+
+    /// Settles a message, whose turn it is, without a place.
+    fn refuse(
+        &mut self,
+        member: MemberId,
+        (epoch, pseq): (Epoch, Pseq),
+        clock: Lamport,
+        refusal: Refusal,
+    ) -> Done {
+        let code = refusal.code();
+        self.settle(member, epoch, Err(code));
+        let lasting = Lasting::Event(Recorded::Refused {
+            member,
+            epoch,
+            pseq,
+            clock,
+            code,
+        });
+        let effect = refusal.effect(Some(member), Some((epoch, pseq)));
+        (effect, Some(lasting))
     }
 
     /// What lasts of a message that settled nothing: the clock, where it took the message's.

@@ -71,11 +71,13 @@ pub enum CloseCode {
     ClearOnly = 21,
     /// An identity was not proved.
     Unproven = 22,
+    /// The server's disk is full, and a newcomer's name cannot be kept.
+    StorageFull = 23,
 }
 
 impl CloseCode {
     /// Every code, in the order of their numbers.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Goodbye,
         Self::WrongProtocol,
         Self::WrongVersion,
@@ -99,6 +101,7 @@ impl CloseCode {
         Self::SealedOnly,
         Self::ClearOnly,
         Self::Unproven,
+        Self::StorageFull,
     ];
 
     /// The number on the wire.

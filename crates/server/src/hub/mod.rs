@@ -324,6 +324,7 @@ fn text_bytes(asked: &Asked) -> usize {
 fn message_of(entry: &Entry) -> Option<(Epoch, Pseq)> {
     match &entry.action {
         Action::Say(message) => Some((message.epoch, message.pseq)),
+        Action::Misaddressed { epoch, pseq, .. } => Some((*epoch, *pseq)),
         _ => None,
     }
 }

@@ -110,12 +110,12 @@ fn names_rooms_lists_and_barriers() {
         &[
             "renamed ana anita after 0 -> all",
             "error nick-taken -> c1",
-            "anita joined #lab -> m0",
-            "bob joined #lab -> m0 m1",
+            "anita joined #lab after 0 -> m0",
+            "bob joined #lab after 0 -> m0 m1",
             "1 bob: r (prev 0) -> m0",
             "committed 1 at 1 -> c2",
             "refused 1: not-in-room -> c3",
-            "anita left #lab -> m0 m1",
+            "anita left #lab after 1 -> m0 m1",
             "left carla after 1 except m2 -> all",
             "list anita,bob of 2 -> c2",
             "list anita,bob of 2 -> c2",
@@ -312,7 +312,10 @@ fn comings_into_a_large_room_cost_no_list_of_it_each() {
     assert_eq!(rings, Rings::These(vec![ConnectionId(7); 200]));
     assert_eq!(
         &lines(&batch)[..2],
-        ["user7 left #lab -> m7", "user7 joined #lab -> m7"]
+        [
+            "user7 left #lab after 0 -> m7",
+            "user7 joined #lab after 0 -> m7"
+        ]
     );
 }
 

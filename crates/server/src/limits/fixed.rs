@@ -9,11 +9,11 @@ use lamparina_protocol::control::WINDOW_FRAMES_MAX;
 use lamparina_protocol::frame::PAYLOAD_BYTES_MAX;
 use lamparina_protocol::link::HANDSHAKE_WITHIN;
 use lamparina_protocol::message::{
-    HISTORY_MESSAGES_MAX, MESSAGE_BYTES_MAX, TEXT_BYTES_MAX, WORDS_BYTES_MAX,
+    HISTORY_MESSAGES_MAX, MESSAGE_BYTES_MAX, QUESTIONS_MAX, TEXT_BYTES_MAX, WORDS_BYTES_MAX,
 };
 use lamparina_protocol::nick::{NICK_BYTES_MAX, NICK_GRAPHEMES_MAX};
 
-use crate::session::{NAME_WITHIN, OWN_WAITING_BYTES_MAX, OWN_WAITING_MAX, QUESTIONS_MAX};
+use crate::session::{NAME_WITHIN, OWN_WAITING_BYTES_MAX, OWN_WAITING_MAX};
 
 /// One limit that nobody chooses.
 #[derive(Debug)]

@@ -307,8 +307,10 @@ fn why_shows_of_the_chain_what_one_may_see() {
                 later,
                 reason,
                 chain,
+                hidden,
+                left_out: 0,
             } => {
-                assert!(earlier < later);
+                assert!(earlier < later && hidden.is_empty());
                 let stamps = chain.iter().map(|link| link.stamp.get());
                 (reason, stamps.collect::<Vec<u64>>())
             }
@@ -327,11 +329,24 @@ fn why_shows_of_the_chain_what_one_may_see() {
     stored_too.push(2, seeing(1, to(2), 1));
     stored_too.push(3, seeing(2, to(0), 2));
     let asking = || Wanted::Why(Box::new(Asking::new(Lamport::new(1), Lamport::new(3))));
-    let ToClient::Why { reason, chain, .. } = said(ask(&stored_too, 0, asking())) else {
-        panic!("why is answered");
+    let (shown, hidden) = {
+        let ToClient::Why {
+            reason: WhyOrdered::Seen,
+            chain,
+            hidden,
+            ..
+        } = said(ask(&stored_too, 0, asking()))
+        else {
+            panic!("why is answered");
+        };
+        let stamps: Vec<u64> = chain.iter().map(|link| link.stamp.get()).collect();
+        (stamps, hidden)
     };
-    let stamps: Vec<u64> = chain.iter().map(|link| link.stamp.get()).collect();
-    assert_eq!((reason, stamps), (WhyOrdered::Seen, vec![1, 3]));
+    assert_eq!(
+        (shown, hidden),
+        (vec![1, 3], vec![Lamport::new(2)]),
+        "no link is dropped unsaid"
+    );
 }
 
 #[test]

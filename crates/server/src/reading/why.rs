@@ -1,5 +1,5 @@
 //! Why one message stands before another, for one who may see both. Of a chain of causes it is
-//! shown the messages that it may see.
+//! shown the messages that it may see, and of the others their stamps: no link is left out unsaid.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -149,15 +149,16 @@ impl Walk {
     }
 }
 
-/// The answer, with those messages of the chain that the asker may see.
+/// The answer, with those messages of the chain that the asker may see; the others by stamp alone.
 fn shown(reader: &mut dyn Reader, by: Asker, answer: Answer) -> Result<ReadAnswer, ReadError> {
     let viewer = by.viewer(reader.stays(by.member)?);
-    let mut chain = Vec::with_capacity(answer.chain.len());
+    let (mut chain, mut hidden) = (Vec::with_capacity(answer.chain.len()), Vec::new());
     for link in answer.chain {
         let found = reader.message(link.stamp)?;
         let may_see = |(record, _): &(Record, _)| viewer.may_see(record);
-        if found.as_ref().is_some_and(may_see) {
-            chain.push(link);
+        match found.as_ref().is_some_and(may_see) {
+            true => chain.push(link),
+            false => hidden.push(link.stamp),
         }
     }
     Ok(whole(&ToClient::Why {
@@ -165,6 +166,8 @@ fn shown(reader: &mut dyn Reader, by: Asker, answer: Answer) -> Result<ReadAnswe
         later: answer.later,
         reason: answer.reason,
         chain,
+        hidden,
+        left_out: answer.left_out as u64,
     }))
 }
 

@@ -172,6 +172,11 @@ impl Session {
             batch: start.position,
             item: 0,
         };
+        // The first batch may begin before what was delivered last, those behind it do not.
+        live.late_until = Place {
+            batch: start.batch + 1,
+            item: 0,
+        };
         self.place = start.min(live.answers_from).min(live.heed_from);
         self.caught_up = false;
     }

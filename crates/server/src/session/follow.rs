@@ -5,7 +5,7 @@ use lamparina_protocol::control::CloseCode;
 use lamparina_protocol::frame::{FrameType, SharedBody};
 use lamparina_protocol::link::{Input as LinkInput, SendError};
 use lamparina_protocol::message::{RefusalCode, ToClient};
-use lamparina_protocol::{Instant, MemberId, Prev, codec};
+use lamparina_protocol::{Instant, Lamport, MemberId, Prev, codec};
 
 use super::machine::{Live, Place, Session, State};
 use super::output::{Act, Logged, Output};
@@ -184,7 +184,7 @@ impl Session {
             RefusalCode::TakenOver | RefusalCode::StaleEpoch => CloseCode::TakenOver,
             RefusalCode::Limit => CloseCode::Limit,
             // Not for ever: the client tries again by itself.
-            RefusalCode::StorageFull => CloseCode::ShuttingDown,
+            RefusalCode::StorageFull => CloseCode::StorageFull,
             _ => CloseCode::Nick,
         };
         self.abort(now, code, &words.text, out);
@@ -214,6 +214,7 @@ impl Session {
             low: resume.low,
             heed_from: here,
             answers_from: here,
+            late_until: Place::default(),
             since: entered.since,
             unconsumed: 0,
             consumed: resume.resumed,
@@ -228,6 +229,7 @@ impl Session {
             gap: resume.gap,
             newest: entered.last_addressed,
             rewound: resume.rewound,
+            same: resume.same,
             left: self.left(now),
         };
         if let Ok(body) = codec::encode(&answer) {
@@ -276,7 +278,8 @@ impl Live {
                         place.item = index + 1;
                         return Step::Note((**note).clone());
                     }
-                    self.send_other(item, outbox, out)
+                    let late = here < self.late_until;
+                    self.send_other(item, late, outbox, out)
                 }
             };
             if let Err(error) = sent {
@@ -299,10 +302,12 @@ impl Live {
     fn send_other(
         &mut self,
         item: &Item,
+        late: bool,
         outbox: &mut impl Outbox,
         out: &mut Output,
     ) -> Result<(), SendError> {
-        outbox.send(item.kind, &item.body, None)?;
+        let raised = late.then(|| not_before(item, self.prev.0)).flatten();
+        outbox.send(item.kind, raised.as_ref().unwrap_or(&item.body), None)?;
         self.taken(&item.what);
         if let What::Refusal(words) = &item.what {
             self.log_refusal(words, out);
@@ -336,6 +341,25 @@ pub(super) fn is_answer(what: &What, member: MemberId) -> bool {
         What::Renamed(renamed) => renamed.0 == member,
         What::Message { .. } | What::Event { .. } => false,
     }
+}
+
+/// An event told late, behind messages that came from the store: what it follows is the last of
+/// them. `None` where it follows a later one anyway.
+fn not_before(item: &Item, delivered: Lamport) -> Option<SharedBody> {
+    let mut event: ToClient = codec::decode(item.body.bytes()).ok()?;
+    let (ToClient::Joined { after, .. }
+    | ToClient::Left { after, .. }
+    | ToClient::Renamed { after, .. }
+    | ToClient::RoomJoined { after, .. }
+    | ToClient::RoomLeft { after, .. }) = &mut event
+    else {
+        return None;
+    };
+    if *after >= delivered {
+        return None;
+    }
+    *after = delivered;
+    codec::encode(&event).ok().map(SharedBody::new)
 }
 
 fn what(item: &Item) -> &What {

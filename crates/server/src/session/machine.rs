@@ -120,6 +120,9 @@ pub(super) struct Live {
     pub(super) heed_from: Place,
     /// Before this place answers do not concern it either: it has had them.
     pub(super) answers_from: Place,
+    /// Before this place events may follow a stamp before the one delivered last: it came from
+    /// the store.
+    pub(super) late_until: Place,
     /// The last stamp given before its member became one.
     pub(super) since: Lamport,
     /// Deliveries not yet consumed.

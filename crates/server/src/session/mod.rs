@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `machine` | the states, and what moves between them |
 //! | `request` | frames from the client become requests |
+//! | `loose` | an ill-formed name costs one request, not the connection |
 //! | `follow` | the tail becomes frames to the client, each with its own `prev` |
 //! | `reading` | what comes from the store: deliveries missed, answers to questions |
 //! | `catch_up` | from the store to the tail without gap or repetition |
@@ -14,6 +15,7 @@
 
 mod catch_up;
 mod follow;
+mod loose;
 mod machine;
 mod output;
 mod parked;
@@ -28,7 +30,6 @@ pub use machine::{
     SessionConfig,
 };
 pub use output::{Act, Logged, Output};
-pub use reading::QUESTIONS_MAX;
 pub use resume::{Resume, Source, resume};
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use lamparina_protocol::control::CloseCode;
 use lamparina_protocol::link::{Outgoing, SendError};
-use lamparina_protocol::message::RefusalCode;
+use lamparina_protocol::message::{QUESTIONS_MAX, RefusalCode};
 use lamparina_protocol::{Instant, Lamport};
 
 use super::catch_up::CatchUp;
@@ -16,9 +16,6 @@ use crate::limits::What;
 use crate::reading::{Asker, History, ReadAnswer, ReadAsk, Wanted};
 use crate::tail::Tail;
 
-/// Questions of one client that may wait; more are refused in words.
-pub const QUESTIONS_MAX: usize = 8;
-
 /// What a session has to do with the store, while it has.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
@@ -26,6 +23,8 @@ pub(super) struct Reading {
     pub(super) catch_up: Option<CatchUp>,
     /// In order; at most [`QUESTIONS_MAX`], and what a newcomer is shown.
     questions: VecDeque<Wanted>,
+    /// The first of them is what a newcomer is shown, which it did not ask for.
+    newcomer: bool,
     /// An answer on its way to the client.
     ready: VecDeque<Outgoing>,
     in_flight: Option<InFlight>,
@@ -73,6 +72,7 @@ impl Reading {
             }
             _ => {
                 let question = self.questions.pop_front()?;
+                self.newcomer = false;
                 self.in_flight = Some(InFlight::Answer);
                 question
             }
@@ -101,7 +101,8 @@ impl Session {
             return self.refuse(now, RefusalCode::Limit, over.to_string(), out);
         }
         let reading = self.reading.get_or_insert_default();
-        if reading.questions.len() >= QUESTIONS_MAX {
+        let asked = reading.questions.len() - usize::from(reading.newcomer);
+        if asked >= QUESTIONS_MAX {
             let text =
                 format!("{QUESTIONS_MAX} questions wait already: ask again when they are answered");
             return self.refuse(now, RefusalCode::Limit, text, out);
@@ -115,6 +116,7 @@ impl Session {
             let wanted = Wanted::History(Box::new(History::for_newcomer(since)));
             let reading = self.reading.get_or_insert_default();
             reading.questions.push_front(wanted);
+            reading.newcomer = true;
         }
     }
 

@@ -26,6 +26,7 @@ pub(super) const fn name(code: CloseCode) -> &'static str {
         CloseCode::TooSlow => "too-slow",
         CloseCode::Nick => "nick",
         CloseCode::TakenOver => "taken-over",
+        CloseCode::StorageFull => "storage-full",
         CloseCode::SealedOnly => "not-sealed",
         CloseCode::ClearOnly => "sealed",
         CloseCode::Unproven => "unproven",

@@ -15,6 +15,7 @@ use lamparina_protocol::message::{
 use lamparina_protocol::{Instant, Lamport, Nick};
 use serde::Serialize;
 
+use super::loose::{Misnamed, misnamed};
 use super::machine::{Session, State};
 use super::output::{Act, Logged, Output};
 use crate::hub::Ask;
@@ -118,7 +119,14 @@ impl Session {
             Ok(ToServer::Why { a, b }) => {
                 self.question(now, reading::Wanted::Why(Box::new(Asking::new(a, b))), out);
             }
-            Err(error) => self.unreadable(now, &error.to_string(), out),
+            Err(error) => match misnamed(body) {
+                Some(Misnamed::Message(action)) => self.act(action, out),
+                Some(Misnamed::Room(why)) => {
+                    let text = format!("this is no room's name: {why}");
+                    self.refuse(now, RefusalCode::NickInvalid, text, out);
+                }
+                None => self.unreadable(now, &error.to_string(), out),
+            },
         }
     }
 

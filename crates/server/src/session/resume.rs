@@ -26,6 +26,8 @@ pub struct Resume {
     pub gap: bool,
     /// The cursor given was beyond the log.
     pub rewound: bool,
+    /// Up to which stamp the log is the one that the client knew.
+    pub same: Lamport,
 }
 
 /// Where deliveries come from.
@@ -61,6 +63,7 @@ pub fn resume(
         source: None,
         gap: false,
         rewound,
+        same: valid,
     };
     if entered.last_addressed <= low {
         return missed_nothing;
@@ -84,7 +87,7 @@ pub fn resume(
         low: start.complete_after,
         source,
         gap: true,
-        rewound,
+        ..missed_nothing
     }
 }
 

@@ -103,7 +103,9 @@ impl World {
             }
             | Event::RoomJoined { after, .. }
             | Event::RoomLeft { after, .. } => self.check.event(who, after.get()),
-            Event::NewLog { log, epoch, again } => {
+            Event::NewLog {
+                log, epoch, again, ..
+            } => {
                 assert_eq!(log, self.server.log);
                 self.trace.note(self.now, "new-log", who as u64, again);
                 self.people[who].epoch = epoch;

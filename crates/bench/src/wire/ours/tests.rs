@@ -73,6 +73,7 @@ fn entered(resumed: u64) -> ToClient {
         gap: false,
         newest: Lamport::new(resumed),
         rewound: false,
+        same: Lamport::ZERO,
     }
 }
 

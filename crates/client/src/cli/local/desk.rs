@@ -34,6 +34,11 @@ impl Desk {
         self.local.asked().await
     }
 
+    /// Resolves once it is known whether `send` and `tail` can come here. Cancel-safe.
+    pub(crate) async fn settled(&mut self) {
+        self.local.settled().await;
+    }
+
     /// Sends what was asked for.
     pub(crate) async fn serve(&mut self, client: &mut Client, asked: Asked) {
         match client.send(asked.audience, asked.text).await {
@@ -67,7 +72,7 @@ impl Desk {
                     self.waiting.insert(*name, reply);
                 }
             }
-            Event::Cancelled { name } => {
+            Event::Cancelled { name, .. } => {
                 if let Some(reply) = self.waiting.remove(name) {
                     let text = "it was cancelled in the running client before it was sent";
                     // Who asked may have gone.

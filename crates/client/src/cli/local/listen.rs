@@ -11,10 +11,10 @@ use std::time::Duration;
 use lamparina_protocol::Audience;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
+use tokio::net::{UnixListener, UnixStream, lookup_host};
+use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     OTHER_SERVER, REQUEST_BYTES_MAX, REQUEST_WITHIN, REQUESTS_MAX, Request, Task, VERSION,
@@ -24,7 +24,10 @@ use crate::profile;
 use crate::show::json;
 
 /// How often a socket is looked at that another client listens on.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// How long the client that we take over may take to leave the socket to us, before others need not
+/// wait for that any more.
+const LEAVES_WITHIN: Duration = Duration::from_secs(3);
 /// Event lines kept for a slow `tail`; a slower one is told and let go.
 const EVENTS_KEPT: usize = 1_024;
 
@@ -44,7 +47,8 @@ pub(crate) struct Local {
     events: broadcast::Sender<Arc<str>>,
     task: JoinHandle<()>,
     path: Option<PathBuf>,
-    bound: Arc<std::sync::atomic::AtomicBool>,
+    /// Whether we listen; `None` while that is not known.
+    bound: watch::Receiver<Option<bool>>,
 }
 
 impl Local {
@@ -52,16 +56,16 @@ impl Local {
     pub(crate) fn start(path: Option<PathBuf>, server: String) -> Self {
         let (asks, asked) = mpsc::channel(REQUESTS_MAX);
         let (events, _) = broadcast::channel(EVENTS_KEPT);
-        let bound = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let (tell_bound, bound) = watch::channel(path.is_none().then_some(false));
         let serve = Serve {
             server,
             asks,
             events: events.clone(),
         };
-        let (at, flag) = (path.clone(), Arc::clone(&bound));
+        let at = path.clone();
         let task = tokio::spawn(async move {
             if let Some(path) = at {
-                listen(path, Arc::new(serve), &flag).await;
+                listen(path, Arc::new(serve), &tell_bound).await;
             }
         });
         Self {
@@ -81,6 +85,12 @@ impl Local {
         }
     }
 
+    /// Resolves once it is known whether we listen. Cancel-safe.
+    pub(crate) async fn settled(&mut self) {
+        // Whoever would tell has ended: it is known then, too.
+        let _ = self.bound.wait_for(Option::is_some).await;
+    }
+
     /// Whether somebody wants events.
     pub(crate) fn is_followed(&self) -> bool {
         self.events.receiver_count() > 0
@@ -96,7 +106,7 @@ impl Local {
 impl Drop for Local {
     fn drop(&mut self) {
         // The file first: while the socket lives, nobody else replaces it.
-        if self.bound.load(std::sync::atomic::Ordering::Acquire)
+        if *self.bound.borrow() == Some(true)
             && let Some(path) = &self.path
         {
             let _ = fs::remove_file(path);
@@ -111,19 +121,26 @@ struct Serve {
     events: broadcast::Sender<Arc<str>>,
 }
 
-async fn listen(path: PathBuf, serve: Arc<Serve>, bound: &std::sync::atomic::AtomicBool) {
+async fn listen(path: PathBuf, serve: Arc<Serve>, bound: &watch::Sender<Option<bool>>) {
+    let began = Instant::now();
     let listener = loop {
         match bind(&path).await {
             Ok(Some(listener)) => break listener,
-            Ok(None) => sleep(LOOK_AGAIN).await,
+            Ok(None) => {
+                if began.elapsed() >= LEAVES_WITHIN {
+                    bound.send_replace(Some(false));
+                }
+                sleep(LOOK_AGAIN).await;
+            }
             Err(error) => {
+                bound.send_replace(Some(false));
                 let path = path.display();
                 tracing::info!(%path, %error, "`send` and `tail` cannot go through this client");
                 return;
             }
         }
     };
-    bound.store(true, std::sync::atomic::Ordering::Release);
+    bound.send_replace(Some(true));
     let room = Arc::new(Semaphore::new(REQUESTS_MAX));
     loop {
         let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
@@ -167,6 +184,20 @@ async fn bind(path: &Path) -> io::Result<Option<UnixListener>> {
     Ok(Some(listener))
 }
 
+/// Whether two addresses are one server's: written alike, or one to the system (`localhost`).
+async fn is_same(one: &str, other: &str) -> bool {
+    if one == other {
+        return true;
+    }
+    let found = async {
+        let one: Vec<_> = lookup_host(one).await.ok()?.collect();
+        let mut other = lookup_host(other).await.ok()?;
+        Some(other.any(|other| one.contains(&other)))
+    };
+    let found = timeout(REQUEST_WITHIN, found).await;
+    found.ok().flatten().unwrap_or_default()
+}
+
 async fn answer(stream: UnixStream, serve: &Serve) -> io::Result<()> {
     let (reading, mut writing) = stream.into_split();
     let mut reading = BufReader::new(reading);
@@ -184,7 +215,7 @@ async fn answer(stream: UnixStream, serve: &Serve) -> io::Result<()> {
             )
             .await
         }
-        Ok(request) if request.server != serve.server => {
+        Ok(request) if !is_same(&request.server, &serve.server).await => {
             let text = format!("this client talks at {}", serve.server);
             say(&mut writing, &json::error(OTHER_SERVER, &text)).await
         }

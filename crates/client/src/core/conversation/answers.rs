@@ -30,6 +30,8 @@ impl Conversation {
                 later,
                 reason,
                 chain,
+                hidden,
+                left_out,
             } => {
                 self.outbox.answered(|ask| matches!(ask, Ask::Why(..)));
                 Event::Why {
@@ -37,6 +39,8 @@ impl Conversation {
                     later,
                     reason,
                     chain,
+                    hidden,
+                    left_out,
                 }
             }
             ToClient::Receipts {

@@ -22,6 +22,7 @@ pub(super) struct Back {
     pub(super) gap: bool,
     pub(super) newest: Lamport,
     pub(super) rewound: bool,
+    pub(super) same: Lamport,
 }
 
 impl Conversation {
@@ -50,6 +51,7 @@ impl Conversation {
     }
 
     fn resumed(&mut self, back: &Back, out: &mut Vec<Output>) {
+        let highest = self.keeper.place().highest.max(self.cursor.shown());
         let all_written = self.keeper.place().shown >= self.cursor.shown();
         let resumed = self
             .cursor
@@ -73,15 +75,22 @@ impl Conversation {
             Resumed::Rewound { from, to } => {
                 self.consumed.rewind(to);
                 self.clock = self.outbox.set_clocks(self.head, true);
+                let from = from.max(highest);
                 out.push(Output::Event(Event::Rewound { from, to }));
                 to
             }
         };
         let rewound = matches!(resumed, Resumed::Rewound { .. });
+        if !rewound && highest > back.same {
+            // Deliveries go on where they were, but of what was shown beside them some is gone.
+            let (from, to) = (highest, back.same);
+            out.push(Output::Event(Event::Rewound { from, to }));
+        }
         self.keeper.set_place(Place {
             log: self.cursor.log(),
             term: self.term,
             shown,
+            highest: self.keeper.place().highest.min(back.same),
         });
         if rewound {
             // What is unsettled has seen other stamps than those that it was stored with.

@@ -48,11 +48,19 @@ impl Conversation {
         if self.phase != Phase::Connecting {
             return;
         }
+        if self.keeper.is_durable() && self.cursor.log() != welcome.log {
+            return self.switch(now, welcome, out);
+        }
         if self.cursor.enter_log(welcome.log) {
             // The first words named an epoch of the other log; the order takes it from them.
             self.begin_again(now, welcome, out);
             return;
         }
+        self.let_in(now, welcome);
+    }
+
+    /// This is the log that the first words named: asks to be let in.
+    pub(super) fn let_in(&mut self, now: Instant, welcome: Welcome) {
         self.pace.begin(welcome.pace);
         (self.term, self.head) = (welcome.term, welcome.clock);
         self.clock = self.clock.max(welcome.clock);
@@ -72,19 +80,24 @@ impl Conversation {
             log: welcome.log,
             ..Place::default()
         });
-        // The new order knows nothing of the rooms; what is said there goes behind the way in.
-        for room in self.rooms.iter().rev() {
-            self.outbox.ask_first(Ask::Join(room.clone()));
-        }
+        self.join_again();
         self.clock = self.outbox.set_clocks(welcome.clock, true);
         self.renew_epoch(now);
         out.push(Output::Event(Event::NewLog {
             log: welcome.log,
             epoch: self.outbox.epoch(),
             again: self.outbox.messages() as u64,
+            kept: 0,
         }));
         out.push(Output::Drop);
         self.connect(now, out);
+    }
+
+    /// Another order knows nothing of the rooms; what is said there goes behind the way in.
+    pub(super) fn join_again(&mut self) {
+        for room in self.rooms.iter().rev() {
+            self.outbox.ask_first(Ask::Join(room.clone()));
+        }
     }
 
     /// The link is over.
@@ -109,6 +122,13 @@ impl Conversation {
                     self.over(Ending::CannotReach { text }, out);
                 }
             }
+            Verdict::Later(_, text) if self.ever_entered || self.config.retry_first => {
+                self.lost(now, text, out);
+            }
+            Verdict::Later(code, text) => {
+                let code = code.to_owned();
+                self.over(Ending::Refused { code, text }, out);
+            }
             Verdict::Fault(text) => self.fault(now, text, out),
             Verdict::Nick(text) => self.nick_refused(now, text, out),
             Verdict::Refused(code, text) => {
@@ -130,7 +150,10 @@ impl Conversation {
                 let code = code.to_owned();
                 self.over(Ending::Refused { code, text }, out);
             }
-            Verdict::Retry(text) | Verdict::Fault(text) | Verdict::Nick(text) => {
+            Verdict::Retry(text)
+            | Verdict::Later(_, text)
+            | Verdict::Fault(text)
+            | Verdict::Nick(text) => {
                 self.over(Ending::CannotReach { text }, out);
             }
         }
@@ -198,8 +221,8 @@ impl Conversation {
 
     pub(super) fn close(&mut self, now: Instant, within: Option<std::time::Duration>) {
         let by = within.map(|within| now + within);
-        let answers_by = self.closing.and_then(|closing| closing.answers_by);
-        self.closing = Some(Closing { by, answers_by });
+        let closing = self.closing.unwrap_or_default();
+        self.closing = Some(Closing { by, ..closing });
     }
 
     /// Whether it is time to say goodbye: asked for, and everything settled or given up.
@@ -220,11 +243,12 @@ impl Conversation {
     }
 
     pub(super) fn tick_closing(&mut self, now: Instant, out: &mut Vec<Output>) {
-        let messages = self.outbox.messages();
+        let (messages, left) = (self.outbox.messages(), self.outbox.len());
         if let Some(closing) = &mut self.closing
             && messages == 0
+            && (closing.answers_by.is_none() || closing.left != left)
         {
-            closing.answers_by.get_or_insert(now + ANSWERS_WITHIN);
+            (closing.answers_by, closing.left) = (Some(now + ANSWERS_WITHIN), left);
         }
         if !self.may_leave(now) {
             return;
@@ -265,6 +289,14 @@ impl Conversation {
     }
 
     pub(super) fn left(&mut self, out: &mut Vec<Output>) {
+        let unanswered = self.outbox.len() - self.outbox.messages();
+        if unanswered > 0 {
+            let text = format!(
+                "{unanswered} of the requests were not answered in time; ask again when the \
+                 server is there"
+            );
+            out.push(super::receiving::error("unanswered", text, None));
+        }
         self.over(Ending::Left, out);
     }
 
@@ -288,7 +320,7 @@ impl Conversation {
     /// What became of the messages so far.
     pub fn summary(&self) -> Summary {
         Summary {
-            pending: self.outbox.messages() as u64,
+            pending: self.outbox.messages() as u64 + self.left_behind,
             ..self.summary
         }
     }

@@ -64,7 +64,8 @@ impl Conversation {
         // The order has not seen the clocks of those taken back.
         self.clock = self.outbox.set_clocks(self.head, false);
         let cancelled = done.cancelled.into_iter();
-        let cancelled = cancelled.map(|name| (u64::MAX, Event::Cancelled { name }));
+        let cancelled =
+            cancelled.map(|(name, number)| (u64::MAX, Event::Cancelled { name, number }));
         self.cancelled.extend(cancelled);
         self.requeue(done.moved);
         Ok(report)
@@ -113,6 +114,7 @@ impl Conversation {
             last: self.outbox.last(),
             place: self.keeper.place(),
             messages: self.outbox.said().map(kept).collect(),
+            elsewhere: Vec::new(),
         }));
         for said in self.outbox.said_mut() {
             said.ready = ticket;
@@ -157,7 +159,8 @@ impl Conversation {
         for said in self.outbox.said_mut() {
             if !said.queued && said.said <= stored {
                 said.queued = true;
-                out.push(Output::Event(Event::Queued { name: said.given }));
+                let (name, number) = (said.given, said.number);
+                out.push(Output::Event(Event::Queued { name, number }));
             }
         }
         self.tell_cancelled(out);
@@ -276,7 +279,7 @@ impl Conversation {
     }
 }
 
-fn kept(said: &Said) -> Kept {
+pub(super) fn kept(said: &Said) -> Kept {
     Kept {
         given: said.given,
         submit: said.submit.clone(),

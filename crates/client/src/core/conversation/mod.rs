@@ -17,6 +17,7 @@ mod presence;
 mod receiving;
 mod sending;
 mod status;
+mod switching;
 #[cfg(test)]
 mod tests;
 
@@ -36,7 +37,7 @@ use super::backoff::Backoff;
 use super::consumed::Consumed;
 use super::cursor::Cursor;
 use super::event::{Ending, Event, MessageName, Summary};
-use super::keep::{Change, Keeper, State};
+use super::keep::{Change, Elsewhere, Keeper, State};
 use super::outbox::Outbox;
 use super::pace::Pace;
 use catching_up::CatchingUp;
@@ -50,8 +51,8 @@ pub const ENTER_WITHIN: Duration = Duration::from_secs(10);
 pub const STEADY_AFTER: Duration = Duration::from_secs(5);
 /// Goodbye takes this long, at most.
 pub const LEAVE_WITHIN: Duration = Duration::from_secs(5);
-/// On leaving, requests other than messages are waited for this long.
-pub const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
+/// On leaving, the next answer to requests other than messages is waited for this long.
+pub const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 /// Faults in a row (ours, the server's) after which trying again is no use.
 pub const FAULTS_MAX: u32 = 3;
 /// Attempts at a first connection that the channel damages.
@@ -150,6 +151,8 @@ pub enum Input {
     },
     /// What is kept belongs to a newer client now; ours must not touch it any more.
     StoreTaken,
+    /// What [`Output::Switch`] found, or why it could not.
+    Switched(Result<State, String>),
     /// Drop the connection, if there is one, and make a new one now.
     Reconnect,
     /// Leave once everything is settled, or when `within` is over.
@@ -170,6 +173,14 @@ pub enum Output {
     Drop,
     /// Tell this.
     Event(Event),
+    /// Have the disk use the outbox of this log from now on, after everything given before; say
+    /// what is in it by [`Input::Switched`], and until then nothing else.
+    Switch {
+        /// The log.
+        log: LogId,
+        /// For a new outbox.
+        epoch: Epoch,
+    },
     /// Keep this on disk, in the order of the numbers, and say so by [`Input::Stored`].
     Store {
         /// Its number.
@@ -211,10 +222,12 @@ enum Phase {
     Over,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Closing {
     by: Option<Instant>,
     answers_by: Option<Instant>,
+    /// What was unsettled when that was set.
+    left: usize,
 }
 
 /// The machine.
@@ -235,6 +248,12 @@ pub struct Conversation {
     cursor: Cursor,
     /// The server's term, as it said before letting us in.
     term: Term,
+    /// What the server said, while the disk looks for the outbox of its log.
+    welcome: Option<Welcome>,
+    /// What waits in other outboxes.
+    elsewhere: Vec<Elsewhere>,
+    /// Messages of this run that were left in the outbox of another log.
+    left_behind: u64,
     catching_up: Option<CatchingUp>,
     consumed: Consumed,
     clock: Lamport,
@@ -298,6 +317,9 @@ impl Conversation {
             cancelled: Vec::new(),
             cursor: Cursor::at(place),
             term: Term(0),
+            welcome: None,
+            elsewhere: state.elsewhere,
+            left_behind: 0,
             catching_up: None,
             consumed,
             clock,
@@ -349,6 +371,7 @@ impl Conversation {
             }
             Input::StoreFailed { ticket, text } => self.store_failed(now, ticket, text, out),
             Input::StoreTaken => self.store_taken(out),
+            Input::Switched(read) => self.switched(now, read, out),
             Input::Reconnect => self.reconnect(now, out),
             Input::Close { within } => self.close(now, within),
             Input::Tick => {}

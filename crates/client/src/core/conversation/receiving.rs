@@ -88,6 +88,7 @@ impl Conversation {
                 gap,
                 newest,
                 rewound,
+                same,
                 left,
             } => {
                 if !matches!(self.phase, Phase::Entering { .. }) {
@@ -101,6 +102,7 @@ impl Conversation {
                     gap,
                     newest,
                     rewound,
+                    same,
                 };
                 self.back(now, back, out);
             }
@@ -128,6 +130,10 @@ impl Conversation {
                 let (stamp, history) = (delivery.stamp, delivery.history);
                 self.receive(stamp);
                 self.shown += 1;
+                if history {
+                    // The cursor covers the others.
+                    self.keeper.note_shown(stamp);
+                }
                 out.push(Output::Event(Event::Message(delivery)));
                 if !history {
                     self.caught(stamp, out);

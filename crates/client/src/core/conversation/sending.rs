@@ -109,7 +109,7 @@ impl Conversation {
         Ok(())
     }
 
-    fn may_take(&self) -> Result<(), SayError> {
+    pub(super) fn may_take(&self) -> Result<(), SayError> {
         if self.phase == Phase::Over || self.closing.is_some() {
             return Err(SayError::Over);
         }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use lamparina_protocol::{Audience, Epoch, Instant, Lamport, LogId, Nick, Pseq};
+use lamparina_protocol::{Audience, Epoch, Instant, Lamport, LogId, Nick};
 
 use super::{Conversation, Phase};
 use crate::core::event::{MessageName, Summary};
+use crate::core::keep::Elsewhere;
 use crate::core::outbox::Item;
 
 /// Unsettled messages that a [`Status`] shows, at most.
@@ -18,8 +19,8 @@ pub const QUEUE_TEXT_MAX: usize = 60;
 pub struct QueueLine {
     /// The name that `send` gave.
     pub name: MessageName,
-    /// Its place among those of the outbox, as it goes out.
-    pub place: Pseq,
+    /// Its number, which stays in this run, whatever becomes of the others.
+    pub number: u64,
     /// Since when it waits.
     pub age: Duration,
     /// For whom.
@@ -59,8 +60,15 @@ pub struct Status {
     pub attempts: u32,
     /// What became of one's own messages.
     pub summary: Summary,
+    /// Messages that are to go to this server and have no place yet.
+    pub pending_here: u64,
     /// The first [`QUEUE_SHOWN_MAX`] unsettled ones.
     pub queue: Vec<QueueLine>,
+    /// The first [`QUEUE_SHOWN_MAX`] of those that wait for another log: for whom, and the text's
+    /// beginning.
+    pub elsewhere: Vec<(Audience, String)>,
+    /// How many these are in all.
+    pub elsewhere_total: u64,
     /// Nicks known to be present.
     pub present: Vec<Nick>,
 }
@@ -86,7 +94,15 @@ impl Conversation {
             gaps: self.gaps,
             attempts: self.attempts,
             summary: self.summary(),
+            pending_here: self.outbox.messages() as u64,
             queue: self.queue(now),
+            elsewhere: self
+                .elsewhere
+                .iter()
+                .take(QUEUE_SHOWN_MAX)
+                .map(beginning)
+                .collect(),
+            elsewhere_total: self.elsewhere.len() as u64,
             present: self.present.values().cloned().collect(),
         }
     }
@@ -121,7 +137,7 @@ impl Conversation {
         let line = |(item, under_way): (&Item, bool)| match item {
             Item::Say(said) => Some(QueueLine {
                 name: said.given,
-                place: said.submit.pseq,
+                number: said.number,
                 age: Duration::from_micros(unix.saturating_sub(said.submit.sent_at.0)),
                 audience: said.submit.audience.clone(),
                 text: said.submit.text.chars().take(QUEUE_TEXT_MAX).collect(),
@@ -133,4 +149,10 @@ impl Conversation {
         let lines = self.outbox.items().filter_map(line);
         lines.take(QUEUE_SHOWN_MAX).collect()
     }
+}
+
+fn beginning(one: &Elsewhere) -> (Audience, String) {
+    let submit = &one.kept.submit;
+    let text = submit.text.chars().take(QUEUE_TEXT_MAX).collect();
+    (submit.audience.clone(), text)
 }

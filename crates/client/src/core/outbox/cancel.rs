@@ -9,8 +9,8 @@ use crate::core::event::MessageName;
 /// Which messages to cancel.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Cancel {
-    /// The one at this place.
-    One(Pseq),
+    /// The one with this number of `/queue`.
+    One(u64),
     /// All that can be.
     All,
 }
@@ -18,8 +18,8 @@ pub enum Cancel {
 /// What came of it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Cancelled {
-    /// Taken back, by the names that `send` gave.
-    pub cancelled: Vec<MessageName>,
+    /// Taken back, by the names that `send` gave, with their numbers.
+    pub cancelled: Vec<(MessageName, u64)>,
     /// Stay, because they may have reached a server.
     pub too_late: usize,
     /// Are called otherwise from now on: before, and after.
@@ -28,7 +28,7 @@ pub struct Cancelled {
 
 impl Outbox {
     /// Takes back messages that never went out. Those behind one move up, for places have no
-    /// holes. `None` where there is none at that place.
+    /// holes. `None` where there is none of that number.
     pub fn cancel(&mut self, which: Cancel) -> Option<Cancelled> {
         let mut done = Cancelled::default();
         let mut hole = None;
@@ -36,7 +36,7 @@ impl Outbox {
         while let Some(item) = self.items.get(place) {
             let wanted = match item {
                 Item::Say(said) if which == Cancel::All => Some((said.submit.pseq, said.sent)),
-                Item::Say(said) if which == Cancel::One(said.submit.pseq) => {
+                Item::Say(said) if which == Cancel::One(said.number) => {
                     Some((said.submit.pseq, said.sent))
                 }
                 _ => None,
@@ -45,7 +45,8 @@ impl Outbox {
                 Some((pseq, false)) => {
                     hole.get_or_insert(pseq);
                     let said = self.remove_said(place);
-                    done.cancelled.extend(said.map(|said| said.given));
+                    done.cancelled
+                        .extend(said.map(|said| (said.given, said.number)));
                     continue;
                 }
                 Some((_, true)) => done.too_late += 1,

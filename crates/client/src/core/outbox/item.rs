@@ -53,6 +53,8 @@ impl Ask {
 /// A message, and how far it has come.
 #[derive(Clone, Debug)]
 pub struct Said {
+    /// What `/queue` calls it: counted from 1 in each run, and never another one's.
+    pub number: u64,
     /// The name that `send` gave.
     pub given: MessageName,
     /// The message as it goes out; its epoch and place may be others by now.

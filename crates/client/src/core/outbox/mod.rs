@@ -10,7 +10,7 @@ mod tests;
 
 use std::collections::VecDeque;
 
-use lamparina_protocol::message::Submit;
+use lamparina_protocol::message::{QUESTIONS_MAX, Submit};
 use lamparina_protocol::{Epoch, Lamport, Nick, Pseq};
 
 use super::event::MessageName;
@@ -32,8 +32,12 @@ pub struct Outbox {
     items: VecDeque<Item>,
     /// How many from the front are on their way over the present connection.
     under_way: usize,
+    /// How many of these are questions: at most [`QUESTIONS_MAX`].
+    reading: usize,
     messages: usize,
     bytes: usize,
+    /// The last number given in this run.
+    numbered: u64,
 }
 
 impl Outbox {
@@ -44,8 +48,10 @@ impl Outbox {
             last: Pseq(0),
             items: VecDeque::new(),
             under_way: 0,
+            reading: 0,
             messages: 0,
             bytes: 0,
+            numbered: 0,
         }
     }
 
@@ -59,6 +65,7 @@ impl Outbox {
         } in kept
         {
             outbox.push(Said {
+                number: 0,
                 given,
                 submit,
                 sent: tried,
@@ -126,6 +133,7 @@ impl Outbox {
         (submit.epoch, submit.pseq) = (self.epoch, self.last);
         let given = name(&submit);
         self.push(Said {
+            number: 0,
             given,
             submit,
             sent: false,
@@ -138,7 +146,40 @@ impl Outbox {
         given
     }
 
-    fn push(&mut self, said: Said) {
+    /// Takes a message of another outbox, by the name that it was given there.
+    pub fn adopt(&mut self, given: MessageName, submit: Submit) {
+        self.say(submit);
+        if let Some(said) = self.newest_mut() {
+            said.given = given;
+        }
+    }
+
+    /// The outbox of another log, or this one with more in it. Requests other than messages stay,
+    /// and go behind what is in it; messages that were here keep their numbers.
+    pub fn replace(&mut self, epoch: Epoch, last: Pseq, kept: Vec<Kept>) {
+        let numbers: Vec<_> = self.said().map(|said| (said.given, said.number)).collect();
+        let mut other = Self::of(epoch, last, kept);
+        other.numbered = self.numbered;
+        for said in other.said_mut() {
+            let known = numbers.iter().find(|(given, _)| *given == said.given);
+            said.number = known.map_or(0, |(_, number)| *number);
+        }
+        let unnamed = other.said_mut().filter(|said| said.number == 0);
+        let mut numbered = self.numbered;
+        for said in unnamed {
+            numbered += 1;
+            said.number = numbered;
+        }
+        other.numbered = numbered;
+        let asks = std::mem::take(&mut self.items).into_iter();
+        let asks = asks.filter(|item| matches!(item, Item::Ask(_)));
+        other.items.extend(asks);
+        *self = other;
+    }
+
+    fn push(&mut self, mut said: Said) {
+        self.numbered += 1;
+        said.number = self.numbered;
         self.bytes += said.submit.text.len();
         self.messages += 1;
         self.items.push_back(Item::Say(Box::new(said)));
@@ -164,14 +205,22 @@ impl Outbox {
         self.items.push_front(Item::Ask(ask));
     }
 
+    /// Things unsettled.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
     /// The next thing to send, which is on its way from now on. Changes up to `stored` are on disk.
+    /// A question waits, and what is behind it, while as many are on their way as a server lets
+    /// wait.
     pub fn next_out(&mut self, stored: u64) -> Option<&Item> {
+        let reading = self.reading;
         let item = self.items.get_mut(self.under_way)?;
-        if let Item::Say(said) = item {
-            if said.ready > stored {
-                return None;
-            }
-            said.sent = true;
+        match item {
+            Item::Say(said) if said.ready > stored => return None,
+            Item::Say(said) => said.sent = true,
+            Item::Ask(ask) if ask.reads() && reading >= QUESTIONS_MAX => return None,
+            Item::Ask(ask) => self.reading += usize::from(ask.reads()),
         }
         self.under_way += 1;
         Some(item)
@@ -185,7 +234,7 @@ impl Outbox {
 
     /// The connection is gone: everything goes again.
     pub const fn rewind(&mut self) {
-        self.under_way = 0;
+        (self.under_way, self.reading) = (0, 0);
     }
 
     /// The name of the first message unsettled.
@@ -331,10 +380,13 @@ impl Outbox {
     }
 
     fn remove(&mut self, place: usize) -> Option<Item> {
+        let removed = self.items.remove(place)?;
         if place < self.under_way {
             self.under_way -= 1;
+            let read = matches!(&removed, Item::Ask(ask) if ask.reads());
+            self.reading -= usize::from(read);
         }
-        self.items.remove(place)
+        Some(removed)
     }
 }
 

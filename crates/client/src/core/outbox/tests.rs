@@ -63,8 +63,8 @@ fn places(outbox: &Outbox) -> Vec<u64> {
     outbox.said().map(|said| said.submit.pseq.0).collect()
 }
 
-fn pseqs(names: &[MessageName]) -> Vec<u64> {
-    names.iter().map(|name| name.pseq.0).collect()
+fn numbers(cancelled: &[(MessageName, u64)]) -> Vec<u64> {
+    cancelled.iter().map(|(_, number)| *number).collect()
 }
 
 /// Five messages, of which `sent` went out; what is cancelled, too late, and left.
@@ -77,7 +77,7 @@ fn check_cancel(sent: usize, which: Cancel, expected: Option<(&[u64], usize, &[u
     let before: Vec<_> = outbox.said().map(|said| said.submit.clock).collect();
     let done = outbox.cancel(which);
     let (cancelled, too_late) = match &done {
-        Some(done) => (pseqs(&done.cancelled), done.too_late),
+        Some(done) => (numbers(&done.cancelled), done.too_late),
         None => return assert_eq!(expected, None),
     };
     let left = clocks(&outbox);
@@ -94,7 +94,7 @@ fn check_cancel(sent: usize, which: Cancel, expected: Option<(&[u64], usize, &[u
 
 #[test]
 fn what_never_went_out_can_be_cancelled_and_leaves_no_hole() {
-    let one = |pseq| Cancel::One(Pseq(pseq));
+    let one = Cancel::One;
     check_cancel(0, one(1), Some((&[1], 0, &[2, 3, 4, 5])));
     check_cancel(2, one(3), Some((&[3], 0, &[1, 2, 4, 5])));
     check_cancel(2, one(5), Some((&[5], 0, &[1, 2, 3, 4])));
@@ -113,7 +113,7 @@ fn what_never_went_out_can_be_cancelled_and_leaves_no_hole() {
     let kept: Vec<_> = outbox.said().map(kept).collect();
     let mut outbox = Outbox::of(Epoch(1), Pseq(2), kept);
     let done = outbox.cancel(Cancel::All).unwrap();
-    assert_eq!((pseqs(&done.cancelled), done.too_late), (vec![2], 1));
+    assert_eq!((numbers(&done.cancelled), done.too_late), (vec![2], 1));
     assert_eq!(outbox.last(), Pseq(1));
 }
 
@@ -170,4 +170,68 @@ fn names_that_somebody_else_has_used_are_left_to_him() {
     check(2, 9, Some(&[1, 2, 10]));
     check(3, 3, None);
     check(3, 5, Some(&[1, 2, 3]));
+}
+
+#[test]
+fn questions_wait_for_answers_and_keep_their_places() {
+    let mut outbox = Outbox::new(Epoch(1));
+    let trace = |stamp| Ask::Trace(Lamport::new(stamp));
+    for stamp in 1..=20 {
+        outbox.ask(trace(stamp));
+    }
+    outbox.say(submit("behind them", 1));
+    let mut asked = 0;
+    let mut go = |outbox: &mut Outbox| {
+        while outbox.next_out(0).is_some() {
+            asked += 1;
+        }
+        asked
+    };
+    assert_eq!(go(&mut outbox), QUESTIONS_MAX);
+    assert_eq!(outbox.answered(Ask::reads), Some(trace(1)));
+    assert_eq!(go(&mut outbox), QUESTIONS_MAX + 1);
+    // Another connection: those without an answer go again, no more than before.
+    outbox.rewind();
+    assert_eq!(go(&mut outbox), 2 * QUESTIONS_MAX + 1);
+    for stamp in 2..=20 {
+        assert_eq!(outbox.answered(Ask::reads), Some(trace(stamp)));
+        go(&mut outbox);
+    }
+    assert!(outbox.first().is_some() && outbox.said().all(|said| said.sent));
+    assert_eq!((outbox.len(), outbox.reading), (1, 0));
+}
+
+#[test]
+fn numbers_stay_whatever_becomes_of_the_others() {
+    let listed = |outbox: &Outbox| outbox.said().map(|said| said.number).collect::<Vec<_>>();
+    let mut outbox = with_clocks(&[1, 2, 3, 4]);
+    outbox.cancel(Cancel::One(2)).unwrap();
+    assert_eq!(
+        (listed(&outbox), places(&outbox)),
+        (vec![1, 3, 4], vec![1, 2, 3])
+    );
+    outbox.renew(Epoch(7));
+    outbox.say(submit("x", 5));
+    assert_eq!(listed(&outbox), [1, 3, 4, 5]);
+    assert!(
+        outbox.cancel(Cancel::One(2)).is_none(),
+        "it is gone for good"
+    );
+    // Another outbox, into which two of these went.
+    let kept = |said: &Said| Kept {
+        given: said.given,
+        submit: said.submit.clone(),
+        tried: said.sent,
+    };
+    let mut all: Vec<_> = outbox.said().skip(2).map(kept).collect();
+    all.insert(0, kept(with_clocks(&[9]).said().next().unwrap()));
+    all[0].given.epoch = Epoch(99);
+    outbox.ask(Ask::Who);
+    outbox.replace(Epoch(50), Pseq(8), all);
+    assert_eq!(
+        (listed(&outbox), outbox.epoch(), outbox.len()),
+        (vec![6, 4, 5], Epoch(50), 4)
+    );
+    outbox.say(submit("x", 6));
+    assert_eq!(listed(&outbox), [6, 4, 5, 7]);
 }

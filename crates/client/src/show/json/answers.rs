@@ -37,11 +37,15 @@ pub(super) fn json(event: &Event) -> Json<'_> {
             later,
             reason,
             chain,
+            hidden,
+            left_out,
         } => Json::Why {
             earlier: earlier.get(),
             later: later.get(),
             reason: reason_word(*reason),
             chain: chain.iter().map(link).collect(),
+            hidden: hidden.iter().map(|stamp| stamp.get()).collect(),
+            left_out: *left_out,
         },
         Event::Receipt {
             stamp,

@@ -51,8 +51,16 @@ pub(super) enum Json<'a> {
         was: Option<Name>,
         text: &'a str,
     },
-    Queued(Name),
-    Cancelled(Name),
+    Queued {
+        epoch: u64,
+        pseq: u64,
+        number: u64,
+    },
+    Cancelled {
+        epoch: u64,
+        pseq: u64,
+        number: u64,
+    },
     Requeued {
         epoch: u64,
         pseq: u64,
@@ -114,6 +122,7 @@ pub(super) enum Json<'a> {
         log: String,
         epoch: u64,
         again: u64,
+        kept: u64,
     },
     Rewound {
         from: u64,
@@ -143,6 +152,8 @@ pub(super) enum Json<'a> {
         later: u64,
         reason: &'static str,
         chain: Vec<Link<'a>>,
+        hidden: Vec<u64>,
+        left_out: u64,
     },
     Receipt {
         stamp: u64,

@@ -94,13 +94,27 @@ fn json(event: &Event) -> Json<'_> {
         },
         Event::Closed { summary, .. } => closed_json(*summary),
         Event::Channel { spec } => Json::Channel { spec },
-        Event::NewLog { log, epoch, again } => Json::NewLog {
+        Event::NewLog {
+            log,
+            epoch,
+            again,
+            kept,
+        } => Json::NewLog {
             log: log.to_string(),
             epoch: epoch.0,
             again: *again,
+            kept: *kept,
         },
-        Event::Queued { name: own } => Json::Queued(name(*own)),
-        Event::Cancelled { name: own } => Json::Cancelled(name(*own)),
+        Event::Queued { name, number } => Json::Queued {
+            epoch: name.epoch.0,
+            pseq: name.pseq.0,
+            number: *number,
+        },
+        Event::Cancelled { name, number } => Json::Cancelled {
+            epoch: name.epoch.0,
+            pseq: name.pseq.0,
+            number: *number,
+        },
         Event::Requeued { was, name: now } => Json::Requeued {
             epoch: now.epoch.0,
             pseq: now.pseq.0,

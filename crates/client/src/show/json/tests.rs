@@ -118,6 +118,7 @@ fn samples() -> Vec<Event> {
             log: LogId([1; 16]),
             epoch: Epoch(71),
             again: 3,
+            kept: 2,
         },
         Event::Error {
             code: "unknown-user".to_owned(),
@@ -137,8 +138,8 @@ fn samples() -> Vec<Event> {
             reason: "taken over".to_owned(),
             retry: None,
         },
-        Event::Queued { name },
-        Event::Cancelled { name },
+        Event::Queued { name, number: 4 },
+        Event::Cancelled { name, number: 4 },
         Event::Requeued { was: name, name },
         Event::Rewound {
             from: after,
@@ -178,18 +179,24 @@ fn samples() -> Vec<Event> {
                 from: nick("bob"),
                 seen: Lamport::new(2),
             }],
+            hidden: vec![Lamport::new(6)],
+            left_out: 0,
         },
         Event::Why {
             earlier: Lamport::new(3),
             later: Lamport::new(9),
             reason: WhyOrdered::SameAuthor,
             chain: Vec::new(),
+            hidden: Vec::new(),
+            left_out: 0,
         },
         Event::Why {
             earlier: Lamport::new(3),
             later: Lamport::new(9),
             reason: WhyOrdered::Concurrent,
             chain: Vec::new(),
+            hidden: Vec::new(),
+            left_out: 0,
         },
         Event::Receipt {
             stamp: after,

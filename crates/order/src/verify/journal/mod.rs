@@ -375,10 +375,10 @@ const fn settles(code: RefusalCode) -> bool {
         | RefusalCode::TooLong
         | RefusalCode::ClockAhead
         | RefusalCode::NotInRoom
+        | RefusalCode::NickInvalid
         | RefusalCode::Limit
         | RefusalCode::NotAllowed => true,
         RefusalCode::NickTaken
-        | RefusalCode::NickInvalid
         | RefusalCode::Gap
         | RefusalCode::StaleEpoch
         | RefusalCode::TakenOver

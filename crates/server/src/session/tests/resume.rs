@@ -6,7 +6,7 @@ use lamparina_protocol::{Lamport, LogId, MemberId, Pseq, Term, UnixMicros};
 use lamparina_store::TermBegan;
 
 use crate::hub::Entered;
-use crate::session::{SessionConfig, Source, resume};
+use crate::session::{Resume, SessionConfig, Source, resume};
 use crate::tail::Start;
 use crate::testing::{LOG, config, hello, nick};
 
@@ -42,8 +42,7 @@ fn ours(store: bool) -> SessionConfig {
     }
 }
 
-#[track_caller]
-fn check(case: Case, expected: &str) {
+fn resumed(case: Case) -> Resume {
     let entered = Entered {
         nick: nick("ana"),
         member: MemberId(0),
@@ -60,10 +59,15 @@ fn check(case: Case, expected: &str) {
         hello.log = log;
         (hello.term, hello.cursor) = (Term(term), Lamport::new(cursor));
     }
-    let got = resume(&entered, &hello, &ours(case.store), |_| Start {
+    resume(&entered, &hello, &ours(case.store), |_| Start {
         position: 3,
         complete_after: Lamport::new(case.tail_after),
-    });
+    })
+}
+
+#[track_caller]
+fn check(case: Case, expected: &str) {
+    let got = resumed(case);
     let source = match got.source {
         None => "nothing",
         Some(Source::Tail(3)) => "tail",
@@ -160,4 +164,14 @@ fn a_cursor_beyond_the_log_is_cut_to_what_is_still_the_same() {
         ..cursor(3, 18)
     };
     check(forgotten, "prev 0 low 5 nothing rewound");
+}
+
+#[test]
+fn what_was_shown_beside_deliveries_is_judged_by_where_the_log_is_the_same() {
+    // Nothing was ever delivered, so that the cursor says nothing.
+    for (term, same) in [(1, 6), (2, 9), (3, 14), (4, 20), (5, 14)] {
+        let got = resumed(cursor(term, 0));
+        assert_eq!((got.same.get(), got.rewound), (same, false), "term {term}");
+    }
+    assert_eq!(resumed(cursor(3, 18)).same.get(), 14);
 }

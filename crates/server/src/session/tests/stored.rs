@@ -5,13 +5,13 @@ use lamparina_order::Sequenced;
 use lamparina_protocol::control::Hello;
 use lamparina_protocol::frame::FrameType;
 use lamparina_protocol::link::{Event, Input as LinkInput, Repair, Terms};
-use lamparina_protocol::message::{MESSAGE_BYTES_MAX, SetNick, ToServer};
+use lamparina_protocol::message::{MESSAGE_BYTES_MAX, QUESTIONS_MAX, SetNick, ToServer};
 use lamparina_protocol::{Audience, Instant, Lamport, codec};
 
 use crate::hub::{Ask, Asked, Hub};
 use crate::reading::testing::Stored;
 use crate::reading::{ReadAnswer, ReadAsk, Wanted};
-use crate::session::{Act, Followed, Input, Output, QUESTIONS_MAX, Session};
+use crate::session::{Act, Followed, Input, Output, Session};
 use crate::tail::Tail;
 use crate::testing::{LOG, Taker, ask, ask_over, config, enter, hello, nick, say};
 

@@ -204,6 +204,7 @@ fn show_ask(ask: &Ask) -> String {
             Action::Join { room } => format!("Join {room}"),
             Action::Leave { room } => format!("Leave {room}"),
             Action::Say(message) => format!("Say {}", message.text),
+            Action::Misaddressed { pseq, .. } => format!("Misaddressed {pseq}"),
             Action::Exit => "Exit".to_owned(),
         },
         other => format!("{other:?}"),

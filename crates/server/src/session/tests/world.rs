@@ -52,6 +52,8 @@ struct Client {
     shown: Vec<u64>,
     shown_end: Option<String>,
     ends: Vec<String>,
+    /// Events that said which stamp they follow.
+    events: u32,
 }
 
 struct World {
@@ -327,6 +329,11 @@ impl Client {
             return;
         };
         for line in std::mem::take(&mut taker.lines) {
+            if let Some((_, after)) = line.split_once(" after ") {
+                let after: u64 = after.parse().unwrap();
+                assert!(after >= self.cursor, "{line} comes behind {}", self.cursor);
+                self.events += 1;
+            }
             if let Some((_, resumed)) = line.split_once("resumed ") {
                 let (resumed, gap) = resumed.split_once(", gap ").unwrap();
                 let resumed = resumed.parse().unwrap();
@@ -382,18 +389,24 @@ fn acts() -> impl Strategy<Value = Vec<(u8, u8, u8)>> {
 #[test]
 fn sessions_fall_off_the_tail_and_catch_up_and_are_answered_meanwhile() {
     let mut runner = TestRunner::deterministic();
-    let (mut fallen, mut parked, mut too_slow) = (0, 0, 0);
+    let (mut fallen, mut parked, mut too_slow, mut events) = (0, 0, 0, 0);
     for tail_items in 1..100 {
         let acts = acts().new_tree(&mut runner).unwrap().current();
         let world = run(&acts, tail_items % 20, true);
         fallen += world.fallen;
         parked += world.parked;
+        events += world
+            .clients
+            .iter()
+            .map(|client| client.events)
+            .sum::<u32>();
         too_slow += world
             .clients
             .iter()
             .map(|client| client.ends.len())
             .sum::<usize>();
     }
+    assert!(events > 500, "{events} events");
     println!("fallen {fallen}, parked {parked}, too slow {too_slow}");
     assert!(fallen > 50 && parked > 50 && too_slow > 50);
 }

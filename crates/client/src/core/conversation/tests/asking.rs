@@ -44,6 +44,8 @@ fn questions_are_answered_one_by_one_and_errors_settle_the_oldest_that_fits() {
         later: Lamport::new(4),
         reason: WhyOrdered::Concurrent,
         chain: Vec::new(),
+        hidden: vec![Lamport::new(3)],
+        left_out: 0,
     });
     script.check(
         "> Message
@@ -57,7 +59,7 @@ fn questions_are_answered_one_by_one_and_errors_settle_the_oldest_that_fits() {
          > Error
          {error,code:not-in-room,text:no such room}
          > Why
-         {why,earlier:2,later:4,reason:concurrent,chain:[]}
+         {why,earlier:2,later:4,reason:concurrent,chain:[],hidden:[3],left_out:0}
          < goodbye",
     );
 }

@@ -54,7 +54,7 @@ fn a_new_log_is_told_and_takes_what_is_unsettled_under_a_new_epoch() {
     script.enter(OTHER_LOG, 2, 0, 0);
     script.check(
         "> opened
-         {new_log,log:02020202020202020202020202020202,epoch:250100,again:1}
+         {new_log,log:02020202020202020202020202020202,epoch:250100,again:1,kept:0}
          drop
          connect epoch=250100 session=250101 log=2 cursor=0
          > Entered",

@@ -128,3 +128,32 @@ fn faults_end_it_after_a_few_attempts() {
     );
     assert!(script.wrote.contains("{closed,"), "{}", script.wrote);
 }
+
+#[test]
+fn a_full_disk_is_said_to_a_newcomer_and_waited_for_by_who_was_there() {
+    let mut script = Script::new();
+    script.input("start", Input::Start);
+    let (log, term, clock) = (LOG, Term(1), Lamport::ZERO);
+    script.input(
+        "opened",
+        Input::Opened(Welcome {
+            log,
+            term,
+            clock,
+            pace: Pace::default(),
+        }),
+    );
+    script.closed_by_peer(CloseCode::StorageFull);
+    let told = "{error,code:storage-full,text:words}";
+    assert!(script.wrote.contains(told), "{}", script.wrote);
+    assert!(!script.wrote.contains("cannot-reach"), "{}", script.wrote);
+    let mut script = Script::live();
+    script.closed_by_peer(CloseCode::StorageFull);
+    assert!(
+        script
+            .wrote
+            .contains("{disconnected,reason:words,retry_ms:"),
+        "{}",
+        script.wrote
+    );
+}

@@ -35,7 +35,9 @@ fn left() -> State {
             log: LOG,
             term: Term(4),
             shown: Lamport::new(30),
+            highest: Lamport::new(30),
         },
+        elsewhere: Vec::new(),
         messages: vec![kept("a", 7, true), kept("b", 8, false)],
     }
 }
@@ -54,13 +56,13 @@ fn nothing_is_sent_before_it_is_stored() {
          > say b: 2
          store 3 said b@100/2 tried
          > stored 2
-         {queued,epoch:100,pseq:1}
+         {queued,epoch:100,pseq:1,number:1}
          < say a 100/1 clock=6 seen=0
          > Committed
          {committed,epoch:100,pseq:1,stamp:7}
          store 4 settled 100/1
          > stored 4
-         {queued,epoch:100,pseq:2}
+         {queued,epoch:100,pseq:2,number:2}
          < say b 100/2 clock=7 seen=0",
     );
 }
@@ -88,7 +90,7 @@ fn what_an_earlier_run_left_goes_first_and_counts() {
          store 3 place log=1 term=5 30
          < say a 90/7 clock=7 seen=0
          > stored 2
-         {queued,epoch:90,pseq:9}
+         {queued,epoch:90,pseq:9,number:3}
          < say b 90/8 clock=8 seen=0
          < say c 90/9 clock=31 seen=30
          > Committed
@@ -114,16 +116,16 @@ fn only_what_never_went_out_can_be_cancelled_and_what_is_behind_it_moves_up() {
     script.say("c");
     script.stored(1);
     script.wrote.clear();
-    script.cancel(Cancel::One(Pseq(7)));
-    script.cancel(Cancel::One(Pseq(8)));
+    script.cancel(Cancel::One(1));
+    script.cancel(Cancel::One(2));
     script.stored(2);
     script.say("d");
     script.check(
-        "> One(Pseq(7)): Err(TooLate)
-         > One(Pseq(8)): Ok(CancelReport { cancelled: 1, too_late: 0 })
+        "> One(1): Err(TooLate)
+         > One(2): Ok(CancelReport { cancelled: 1, too_late: 0 })
          store 2 whole 90/8 log=1 30: a@90/7 tried, c@90/8
          > stored 2
-         {cancelled,epoch:90,pseq:8}
+         {cancelled,epoch:90,pseq:8,number:2}
          {requeued,epoch:90,pseq:8,was:{epoch:90,pseq:9}}
          > say d: 9
          store 3 said d@90/9",
@@ -141,7 +143,9 @@ fn leaving_waits_until_a_cancellation_is_stored() {
     script.close();
     script.stored(2);
     assert!(
-        script.wrote.contains("{cancelled,epoch:100,pseq:1}"),
+        script
+            .wrote
+            .contains("{cancelled,epoch:100,pseq:1,number:1}"),
         "{}",
         script.wrote
     );
@@ -273,7 +277,7 @@ fn a_full_server_refuses_some_and_the_others_go_by_other_names() {
          > Refused
          store 8 whole 101/2 log=1 0: c@101/1 tried, d@101/2 tried
          > stored 8
-         {queued,epoch:100,pseq:4}
+         {queued,epoch:100,pseq:4,number:4}
          < say c 101/1 clock=6 seen=0
          < say d 101/2 clock=7 seen=0",
     );
@@ -328,4 +332,121 @@ fn a_copy_of_the_outbox_that_was_used_elsewhere_takes_no_message_of_ours() {
     }
     let requeued = "{requeued,epoch:90,pseq:21,was:{epoch:90,pseq:8}}";
     assert!(wrote.contains(requeued), "{wrote}");
+}
+
+#[test]
+fn what_is_queued_for_one_log_goes_to_no_other_by_itself() {
+    let mut script = Script::kept(left());
+    script.enter_with(OTHER_LOG, 7, 0, 0, |_, _, _| {});
+    script.check(
+        "> start
+         connect epoch=90 session=101 log=1 cursor=30 term=4
+         > opened
+         switch log=2 epoch=101
+         {new_log,log:02020202020202020202020202020202,epoch:101,again:0,kept:2}
+         drop
+         connect epoch=101 session=102 log=2 cursor=0
+         > Entered",
+    );
+    script.wrote.clear();
+    script.enter(OTHER_LOG, 7, 0, 0);
+    script.say("new");
+    script.stored(9);
+    script.commit(101, 1, 8);
+    assert!(!script.wrote.contains("say a"), "{}", script.wrote);
+    let status = script.machine.status(script.now);
+    assert_eq!((status.elsewhere_total, status.pending_here), (2, 0));
+    let Summary {
+        sent,
+        committed,
+        pending,
+        ..
+    } = script.machine.summary();
+    assert_eq!(
+        (sent, committed, pending),
+        (3, 1, 2),
+        "left behind, not lost"
+    );
+    // Its author says so: they go here, each once, in place of those that they were.
+    script.wrote.clear();
+    assert_eq!(script.machine.adopt(), Ok((2, 0)));
+    script.quietly(Input::Tick);
+    script.stored(20);
+    assert!(
+        script
+            .wrote
+            .contains("adopted 1/7, 1/8: a@101/2 tried, b@101/3 tried"),
+        "{}",
+        script.wrote
+    );
+    assert!(
+        script.wrote.contains("< say a 101/2 clock=9"),
+        "{}",
+        script.wrote
+    );
+    script.commit(101, 2, 10);
+    assert!(
+        script
+            .wrote
+            .contains("{committed,epoch:101,pseq:2,stamp:10,was:{epoch:90,pseq:7}}"),
+        "{}",
+        script.wrote
+    );
+    assert_eq!(script.machine.summary().pending, 1);
+    assert_eq!(script.machine.forget_elsewhere(), Ok(0));
+}
+
+#[test]
+fn another_address_of_a_known_log_has_its_outbox() {
+    let mut script = Script::kept(FRESH);
+    script.input("start", Input::Start);
+    script.say("typed before");
+    let (log, term, clock) = (LOG, Term(1), Lamport::new(40));
+    let mut out = Vec::new();
+    let opened = Input::Opened(Welcome {
+        log,
+        term,
+        clock,
+        pace: Pace::default(),
+    });
+    script.machine.handle(script.now, opened, &mut out);
+    let switch = |output: &Output| matches!(output, Output::Switch { log: LOG, .. });
+    assert!(out.iter().any(switch), "{out:?}");
+    // The disk knows the log from elsewhere, and has put the new message behind what is there.
+    let mut known = left();
+    let mut moved = known.messages[1].clone();
+    moved.given = MessageName {
+        epoch: Epoch(100),
+        pseq: Pseq(1),
+    };
+    moved.submit.pseq = Pseq(9);
+    moved.submit.text = "typed before".to_owned();
+    (known.last, known.messages) = (Pseq(9), [known.messages, vec![moved]].concat());
+    script.wrote.clear();
+    script.input("switched", Input::Switched(Ok(known)));
+    script.check(
+        "> switched
+         {queued,epoch:100,pseq:1,number:1}
+         drop
+         connect epoch=90 session=102 log=1 cursor=30 term=4",
+    );
+    script.wrote.clear();
+    script.enter(LOG, 40, 7, 30);
+    script.stored(9);
+    let said: Vec<_> = script
+        .wrote
+        .lines()
+        .filter(|line| line.starts_with("< say"))
+        .collect();
+    assert_eq!(said.len(), 3, "{}", script.wrote);
+    assert!(said[2].starts_with("< say typed before 90/9"), "{said:?}");
+    let numbers: Vec<_> = script
+        .machine
+        .status(script.now)
+        .queue
+        .iter()
+        .map(|line| line.number)
+        .collect();
+    assert_eq!(numbers, [2, 3, 1]);
+    assert_eq!(script.machine.summary().sent, 3);
 }

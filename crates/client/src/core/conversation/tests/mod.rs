@@ -33,6 +33,8 @@ struct Script {
     wrote: String,
     /// What the server says of its pace.
     pace: Pace,
+    /// What is left of the burst on entering.
+    left: u32,
 }
 
 impl Script {
@@ -68,6 +70,7 @@ impl Script {
             now: Instant::ZERO,
             wrote: String::new(),
             pace: Pace::default(),
+            left: 0,
         }
     }
 
@@ -85,7 +88,7 @@ impl Script {
 
     fn input(&mut self, name: &str, input: Input) {
         self.note(&format!("> {name}"));
-        let mut out = Vec::new();
+        let (mut out, mut switched) = (Vec::new(), None);
         self.machine.handle(self.now, input, &mut out);
         for output in out {
             let line = match output {
@@ -102,6 +105,13 @@ impl Script {
                 Output::Store { ticket, change } => {
                     format!("store {ticket} {}", change_words(&change))
                 }
+                Output::Switch { log, epoch } => {
+                    switched = Some(self.other_outbox(epoch));
+                    if self.machine.cursor.log() == LogId::default() {
+                        continue;
+                    }
+                    format!("switch log={} epoch={epoch}", log.0[0])
+                }
                 Output::Drop => "drop".to_owned(),
                 Output::Event(event) => json::event(&event)
                     .replace("{\"v\":1,\"type\":", "{")
@@ -109,7 +119,32 @@ impl Script {
             };
             self.note(&line);
         }
+        if let Some(state) = switched {
+            return self.quietly(Input::Switched(Ok(state)));
+        }
         self.pull();
+    }
+
+    /// What a disk has in use from then on: this outbox, where it has no log yet; else a new one.
+    fn other_outbox(&self, epoch: Epoch) -> State {
+        let machine = &self.machine;
+        let said = machine.outbox.said();
+        let messages: Vec<_> = said.map(crate::core::conversation::keeping::kept).collect();
+        if machine.cursor.log() == LogId::default() {
+            return State {
+                epoch: machine.outbox.epoch(),
+                last: machine.outbox.last(),
+                place: machine.keeper.place(),
+                messages,
+                elsewhere: Vec::new(),
+            };
+        }
+        let outbox = 1;
+        let kept = messages.into_iter();
+        State {
+            elsewhere: kept.map(|kept| Elsewhere { outbox, kept }).collect(),
+            ..State::new(epoch)
+        }
     }
 
     fn pull(&mut self) {
@@ -148,6 +183,17 @@ impl Script {
         resumed: u64,
         change: impl FnOnce(&mut Term, &mut Lamport, &mut bool),
     ) {
+        self.enter_same(log, (clock, settled, resumed), u64::MAX, change);
+    }
+
+    /// As [`Self::enter_with`]; the log is the same up to `same`.
+    fn enter_same(
+        &mut self,
+        log: LogId,
+        (clock, settled, resumed): (u64, u64, u64),
+        same: u64,
+        change: impl FnOnce(&mut Term, &mut Lamport, &mut bool),
+    ) {
         let clock = Lamport::new(clock);
         let (mut term, mut newest, mut rewound) = (Term(1), Lamport::ZERO, false);
         change(&mut term, &mut newest, &mut rewound);
@@ -172,6 +218,8 @@ impl Script {
             gap: false,
             newest,
             rewound,
+            same: Lamport::new(same),
+            left: self.left,
         });
     }
 
@@ -271,6 +319,14 @@ fn change_words(change: &Change) -> String {
                 "place log={} term={} {}",
                 place.log.0[0], place.term, place.shown
             )
+        }
+        Change::Adopted { from, kept: those } => {
+            let from: Vec<_> = from
+                .iter()
+                .map(|(outbox, pseq)| format!("{outbox}/{pseq}"))
+                .collect();
+            let those: Vec<_> = those.iter().map(kept).collect();
+            format!("adopted {}: {}", from.join(", "), those.join(", "))
         }
         Change::Whole(state) => {
             let messages: Vec<_> = state.messages.iter().map(kept).collect();

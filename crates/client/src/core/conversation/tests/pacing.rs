@@ -4,11 +4,7 @@ use super::*;
 
 fn paced(per_second: u32, burst: u32, left: u32) -> Script {
     let mut script = Script::new();
-    script.pace = Pace {
-        per_second,
-        burst,
-        left,
-    };
+    (script.pace, script.left) = (Pace { per_second, burst }, left);
     script.enter(LOG, 5, 0, 0);
     script.wrote.clear();
     script

@@ -91,3 +91,30 @@ fn own_messages_that_were_lost_are_told_and_the_rest_is_named_anew() {
     let again = "< say b 250100/1 clock=4 seen=0";
     assert!(script.wrote.contains(again), "{}", script.wrote);
 }
+
+#[test]
+fn history_shown_beyond_a_restored_logs_end_is_told() {
+    let mut script = Script::live();
+    let mut old = delivery(0, 5, "said before");
+    old.history = true;
+    script.server(&ToClient::Message(old));
+    script.closed_by_peer(CloseCode::Damaged);
+    script.tick(10_000);
+    script.wrote.clear();
+    // Nothing was ever delivered: the cursor says nothing, but what was shown does.
+    script.enter_same(LOG, (3, 0, 0), 3, |_, _, _| {});
+    assert!(
+        script.wrote.contains("{rewound,from:5,to:3}"),
+        "{}",
+        script.wrote
+    );
+    script.closed_by_peer(CloseCode::Damaged);
+    script.tick(10_000);
+    script.wrote.clear();
+    script.enter_same(LOG, (3, 0, 0), 3, |_, _, _| {});
+    assert!(
+        !script.wrote.contains("rewound"),
+        "told once: {}",
+        script.wrote
+    );
+}

@@ -144,16 +144,17 @@ fn requests_keep_their_place_and_leaving_waits_for_answers() {
     let mut script = Script::live();
     script.ask(Ask::Who);
     script.close();
-    script.tick(2_000);
+    script.tick(10_000);
     script.tick(5_000);
     script.check(
         "> Who
          < ListRequest
          > close
-         > after 2000 ms
+         > after 10000 ms
          < goodbye
          > after 5000 ms
          drop
+         {error,code:unanswered,text:1 of the requests were not answered in time; ask again when the server is there}
          {closed,sent:0,committed:0,pending:0,refused:0}",
     );
 }
