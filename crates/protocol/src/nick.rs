@@ -90,6 +90,14 @@ fn checked(text: &str) -> Result<Box<str>, NickError> {
     if text.len() > NICK_BYTES_MAX {
         return Err(NickError::TooLong);
     }
+    if is_plain(text) {
+        return Ok(text.into());
+    }
+    by_rules(text)
+}
+
+/// A text of at most [`NICK_BYTES_MAX`] bytes, judged by every rule.
+fn by_rules(text: &str) -> Result<Box<str>, NickError> {
     let name: String = text.nfc().collect();
     if name.is_empty() {
         return Err(NickError::Empty);
@@ -108,6 +116,15 @@ fn checked(text: &str) -> Result<Box<str>, NickError> {
         return Err(NickError::Forbidden(bad));
     }
     Ok(name.into())
+}
+
+/// Whether a text is a name at first sight: ASCII that no rule forbids, where a character is a
+/// grapheme and every normal form is the text itself. Most names are, and each message names some.
+fn is_plain(text: &str) -> bool {
+    let graphic = |byte: u8| byte.is_ascii_graphic() && !RESERVED.contains(&char::from(byte));
+    (1..=NICK_GRAPHEMES_MAX).contains(&text.len())
+        && text.bytes().all(graphic)
+        && !text.eq_ignore_ascii_case("all")
 }
 
 fn forbidden(c: char) -> bool {
@@ -197,6 +214,24 @@ mod tests {
         check(&"x".repeat(24), Ok(&"x".repeat(24)));
         check(&"x".repeat(25), Err(NickError::TooLong));
         check(&"\u{1f469}".repeat(17), Err(NickError::TooLong));
+    }
+
+    /// Every text of one or two ASCII characters, and some longer ones, are judged alike with and
+    /// without the short way.
+    #[test]
+    fn a_plain_name_is_one_by_the_rules() {
+        let mut texts: Vec<String> = vec!["All".into(), "x".repeat(24), "x".repeat(25)];
+        for first in 0..128_u8 {
+            texts.push(char::from(first).into());
+            texts.extend((0..128_u8).map(|second| {
+                [char::from(first), char::from(second)].iter().collect()
+            }));
+        }
+        for text in texts {
+            let ruled = by_rules(&text);
+            assert_eq!(checked(&text), ruled, "{text:?}");
+            assert_eq!(is_plain(&text), ruled.is_ok(), "{text:?}");
+        }
     }
 
     #[test]

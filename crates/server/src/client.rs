@@ -12,7 +12,7 @@ use lamparina_protocol::control::{CloseCode, Welcome};
 use lamparina_protocol::frame::{FRAME_BYTES_MAX, FrameType, HEADER_BYTES, SharedBody};
 use lamparina_protocol::lamport::PREV_BYTES;
 use lamparina_protocol::link::{Event, Input as LinkInput, Link, SendError};
-use lamparina_transport::Connection;
+use lamparina_transport::{Connection, WAITING_BYTES_MAX};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
@@ -30,6 +30,8 @@ use crate::shared::Shared;
 /// makes room at once, so that no burst is moved while it grows.
 const FLUSH_BYTES: usize = 56 * 1024;
 const _: () = assert!(FLUSH_BYTES + FRAME_BYTES_MAX <= 64 * 1024);
+// What waits for the socket of a client that does not read is little beside its window.
+const _: () = assert!(WAITING_BYTES_MAX + FLUSH_BYTES + FRAME_BYTES_MAX <= 384 * 1024);
 
 /// Bytes read from one client before others get their turn.
 const TURN_BYTES: u64 = 64 * 1024;

@@ -1,6 +1,7 @@
 //! Runs a case: pairs of rounds in alternation, a fresh server for each, then the result.
 
 mod durable;
+mod stalled;
 mod startup;
 
 use std::path::PathBuf;
@@ -57,6 +58,7 @@ pub(crate) fn run(case: Case) -> Result<(), Fault> {
             setting.idle(ALL_IDLE_CONNECTIONS)
         }
         Case::Durable { durable, common } => Setting::new(&common, 3, 2.0)?.durable(&durable),
+        Case::Stalled { stalled, common } => Setting::new(&common, 3, 3.0)?.stalled(&stalled),
         Case::Startup { startup, common } => Setting::new(&common, 3, 2.0)?.startup(&startup),
         // Hidden roles, taken before.
         Case::RawServer | Case::RawDurable { .. } => Ok(()),

@@ -27,6 +27,7 @@ mod receipts;
 
 pub use applied::Applied;
 pub use ask::{Ask, Asked, ConnectionId};
+pub use lamparina_order::sequenced::ROOM_TOLD_MAX;
 pub use batch::{Batch, Entered, Item, Lane, Note, Reaching, Rings, What, Words};
 pub use list::LIST_USERS_MAX;
 pub use receipts::{FOLLOWED_MESSAGES_MAX, FOLLOWED_RECIPIENTS_MAX};
@@ -51,9 +52,6 @@ const OVERHEAD_BYTES: usize = 96;
 /// Present members up to which comings, goings and new names are told to all: telling is quadratic.
 /// With more of them `LIST_REQUEST` still says who is there.
 pub const PRESENCE_TOLD_MAX: usize = 1_000;
-
-/// Members of a room up to which comings and goings there are told to all of it, for the same reason.
-pub const ROOM_TOLD_MAX: usize = PRESENCE_TOLD_MAX;
 
 /// Memory of a batch from which on it takes no more requests: a few bytes asked can say much, and
 /// a batch is held as long as any part of it. At least one request is in each.
@@ -296,7 +294,12 @@ impl Hub {
         these.dedup();
         let single = batch.members.iter().map(|(member, _)| member);
         let in_lanes = batch.lanes.iter().flat_map(|lane| lane.members.iter());
-        let recipients = single.chain(in_lanes);
+        // Many items reach the same members: each is rung once.
+        let mut rung = vec![false; self.connections.len()];
+        let recipients = single.chain(in_lanes).filter(|member| {
+            let rung = rung.get_mut(member.0 as usize);
+            rung.is_some_and(|rung| !std::mem::replace(rung, true))
+        });
         these.extend(recipients.filter_map(|member| self.connection_of(Some(*member))));
         Rings::These(these)
     }

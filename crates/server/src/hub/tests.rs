@@ -309,7 +309,7 @@ fn comings_into_a_large_room_cost_no_list_of_it_each() {
     let (batch, rings) = hub.apply_now(&mut asked).unwrap();
     assert!(asked.is_empty() && batch.lanes.is_empty());
     assert_eq!(batch.members.len(), 200);
-    assert_eq!(rings, Rings::These(vec![ConnectionId(7); 200]));
+    assert_eq!(rings, Rings::These(vec![ConnectionId(7)]));
     assert_eq!(
         &lines(&batch)[..2],
         ["user7 left #lab -> m7", "user7 joined #lab -> m7"]
