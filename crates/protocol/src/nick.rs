@@ -223,9 +223,9 @@ mod tests {
         let mut texts: Vec<String> = vec!["All".into(), "x".repeat(24), "x".repeat(25)];
         for first in 0..128_u8 {
             texts.push(char::from(first).into());
-            texts.extend((0..128_u8).map(|second| {
-                [char::from(first), char::from(second)].iter().collect()
-            }));
+            texts.extend(
+                (0..128_u8).map(|second| [char::from(first), char::from(second)].iter().collect()),
+            );
         }
         for text in texts {
             let ruled = by_rules(&text);

@@ -33,7 +33,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) limits: Limits,
     pub(crate) tail: Tail,
-    pub(crate) bells: Doorbells,
+    pub(crate) bells: Arc<Doorbells>,
     pub(crate) sequencer: Arc<dyn Sequencer>,
     /// The way to the store, where there is one.
     pub(crate) readers: Option<Readers>,
@@ -54,7 +54,7 @@ impl Shared {
             clock: Clock::start(),
             limits: Limits::new(config.connections_max, config.connections_per_address_max),
             tail: Tail::new(config.tail_bytes, config.tail_items),
-            bells: Doorbells::default(),
+            bells: Arc::default(),
             sequencer: Arc::new(Embedded::new()),
             readers: log.readers,
             terms: log.terms,

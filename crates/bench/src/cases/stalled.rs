@@ -62,7 +62,10 @@ impl Setting {
         };
         let measure = measure.map_err(|fault| {
             let words = server.words();
-            Fault::Broken(format!("{}: {fault}\nThe server's words: {words}", side.name()))
+            Fault::Broken(format!(
+                "{}: {fault}\nThe server's words: {words}",
+                side.name()
+            ))
         })?;
         let (text, twin) = report::stalled(round, side, stalls, &measure);
         self.report.line(&text, &twin);

@@ -199,9 +199,7 @@ impl Sequenced {
 
     /// All rooms with how many are in them, by name.
     pub fn rooms(&self) -> impl Iterator<Item = (&RoomName, usize)> {
-        self.rooms
-            .iter()
-            .map(|room| (&room.name, room.len()))
+        self.rooms.iter().map(|room| (&room.name, room.len()))
     }
 
     /// All rooms by number, each with its members in ascending order.
@@ -211,9 +209,7 @@ impl Sequenced {
 
     /// A room's members, in ascending order.
     pub fn room_members(&self, room: &RoomName) -> Option<&Arc<[MemberId]>> {
-        self.rooms
-            .by_name(room)
-            .map(|room| self.rooms[room].list())
+        self.rooms.by_name(room).map(|room| self.rooms[room].list())
     }
 
     /// A member's open session: the only one whose entries take effect.

@@ -147,11 +147,6 @@ impl Rooms {
         self.rooms.insert(id, room);
     }
 
-    /// Whether a room of this number is there.
-    pub(super) fn contains(&self, room: RoomId) -> bool {
-        self.rooms.contains_key(&room)
-    }
-
     /// Adds a member who is not in.
     pub(super) fn add(&mut self, room: RoomId, member: MemberId) {
         self[room].insert(member);

@@ -27,8 +27,8 @@ mod receipts;
 
 pub use applied::Applied;
 pub use ask::{Ask, Asked, ConnectionId};
-pub use lamparina_order::sequenced::ROOM_TOLD_MAX;
 pub use batch::{Batch, Entered, Item, Lane, Note, Reaching, Rings, What, Words};
+pub use lamparina_order::sequenced::ROOM_TOLD_MAX;
 pub use list::LIST_USERS_MAX;
 pub use receipts::{FOLLOWED_MESSAGES_MAX, FOLLOWED_RECIPIENTS_MAX};
 

@@ -29,7 +29,9 @@ const CACHE_KIB: i64 = 8 << 10;
 /// Bytes of a row beside its text and detail, roughly: for what the log holds.
 const ROW_BYTES: u64 = 96;
 
-const INSERT: &str = r#"INSERT INTO entry(log_index, kind, stamp, at, member, "from", "to", detail, text, chain)
+/// A row that is not taken fails the batch, which is then undone as a whole: SQLite need not keep
+/// what would undo the statement alone.
+const INSERT: &str = r#"INSERT OR FAIL INTO entry(log_index, kind, stamp, at, member, "from", "to", detail, text, chain)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"#;
 /// One row more of the same statement.
 const ROW: &str = ", (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
@@ -38,7 +40,10 @@ const COLUMNS: usize = 10;
 /// Rows that one statement inserts, the most first: what SQLite does once for a statement costs as
 /// much as a row, and within one it need not look again for the table's end.
 const ROWS: [usize; 3] = [32, 8, 1];
-const _: () = assert!(ROWS[0] * COLUMNS <= 999, "bound values that any SQLite takes");
+const _: () = assert!(
+    ROWS[0] * COLUMNS <= 999,
+    "bound values that any SQLite takes"
+);
 const POSITION: &str = "INSERT INTO position(member, consumed, at) VALUES (?, ?, ?)
     ON CONFLICT(member) DO UPDATE SET consumed = excluded.consumed, at = excluded.at";
 const TERM: &str = "INSERT INTO term(term, after, at) VALUES (?, ?, ?)";
