@@ -6,7 +6,7 @@ use crate::args;
 use crate::child::Side;
 use crate::load::stalled::{self, Measure, Shape};
 use crate::report::{self, median};
-use crate::wire::{Fault, Ours, Raw};
+use crate::wire::{Fault, Ours};
 
 impl Setting {
     /// Pairs of rounds: without, with.
@@ -18,14 +18,14 @@ impl Setting {
             wanted.clients, wanted.rate
         );
         println!("{}", report::STALLED_HEAD);
-        let side = match self.common.raw_only {
-            true => Side::Raw,
-            false => Side::Ours,
-        };
+        if self.common.raw_only {
+            let words = "the raw server waits for its slowest reader: there is nothing to compare";
+            return Err(Fault::Broken(words.to_owned()));
+        }
         let mut pairs = Vec::new();
         for round in 1..=self.rounds {
-            let without = self.stalled_round(round, side, wanted, false)?;
-            let with = self.stalled_round(round, side, wanted, true)?;
+            let without = self.stalled_round(round, wanted, false)?;
+            let with = self.stalled_round(round, wanted, true)?;
             pairs.push((without, with));
         }
         let p99 = |measure: &Measure| measure.latency.quantile(0.99) as f64;
@@ -44,7 +44,6 @@ impl Setting {
     fn stalled_round(
         &self,
         round: u32,
-        side: Side,
         wanted: &args::StalledOptions,
         stalls: bool,
     ) -> Result<Measure, Fault> {
@@ -55,19 +54,12 @@ impl Setting {
             rate: wanted.rate.into(),
             measured: self.measured,
         };
-        let (server, _folder) = self.start(side)?;
-        let measure = match side {
-            Side::Raw => stalled::run::<Raw>(&server, shape),
-            Side::Ours => stalled::run::<Ours>(&server, shape),
-        };
-        let measure = measure.map_err(|fault| {
+        let (server, _folder) = self.start(Side::Ours)?;
+        let measure = stalled::run::<Ours>(&server, shape).map_err(|fault| {
             let words = server.words();
-            Fault::Broken(format!(
-                "{}: {fault}\nThe server's words: {words}",
-                side.name()
-            ))
+            Fault::Broken(format!("{fault}\nThe server's words: {words}"))
         })?;
-        let (text, twin) = report::stalled(round, side, stalls, &measure);
+        let (text, twin) = report::stalled(round, stalls, &measure);
         self.report.line(&text, &twin);
         Ok(measure)
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::enter::{self, Enter};
 use super::span::Span;
-use super::until;
+use super::{WITHIN, until};
 use crate::child::Server;
 use crate::flock::Flock;
 use crate::histogram::Histogram;
@@ -75,7 +75,14 @@ pub(crate) fn run<W: Enter>(server: &Server, shape: Shape) -> Result<Measure, Fa
 }
 
 fn say_at_once<W: Enter>(flock: &mut Flock<W>, count: u64) -> Result<(), Fault> {
+    let began = Instant::now();
     while flock.sent() < count {
+        if began.elapsed() > WITHIN {
+            return Err(Fault::Broken(format!(
+                "only {} of {count} messages could be said at once",
+                flock.sent()
+            )));
+        }
         let sent = flock.sent();
         let room = AT_ONCE_WINDOW.saturating_sub(flock.lag(sent));
         flock.send(0, &To::All, room.min(count - sent))?;
