@@ -292,15 +292,27 @@ impl Hub {
         let asked = batch.connections.iter().map(|(connection, _)| *connection);
         let mut these: Vec<ConnectionId> = asked.collect();
         these.dedup();
-        let single = batch.members.iter().map(|(member, _)| member);
+        let single = batch.members.iter().map(|(member, _)| *member);
+        let mut single: Vec<MemberId> = single.collect();
+        single.dedup();
+        let connected = |member: &MemberId| self.connection_of(Some(*member));
+        these.extend(single.iter().filter_map(connected));
+        // Many items may reach the same room: each of its members is rung once.
+        let mut rung = match batch.lanes.len() {
+            0 | 1 => Vec::new(),
+            _ => vec![false; self.connections.len()],
+        };
+        for member in &single {
+            if let Some(rung) = rung.get_mut(member.0 as usize) {
+                *rung = true;
+            }
+        }
         let in_lanes = batch.lanes.iter().flat_map(|lane| lane.members.iter());
-        // Many items reach the same members: each is rung once.
-        let mut rung = vec![false; self.connections.len()];
-        let recipients = single.chain(in_lanes).filter(|member| {
+        let first = in_lanes.filter(|member| {
             let rung = rung.get_mut(member.0 as usize);
-            rung.is_some_and(|rung| !std::mem::replace(rung, true))
+            rung.is_none_or(|rung| !std::mem::replace(rung, true))
         });
-        these.extend(recipients.filter_map(|member| self.connection_of(Some(*member))));
+        these.extend(first.filter_map(connected));
         Rings::These(these)
     }
 }

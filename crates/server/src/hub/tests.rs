@@ -294,7 +294,14 @@ fn comings_into_a_large_room_cost_no_list_of_it_each() {
     let mut asked: Vec<Asked> = (0..=ROOM_TOLD_MAX).map(join).collect();
     let mut costs = 0;
     while !asked.is_empty() {
-        let (batch, _) = hub.apply_now(&mut asked).unwrap();
+        let (batch, rings) = hub.apply_now(&mut asked).unwrap();
+        let Rings::These(mut rung) = rings else {
+            panic!("a room is not everybody");
+        };
+        let bells = rung.len();
+        rung.sort_unstable();
+        rung.dedup();
+        assert_eq!(rung.len(), bells, "nobody is rung twice for a batch");
         let kept = batch.lanes.iter().map(|lane| size_of_val(&*lane.members));
         assert!(
             batch.cost_bytes > kept.sum(),
