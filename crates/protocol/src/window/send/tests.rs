@@ -178,7 +178,7 @@ fn held_unread(body: usize, others: usize) -> usize {
 #[test]
 fn a_peer_that_never_acknowledges_holds_on_to_a_bounded_amount() {
     // All that is said is for it; little of it is; messages of a word.
-    for (body, others, bound) in [(200, 0, 3 << 19), (200, 100, 2 << 20), (60, 20, 9 << 18)] {
+    for (body, others, bound) in [(200, 0, 3 << 19), (200, 100, 2 << 20), (60, 20, 5 << 19)] {
         let held = held_unread(body, others);
         assert!(held <= bound, "{body} {others}: {held}");
         assert!(held > bound / 2, "the bound says something: {held}");
