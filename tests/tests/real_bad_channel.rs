@@ -8,7 +8,7 @@ const BAD: &str = "loss=20%,corrupt=1%,dup=2%,delay=10ms,jitter=5ms,reorder=5%,s
 /// Messages each way.
 const MESSAGES: usize = 200;
 /// The same where everything after a hole goes again, which takes its time.
-const MESSAGES_BACK: usize = 80;
+const MESSAGES_BACK: usize = 40;
 
 #[test]
 fn a_bad_channel_loses_doubles_and_reorders_nothing() {

@@ -19,6 +19,7 @@ Examples:
   lamparina-bench durable
   lamparina-bench durable --sparse --data-in /srv
   lamparina-bench durable --fanout 100
+  lamparina-bench stalled
   lamparina-bench startup --messages 10000000
 
 What the figures mean:
@@ -47,6 +48,8 @@ for checksum and text. A run in which anything is lost or out of order fails.
 
 For `durable` the raw server appends the frames to one plain file, syncs once for all
 that came in a turn of its loop (fdatasync), and only then answers each with 8 bytes.
+For `stalled` rounds without and with the client that does not read alternate; the result
+is the others' p99 with it divided by that without, and the memory it adds.
 For `startup` all that was committed must be known again, also after kill -9.";
 
 /// Measures the Lamparina server on loopback, beside a raw baseline on the same machine.
@@ -105,6 +108,13 @@ pub(crate) enum Case {
         #[command(flatten)]
         common: Common,
     },
+    /// One client that does not read, among many: what it costs the server and the others.
+    Stalled {
+        #[command(flatten)]
+        stalled: StalledOptions,
+        #[command(flatten)]
+        common: Common,
+    },
     /// The time from starting a server with much on disk until it listens.
     Startup {
         #[command(flatten)]
@@ -149,6 +159,17 @@ pub(crate) struct DurableOptions {
     /// A folder on the disk to be measured [default: the folder for temporary files].
     #[arg(long, value_name = "DIR")]
     pub(crate) data_in: Option<PathBuf>,
+}
+
+/// What `stalled` measures.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct StalledOptions {
+    /// Connections, the one that stands still among them.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(3..=10_000))]
+    pub(crate) clients: u16,
+    /// Messages a second, each to all.
+    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub(crate) rate: u16,
 }
 
 /// What `startup` measures.

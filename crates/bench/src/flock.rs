@@ -111,6 +111,21 @@ impl<W: Wire> Flock<W> {
         self.owing.retain(|index| *index < left);
     }
 
+    /// Parts with the connection that was added last: it stays open, and nobody reads it.
+    pub(crate) fn part_with_last(&mut self) -> Result<Endpoint<W>, Fault> {
+        let mut last = self
+            .endpoints
+            .pop()
+            .ok_or_else(|| Fault::Broken("there is no connection to part with".to_owned()))?;
+        let registry = self.poll.registry();
+        let parted = registry.deregister(&mut last.stream);
+        parted.map_err(Fault::io("parting with a socket"))?;
+        let left = self.endpoints.len();
+        self.ready.retain(|index| *index < left);
+        self.owing.retain(|index| *index < left);
+        Ok(last)
+    }
+
     /// Waits for something at most `timeout`, then reads and answers everything that came.
     pub(crate) fn turn(&mut self, timeout: Duration) -> Result<(), Fault> {
         let timeout = match (self.ready.is_empty(), self.owing.is_empty()) {

@@ -90,7 +90,8 @@ pub enum Effect {
         room: RoomName,
         /// The stamp it follows.
         after: Lamport,
-        /// The room's members, this one included; this one alone where it had been in before.
+        /// The room's members, this one included; this one alone where it had been in before, and
+        /// where more than [`ROOM_TOLD_MAX`](crate::sequenced::ROOM_TOLD_MAX) are.
         recipients: Recipients,
     },
     /// A member went out of a room.
@@ -103,7 +104,8 @@ pub enum Effect {
         room: RoomName,
         /// The stamp it follows.
         after: Lamport,
-        /// The room's members, this one included.
+        /// The room's members, this one included; this one alone where more than
+        /// [`ROOM_TOLD_MAX`](crate::sequenced::ROOM_TOLD_MAX) were.
         recipients: Recipients,
     },
     /// A message has its place.

@@ -137,6 +137,14 @@ fn checked(text: &str) -> Result<Box<str>, NickError> {
     if text.len() > NICK_BYTES_MAX {
         return Err(NickError::TooLong);
     }
+    if is_plain(text) {
+        return Ok(text.into());
+    }
+    by_rules(text)
+}
+
+/// A text of at most [`NICK_BYTES_MAX`] bytes, judged by every rule.
+fn by_rules(text: &str) -> Result<Box<str>, NickError> {
     let name: String = text.nfc().collect();
     if name.is_empty() {
         return Err(NickError::Empty);
@@ -155,6 +163,15 @@ fn checked(text: &str) -> Result<Box<str>, NickError> {
         return Err(NickError::Forbidden(bad));
     }
     Ok(name.into())
+}
+
+/// Whether a text is a name at first sight: ASCII that no rule forbids, where a character is a
+/// grapheme and every normal form is the text itself. Most names are, and each message names some.
+fn is_plain(text: &str) -> bool {
+    let graphic = |byte: u8| byte.is_ascii_graphic() && !RESERVED.contains(&char::from(byte));
+    (1..=NICK_GRAPHEMES_MAX).contains(&text.len())
+        && text.bytes().all(graphic)
+        && !text.eq_ignore_ascii_case("all")
 }
 
 fn forbidden(c: char) -> bool {

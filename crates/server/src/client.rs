@@ -13,7 +13,7 @@ use lamparina_protocol::frame::{FRAME_BYTES_MAX, FrameType, HEADER_BYTES, Shared
 use lamparina_protocol::lamport::PREV_BYTES;
 use lamparina_protocol::link::{Event, Input as LinkInput, Link, LinkConfig, SendError};
 use lamparina_protocol::seal::{LinkKeys, SEED_BYTES, Transport};
-use lamparina_transport::Connection;
+use lamparina_transport::{Connection, WAITING_BYTES_MAX};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
@@ -31,6 +31,8 @@ use crate::shared::Shared;
 /// makes room at once, so that no burst is moved while it grows.
 const FLUSH_BYTES: usize = 56 * 1024;
 const _: () = assert!(FLUSH_BYTES + FRAME_BYTES_MAX <= 64 * 1024);
+// What waits for the socket of a client that does not read is little beside its window.
+const _: () = assert!(WAITING_BYTES_MAX + FLUSH_BYTES + FRAME_BYTES_MAX <= 384 * 1024);
 
 /// Bytes read from one client before others get their turn.
 const TURN_BYTES: u64 = 64 * 1024;

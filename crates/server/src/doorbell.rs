@@ -3,7 +3,7 @@
 //! A session that nothing concerns sleeps, however far the tail moves: the bell remembers the first
 //! batch that reaches it, so that it need not read, nor fall behind, the batches that do not.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -79,10 +79,18 @@ impl Doorbell {
     }
 }
 
-/// The bells of all connections.
+/// Batches that may wait to be rung for; with more, whoever brings the next one rings.
+const WAITING_MAX: usize = 64;
+
+/// The bells of all connections. Batches are rung for in their order, whoever rings: a session that
+/// heard of a later one first would pass over the one before.
 #[derive(Debug, Default)]
 pub(crate) struct Doorbells {
     bells: Mutex<HashMap<ConnectionId, Arc<Doorbell>>>,
+    /// Batches not rung for yet, by position.
+    waiting: Mutex<VecDeque<(Rings, u64)>>,
+    /// Held by the one who rings.
+    ringing: Mutex<()>,
 }
 
 impl Doorbells {
@@ -102,8 +110,36 @@ impl Doorbells {
         }
     }
 
-    /// Rings for a batch at `position`.
-    pub(crate) fn ring(&self, rings: &Rings, position: u64) {
+    /// Rings for a batch at `position`, and for those before it that wait.
+    pub(crate) fn ring(&self, rings: Rings, position: u64) {
+        lock(&self.waiting).push_back((rings, position));
+        self.ring_waiting();
+    }
+
+    /// Leaves it to the next call of [`Self::ring_waiting`] to ring for the batch at `position`.
+    pub(crate) fn ring_later(&self, rings: Rings, position: u64) {
+        let mut waiting = lock(&self.waiting);
+        waiting.push_back((rings, position));
+        let many = waiting.len() > WAITING_MAX;
+        drop(waiting);
+        if many {
+            self.ring_waiting();
+        }
+    }
+
+    /// Rings for all that waits.
+    pub(crate) fn ring_waiting(&self) {
+        let _ringing = lock(&self.ringing);
+        loop {
+            let next = lock(&self.waiting).pop_front();
+            let Some((rings, position)) = next else {
+                return;
+            };
+            self.ring_now(&rings, position);
+        }
+    }
+
+    fn ring_now(&self, rings: &Rings, position: u64) {
         let bells = lock(&self.bells);
         match rings {
             Rings::Everyone => bells.values().for_each(|bell| bell.ring(position)),
@@ -144,13 +180,31 @@ mod tests {
     fn remembers_the_first_position_since_it_was_looked_at() {
         let bells = Doorbells::default();
         let (one, two) = (bells.add(ConnectionId(1)), bells.add(ConnectionId(2)));
-        bells.ring(&Rings::These(vec![ConnectionId(1), ConnectionId(9)]), 7);
-        bells.ring(&Rings::Everyone, 8);
+        bells.ring(Rings::These(vec![ConnectionId(1), ConnectionId(9)]), 7);
+        bells.ring(Rings::Everyone, 8);
         assert_eq!((one.take(), two.take()), (Some(7), Some(8)));
         assert_eq!((one.take(), two.take()), (None, None));
         bells.remove(ConnectionId(1));
-        bells.ring(&Rings::Everyone, 9);
+        bells.ring(Rings::Everyone, 9);
         assert_eq!((one.take(), two.take()), (None, Some(9)));
+    }
+
+    #[test]
+    fn a_batch_that_is_rung_for_later_is_not_passed_over() {
+        let bells = Doorbells::default();
+        let one = bells.add(ConnectionId(1));
+        bells.ring_later(Rings::Everyone, 3);
+        assert_eq!(one.take(), None);
+        bells.ring(Rings::These(vec![ConnectionId(1)]), 4);
+        assert_eq!(one.take(), Some(3));
+        bells.ring_waiting();
+        assert_eq!(one.take(), None, "each is rung for once");
+        // Nobody comes to ring: at last whoever brings a batch does.
+        for position in 0..=WAITING_MAX as u64 {
+            assert_eq!(one.take(), None);
+            bells.ring_later(Rings::Everyone, position);
+        }
+        assert_eq!(one.take(), Some(0));
     }
 
     #[tokio::test]

@@ -18,6 +18,8 @@ pub struct Durable {
     pub state: Sequenced,
     /// Its last entry.
     pub last_index: LogIndex,
+    /// Entries after the newest snapshot of the state, which the next start would read again.
+    pub since_snapshot: u64,
     /// Its name.
     pub log: LogId,
     /// The term that began with this start.
@@ -55,6 +57,7 @@ impl Durable {
             journal: Box::new(opened.journal),
             state: opened.state,
             last_index: opened.last.index,
+            since_snapshot: opened.replayed,
             log: opened.log,
             term: opened.term,
             terms: opened.terms,
@@ -75,6 +78,7 @@ impl Durable {
             journal: Box::new(lamparina_store::Nowhere),
             state: Sequenced::default(),
             last_index: LogIndex(0),
+            since_snapshot: 0,
             log: LogId(id),
             term: Term(1),
             terms: Vec::new(),

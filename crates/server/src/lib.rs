@@ -55,6 +55,7 @@ pub mod sequencer;
 mod server;
 pub mod session;
 mod shared;
+mod snapshots;
 pub mod tail;
 #[cfg(test)]
 mod testing;

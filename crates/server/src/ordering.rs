@@ -2,6 +2,7 @@
 //! batch down and rings: nothing is told before it is durable. It never waits for a client, and
 //! the log takes events without waiting.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lamparina_order::{Admission, Record, Recorded};
@@ -13,9 +14,8 @@ use tracing::{info, warn};
 use crate::hub::{Applied, Asked, Batch, Hub, Rings, Unstored};
 use crate::logger::{LogEvent, LogHandle};
 use crate::shared::Shared;
+use crate::snapshots::Snapshots;
 
-/// Entries from one snapshot of the state to the next: what a start has to read again, at most.
-pub(crate) const SNAPSHOT_ENTRIES: u64 = 100_000;
 /// Time from which on positions are stored although no message is.
 const POSITIONS_WITHIN: Duration = Duration::from_secs(1);
 /// Time between attempts to write to a full disk. Meanwhile requests are refused at once.
@@ -24,10 +24,10 @@ const FULL_PAUSE: Duration = Duration::from_millis(250);
 /// What orders.
 pub(crate) struct Orderer<'a> {
     shared: &'a Shared,
+    runtime: &'a Handle,
     hub: Hub,
     journal: Box<dyn Journal>,
-    /// The last entry of which there is a snapshot.
-    snapshot: u64,
+    snapshots: Snapshots,
     /// When the disk was found to be full.
     full_since: Option<Instant>,
     /// When to write again.
@@ -36,11 +36,18 @@ pub(crate) struct Orderer<'a> {
 }
 
 impl<'a> Orderer<'a> {
-    pub(crate) fn new(shared: &'a Shared, hub: Hub, journal: Box<dyn Journal>) -> Self {
+    pub(crate) fn new(
+        shared: &'a Shared,
+        runtime: &'a Handle,
+        hub: Hub,
+        journal: Box<dyn Journal>,
+        since_snapshot: u64,
+    ) -> Self {
         shared.set_order_clock(hub.clock());
         Self {
             shared,
-            snapshot: hub.last_index().0,
+            runtime,
+            snapshots: Snapshots::new(hub.last_index().0, since_snapshot),
             hub,
             journal,
             full_since: None,
@@ -54,9 +61,9 @@ impl<'a> Orderer<'a> {
     /// # Errors
     ///
     /// [`AppendError::Failed`], [`AppendError::Removed`]: nothing may follow.
-    pub(crate) fn run(mut self, runtime: &Handle) -> Result<u64, AppendError> {
+    pub(crate) fn run(mut self) -> Result<u64, AppendError> {
         let mut asked = Vec::new();
-        while self.next(runtime, &mut asked) {
+        while self.next(&mut asked) {
             loop {
                 self.batch(&mut asked)?;
                 if asked.is_empty() {
@@ -72,13 +79,13 @@ impl<'a> Orderer<'a> {
     }
 
     /// Waits for requests, or for positions to become due.
-    fn next(&self, runtime: &Handle, asked: &mut Vec<Asked>) -> bool {
+    fn next(&self, asked: &mut Vec<Asked>) -> bool {
         let next = self.shared.sequencer.next(asked);
         if !self.hub.has_positions() {
-            return runtime.block_on(next);
+            return self.runtime.block_on(next);
         }
         let due = async { tokio::time::timeout(POSITIONS_WITHIN, next).await };
-        runtime.block_on(due).unwrap_or(true)
+        self.runtime.block_on(due).unwrap_or(true)
     }
 
     fn batch(&mut self, asked: &mut Vec<Asked>) -> Result<(), AppendError> {
@@ -131,8 +138,7 @@ impl<'a> Orderer<'a> {
             self.tell(told);
         }
         let last = self.hub.last_index();
-        if last.0 - self.snapshot >= SNAPSHOT_ENTRIES {
-            self.snapshot = last.0;
+        if self.snapshots.is_due(last.0) {
             self.journal
                 .keep_snapshot(last, self.hub.order().to_bytes());
         }
@@ -157,13 +163,20 @@ impl<'a> Orderer<'a> {
 
     fn tell(&self, (batch, rings): (Batch, Rings)) {
         let position = self.shared.tail.push(batch);
-        self.shared.bells.ring(&rings, position);
+        if rings.is_for_one() {
+            return self.shared.bells.ring(rings, position);
+        }
+        // From here each session woken may cost a system call and this thread's turn; from within
+        // the runtime they wait in its own queue.
+        self.shared.bells.ring_later(rings, position);
+        let bells = Arc::clone(&self.shared.bells);
+        self.runtime.spawn(async move { bells.ring_waiting() });
     }
 
     /// What is left to store at an orderly end.
     fn finish(&mut self) -> Result<(), AppendError> {
         let last = self.hub.last_index();
-        if last.0 > self.snapshot {
+        if self.snapshots.is_due_at_end(last.0) {
             self.journal
                 .keep_snapshot(last, self.hub.order().to_bytes());
         }

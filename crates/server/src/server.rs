@@ -230,7 +230,8 @@ fn start_ordering(
     let thread = thread.spawn(move || {
         let mut hub = Hub::resume(durable.state, durable.last_index, durable.positions);
         hub.follow_recent(&durable.recent);
-        let ordered = Orderer::new(&shared, hub, durable.journal).run(&runtime);
+        let (journal, since) = (durable.journal, durable.since_snapshot);
+        let ordered = Orderer::new(&shared, &runtime, hub, journal, since).run();
         if ordered.is_err() {
             shared.fail();
         }

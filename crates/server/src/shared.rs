@@ -34,7 +34,7 @@ pub(crate) struct Shared {
     pub(crate) admission: Connections,
     pub(crate) rates: Arc<Rates>,
     pub(crate) tail: Tail,
-    pub(crate) bells: Doorbells,
+    pub(crate) bells: Arc<Doorbells>,
     pub(crate) sequencer: Arc<dyn Sequencer>,
     /// The way to the store, where there is one.
     pub(crate) readers: Option<Readers>,
@@ -60,7 +60,7 @@ impl Shared {
             ),
             rates: Arc::new(Rates::new(config.limits.clone())),
             tail: Tail::new(config.tail_bytes, config.tail_items),
-            bells: Doorbells::default(),
+            bells: Arc::default(),
             sequencer: Arc::new(Embedded::new()),
             readers: log.readers,
             terms: log.terms,

@@ -22,7 +22,8 @@ use crate::write_queue::WriteQueue;
 /// Bytes taken from a socket by one system call, at most.
 const READ_BYTES: usize = 64 * 1024;
 /// Bytes that may wait for the socket before [`Connection::has_room`] says no.
-const WAITING_BYTES_MAX: usize = 1024 * 1024;
+/// Enough for a socket that is slow for a moment; a peer that stalls holds on to no more.
+pub const WAITING_BYTES_MAX: usize = 256 * 1024;
 /// How long [`Connection::finish`] tries to hand over the last bytes.
 const FINISH_WITHIN: Duration = Duration::from_secs(2);
 

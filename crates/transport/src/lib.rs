@@ -12,4 +12,4 @@ mod write_queue;
 
 pub use clock::Clock;
 pub use codec::{CodecError, FrameCodec};
-pub use connection::Connection;
+pub use connection::{Connection, WAITING_BYTES_MAX};

@@ -2,16 +2,17 @@
 
 use std::process::ExitCode;
 
-use lamparina_tests::real::crash;
+use lamparina_tests::real::{crash, programs};
 
 const USAGE: &str = "\
 Kills a Lamparina server under load, starts it again on what it left, and checks after each cycle
 that nothing committed was lost, repeated or moved for any client.
 
-Usage: lamparina-crash [--cycles N] [--seed N]
+Usage: lamparina-crash [--cycles N] [--seed N] [--programs DIR]
 
-  --cycles N  how often; 20 unless given
-  --seed N    gives the moments of the kills; 1 unless given
+  --cycles N      how often; 20 unless given
+  --seed N        gives the moments of the kills; 1 unless given
+  --programs DIR  the folder of the server to be killed; built from these sources unless given
 
 Example: cargo run --release -p lamparina-tests --bin lamparina-crash -- --cycles 1000";
 
@@ -19,6 +20,13 @@ fn main() -> ExitCode {
     let (mut cycles, mut seed) = (20, 1);
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
+        if arg == "--programs" {
+            match args.next() {
+                Some(folder) => programs::take_from(folder.into()),
+                None => return usage("--programs wants a folder"),
+            }
+            continue;
+        }
         let number = match arg.as_str() {
             "--cycles" => &mut cycles,
             "--seed" => &mut seed,

@@ -34,6 +34,12 @@ pub fn built() -> &'static Path {
     BUILT.get_or_init(build)
 }
 
+/// Takes the programs in `folder` as they are, where none were asked for before.
+pub fn take_from(folder: PathBuf) {
+    // The first one to ask decides.
+    let _ = BUILT.set(folder);
+}
+
 fn build() -> PathBuf {
     // target/PROFILE/deps/this-test, or target/PROFILE/this-program
     let own = std::env::current_exe().expect("a running program has a file");

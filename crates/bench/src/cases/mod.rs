@@ -1,6 +1,7 @@
 //! Runs a case: pairs of rounds in alternation, a fresh server for each, then the result.
 
 mod durable;
+mod stalled;
 mod startup;
 
 use std::path::PathBuf;
@@ -64,6 +65,9 @@ pub(crate) fn run(case: Case) -> Result<(), Fault> {
         } => Setting::new(&common, 1, 2.0)?.handshakes(connections),
         Case::Durable { durable, common } => {
             Setting::new(&in_clear(common), 3, 2.0)?.durable(&durable)
+        }
+        Case::Stalled { stalled, common } => {
+            Setting::new(&in_clear(common), 3, 3.0)?.stalled(&stalled)
         }
         Case::Startup { startup, common } => {
             Setting::new(&in_clear(common), 3, 2.0)?.startup(&startup)

@@ -6,6 +6,7 @@ pub(crate) mod idle;
 pub(crate) mod pingpong;
 pub(crate) mod saturate;
 pub(crate) mod span;
+pub(crate) mod stalled;
 
 use std::time::{Duration, Instant};
 

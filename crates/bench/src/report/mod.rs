@@ -1,8 +1,10 @@
 //! Figures as lines for people and, on request, as JSON objects for programs.
 
 mod durable;
+mod stalled;
 
 pub(crate) use durable::{DURABLE_HEAD, STARTUP_HEAD, durable, startup};
+pub(crate) use stalled::{STALLED_HEAD, stalled};
 
 use serde_json::{Value, json};
 

@@ -82,7 +82,7 @@ impl Sequenced {
             .ok_or_else(|| Refusal::NotInRoom(name.clone()))?;
         let room = &self.rooms[id];
         let recipients = Recipients::MembersExcept {
-            members: Arc::clone(&room.members),
+            members: Arc::clone(room.list()),
             author,
         };
         Ok((Audience::Room(room.name.clone()), recipients, Some(id)))

@@ -7,9 +7,9 @@ use lamparina_protocol::{AuthorKey, Epoch, MemberId, Nick, RoomName, SessionNumb
 
 use super::members::Session;
 use super::refusal::Refusal;
-use super::{Done, ROOMS_MAX, ROOMS_PER_MEMBER_MAX, Sequenced};
+use super::{Done, ROOM_TOLD_MAX, ROOMS_MAX, ROOMS_PER_MEMBER_MAX, Sequenced};
 use crate::effect::{Effect, Recipients};
-use crate::record::{Lasting, Recorded};
+use crate::record::{Lasting, Recorded, RoomId};
 
 impl Sequenced {
     /// A session begins, the author's first one or another.
@@ -152,8 +152,8 @@ impl Sequenced {
     pub(super) fn join(&mut self, member: MemberId, name: RoomName) -> Result<Done, Refusal> {
         let found = self.rooms.by_name(&name);
         let rooms = &self.members[member].rooms;
-        let (room, members, came) = match found {
-            Some(room) if rooms.contains_key(&room) => (room, Arc::from([member]), false),
+        let (room, came) = match found {
+            Some(room) if rooms.contains_key(&room) => (room, false),
             _ if rooms.len() >= ROOMS_PER_MEMBER_MAX => {
                 return Err(Refusal::TooManyRooms(ROOMS_PER_MEMBER_MAX));
             }
@@ -163,8 +163,13 @@ impl Sequenced {
                 self.note_move(member, room, None);
                 self.room_mut(room);
                 self.members[member].rooms.insert(room, self.head);
-                (room, self.rooms.add(room, member), true)
+                self.rooms.add(room, member);
+                (room, true)
             }
+        };
+        let members = match came {
+            true => self.told_in(room, member),
+            false => Arc::from([member]),
         };
         let nick = self.members[member].nick.clone();
         let name = self.rooms[room].name.clone();
@@ -195,27 +200,37 @@ impl Sequenced {
         });
         let (room, since) = found.ok_or_else(|| Refusal::NotInRoom(name.clone()))?;
         self.note_move(member, room, Some(since));
-        self.room_mut(room);
-        let before = self.rooms.remove(room, member);
-        if !self.rooms.contains(room) {
-            self.note_ended(room, &before);
+        let before = self.room_mut(room);
+        let (name, newest) = (before.name.clone(), before.newest);
+        let members = self.told_in(room, member);
+        if let Some(ended) = self.rooms.remove(room, member) {
+            self.note_ended(room, ended);
         }
         let left = self.member_mut(member);
-        left.direct = left.direct.max(before.newest.for_member(member, since));
+        left.direct = left.direct.max(newest.for_member(member, since));
         let nick = left.nick.clone();
         let lasting = Lasting::Event(Recorded::RoomLeft {
             member,
             nick: nick.clone(),
             room,
-            name: before.name.clone(),
+            name: name.clone(),
         });
         let effect = Effect::RoomLeft {
             member,
             nick,
-            room: before.name,
+            room: name,
             after: self.last_stamp,
-            recipients: Recipients::Members(before.members),
+            recipients: Recipients::Members(members),
         };
         Ok((effect, Some(lasting)))
+    }
+
+    /// Who is told that `member` comes into a room or goes out of it.
+    fn told_in(&self, room: RoomId, member: MemberId) -> Arc<[MemberId]> {
+        let room = &self.rooms[room];
+        match room.len() > ROOM_TOLD_MAX {
+            true => Arc::from([member]),
+            false => Arc::clone(room.list()),
+        }
     }
 }

@@ -71,6 +71,10 @@ pub const ROOMS_MAX: usize = 10_000;
 /// Rooms that one member may be in at a time.
 pub const ROOMS_PER_MEMBER_MAX: usize = 64;
 
+/// Members of a room up to which comings and goings there are told to all of it: telling is
+/// quadratic. In a larger one only who comes or goes is told.
+pub const ROOM_TOLD_MAX: usize = 1_000;
+
 /// The state that entries, applied one after the other, lead to.
 #[derive(Clone, Debug, Default)]
 pub struct Sequenced {
@@ -218,21 +222,17 @@ impl Sequenced {
 
     /// All rooms with how many are in them, by name.
     pub fn rooms(&self) -> impl Iterator<Item = (&RoomName, usize)> {
-        self.rooms
-            .iter()
-            .map(|room| (&room.name, room.members.len()))
+        self.rooms.iter().map(|room| (&room.name, room.len()))
     }
 
     /// All rooms by number, each with its members in ascending order.
     pub fn rooms_by_id(&self) -> impl Iterator<Item = (RoomId, &Arc<[MemberId]>)> {
-        self.rooms.by_id().map(|(id, room)| (id, &room.members))
+        self.rooms.by_id().map(|(id, room)| (id, room.list()))
     }
 
     /// A room's members, in ascending order.
     pub fn room_members(&self, room: &RoomName) -> Option<&Arc<[MemberId]>> {
-        self.rooms
-            .by_name(room)
-            .map(|room| &self.rooms[room].members)
+        self.rooms.by_name(room).map(|room| self.rooms[room].list())
     }
 
     /// A member's open session: the only one whose entries take effect.

@@ -1,9 +1,12 @@
 //! Keeps the rooms: a room exists while somebody is in it, its name is unique, and its list of
 //! members is one shared slice until the membership changes.
+//!
+//! Coming and going costs no list: one is made when somebody asks for it, so that whoever comes and
+//! goes in a large room without pause costs the others next to nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Index, IndexMut};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use lamparina_protocol::nick::{NickKey, NickLook};
 use lamparina_protocol::{MemberId, RoomName};
@@ -17,11 +20,56 @@ use crate::record::RoomId;
 pub(super) struct Room {
     /// As the one who made it spelt it.
     pub(super) name: RoomName,
-    /// In ascending order. Replaced, never changed: messages on their way share it.
-    pub(super) members: Arc<[MemberId]>,
+    members: BTreeSet<MemberId>,
+    /// The same as one slice, from when it is asked for until somebody comes or goes. Messages on
+    /// their way share it.
+    list: OnceLock<Arc<[MemberId]>>,
     pub(super) newest: Newest,
     /// The last undo scope in which it was noted.
     pub(super) noted: u64,
+}
+
+impl Room {
+    /// A room as it was kept.
+    pub(super) fn new(name: RoomName, members: BTreeSet<MemberId>, newest: Newest) -> Self {
+        Self {
+            name,
+            members,
+            list: OnceLock::new(),
+            newest,
+            noted: 0,
+        }
+    }
+
+    /// Who is in it, in ascending order.
+    pub(super) fn list(&self) -> &Arc<[MemberId]> {
+        self.list.get_or_init(|| {
+            #[cfg(test)]
+            tests::LISTED.with(|listed| listed.set(listed.get() + self.members.len()));
+            self.members.iter().copied().collect()
+        })
+    }
+
+    /// How many are in it.
+    pub(super) fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Without its list, which is not part of the state.
+    #[cfg(test)]
+    pub(super) fn unlist(&mut self) {
+        self.list.take();
+    }
+
+    fn insert(&mut self, member: MemberId) {
+        self.members.insert(member);
+        self.list.take();
+    }
+
+    fn remove(&mut self, member: MemberId) {
+        self.members.remove(&member);
+        self.list.take();
+    }
 }
 
 /// All rooms.
@@ -64,16 +112,8 @@ impl Rooms {
         self.made += 1;
         self.by_name.insert(name.key(), room);
         self.note_looks(&name, room);
-        let members = Arc::from([]);
-        self.rooms.insert(
-            room,
-            Room {
-                name,
-                members,
-                newest: Newest::default(),
-                noted: 0,
-            },
-        );
+        let made = Room::new(name, BTreeSet::new(), Newest::default());
+        self.rooms.insert(room, made);
         room
     }
 
@@ -112,36 +152,31 @@ impl Rooms {
         self.rooms.insert(id, room);
     }
 
-    /// Whether a room of this number is there.
-    pub(super) fn contains(&self, room: RoomId) -> bool {
-        self.rooms.contains_key(&room)
+    /// Adds a member who is not in.
+    pub(super) fn add(&mut self, room: RoomId, member: MemberId) {
+        self[room].insert(member);
     }
 
-    /// Adds a member who is not in; returns the members there are now.
-    pub(super) fn add(&mut self, room: RoomId, member: MemberId) -> Arc<[MemberId]> {
-        let room = &mut self[room];
-        let place = room.members.partition_point(|other| *other < member);
-        let (before, after) = room.members.split_at(place);
-        // Whole slices: a list of thousands is copied, not walked.
-        room.members = [before, &[member], after].concat().into();
-        Arc::clone(&room.members)
-    }
-
-    /// Removes a member; a room without members is no more. Returns the room as it was.
-    pub(super) fn remove(&mut self, id: RoomId, member: MemberId) -> Room {
-        let before = self[id].clone();
-        let place = before.members.partition_point(|other| *other < member);
-        let (earlier, rest) = before.members.split_at(place);
-        let later = match rest.split_first() {
-            Some((first, later)) if *first == member => later,
-            _ => rest,
-        };
-        self[id].members = [earlier, later].concat().into();
-        if self[id].members.is_empty() {
-            self.rooms.remove(&id);
-            self.forget_name(id, &before.name);
+    /// Removes a member. A room without members is no more, and given back as it was before.
+    pub(super) fn remove(&mut self, id: RoomId, member: MemberId) -> Option<Room> {
+        let room = &mut self[id];
+        if room.len() > 1 {
+            room.remove(member);
+            return None;
         }
-        before
+        let ended = self.rooms.remove(&id)?;
+        self.forget_name(id, &ended.name);
+        Some(ended)
+    }
+
+    /// Takes a coming into a room back, or a going out of it; rooms that are no more stay so.
+    pub(super) fn move_back(&mut self, id: RoomId, member: MemberId, was_in: bool) {
+        if let Some(room) = self.rooms.get_mut(&id) {
+            match was_in {
+                true => room.insert(member),
+                false => room.remove(member),
+            }
+        }
     }
 
     /// Whether a room of this name, which is not there, may be made now.
@@ -188,5 +223,101 @@ impl IndexMut<RoomId> for Rooms {
         self.rooms
             .get_mut(&room)
             .expect("a room that somebody is in exists")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::sequenced::{ROOM_TOLD_MAX, Sequenced};
+    use crate::{Action, Entry, Recipients};
+    use lamparina_protocol::message::Submit;
+    use lamparina_protocol::{
+        Audience, AuthorKey, Epoch, Lamport, Nick, Pseq, SessionNumber, UnixMicros,
+    };
+
+    thread_local! {
+        /// Members put into lists: what comings, goings and messages cost beyond a step each.
+        pub(super) static LISTED: Cell<usize> = const { Cell::new(0) };
+    }
+
+    const MEMBERS: usize = 3_000;
+
+    fn entry(number: usize, action: Action) -> Entry {
+        let mut author = AuthorKey([0; 32]);
+        author.0[..8].copy_from_slice(&(number as u64).to_be_bytes());
+        Entry {
+            author,
+            session: SessionNumber(1),
+            action,
+        }
+    }
+
+    fn lab() -> RoomName {
+        RoomName::try_from("lab").unwrap()
+    }
+
+    /// Members put into lists by `entries`.
+    fn listed(order: &mut Sequenced, entries: impl IntoIterator<Item = Entry>) -> usize {
+        let before = LISTED.get();
+        let mut effects = Vec::new();
+        for entry in entries {
+            order.apply(entry, &mut effects);
+            let told = match effects.pop() {
+                Some(crate::Effect::RoomJoined { recipients, .. }) => recipients,
+                Some(crate::Effect::RoomLeft { recipients, .. }) => recipients,
+                _ => continue,
+            };
+            let Recipients::Members(told) = told else {
+                panic!("an event of a room is for named members");
+            };
+            assert!(told.len() <= ROOM_TOLD_MAX);
+        }
+        LISTED.get() - before
+    }
+
+    fn say(number: usize, pseq: u64) -> Entry {
+        let message = Submit {
+            epoch: Epoch(1),
+            pseq: Pseq(pseq),
+            clock: Lamport::ZERO,
+            seen: Lamport::ZERO,
+            sent_at: UnixMicros(0),
+            audience: Audience::Room(lab()),
+            text: "x".into(),
+        };
+        entry(number, Action::Say(message))
+    }
+
+    #[test]
+    fn coming_and_going_in_a_large_room_makes_no_list_and_messages_share_one() {
+        let mut order = Sequenced::default();
+        let come = (0..MEMBERS).flat_map(|number| {
+            let nick = Nick::try_from(format!("user{number}").as_str()).unwrap();
+            let enter = Action::Enter {
+                nick,
+                epoch: Epoch(1),
+            };
+            let join = Action::Join { room: lab() };
+            [entry(number, enter), entry(number, join)]
+        });
+        // A list each while the room is told, and none after.
+        let small = ROOM_TOLD_MAX * (ROOM_TOLD_MAX + 1) / 2;
+        assert_eq!(listed(&mut order, come), small);
+        let moves = |number, times| {
+            let leave = entry(number, Action::Leave { room: lab() });
+            let join = entry(number, Action::Join { room: lab() });
+            (0..times).flat_map(move |_| [leave.clone(), join.clone()])
+        };
+        order.begin();
+        assert_eq!(listed(&mut order, moves(7, 1_000)), 0);
+        // One list for all messages until somebody comes or goes.
+        assert_eq!(listed(&mut order, (1..=100).map(|n| say(0, n))), MEMBERS);
+        assert_eq!(listed(&mut order, moves(7, 1_000)), 0);
+        assert_eq!(listed(&mut order, [say(0, 101)]), MEMBERS);
+        order.undo();
+        assert_eq!(order.room_members(&lab()).unwrap().len(), MEMBERS);
     }
 }

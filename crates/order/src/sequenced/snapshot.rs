@@ -184,14 +184,8 @@ fn decode_rooms(
         let newest = Newest::decode(source, last_stamp)?;
         let members = inside.remove(&id);
         let members = members.ok_or_else(|| source.damaged("a room without members"))?;
-        let members = members.into();
-        let room = Room {
-            name,
-            members,
-            newest,
-            noted: 0,
-        };
-        rooms.restore(id, room);
+        let members = members.into_iter().collect();
+        rooms.restore(id, Room::new(name, members, newest));
     }
     rooms.set_made(made);
     Ok(rooms)

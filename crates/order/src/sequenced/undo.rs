@@ -5,8 +5,6 @@
 //! author's answers are not copied but cut back. What is rare is noted step by step and taken back
 //! in reverse. Without a scope nothing is noted.
 
-use std::sync::Arc;
-
 use lamparina_protocol::{Epoch, Lamport, MemberId, Nick};
 
 use super::Sequenced;
@@ -26,7 +24,7 @@ pub(super) struct Undo {
     scope: u64,
     whole: Whole,
     members: Vec<(MemberId, MemberBefore)>,
-    rooms: Vec<(RoomId, RoomBefore)>,
+    rooms: Vec<(RoomId, Newest)>,
     /// In the order in which they were done.
     steps: Vec<Step>,
 }
@@ -48,13 +46,6 @@ struct MemberBefore {
     epoch: Epoch,
     outcomes: Mark,
     direct: Lamport,
-}
-
-/// What messages and members change of a room.
-#[derive(Clone, Debug)]
-struct RoomBefore {
-    members: Arc<[MemberId]>,
-    newest: Newest,
 }
 
 /// A change that is rare.
@@ -121,6 +112,14 @@ impl Sequenced {
             match step {
                 Step::RoomEnded(room, _) if room.0 >= undo.whole.rooms_made => {}
                 Step::RoomEnded(room, before) => self.rooms.restore(room, before),
+                Step::Moved {
+                    member,
+                    room,
+                    since,
+                } => {
+                    self.rooms.move_back(room, member, since.is_some());
+                    self.members.step_back(step);
+                }
                 step => self.members.step_back(step),
             }
         }
@@ -129,7 +128,7 @@ impl Sequenced {
         }
         for (id, before) in undo.rooms.drain(..) {
             if let Some(room) = self.rooms.get_mut(id) {
-                (room.members, room.newest) = (before.members, before.newest);
+                room.newest = before;
             }
         }
         self.members.forget_from(undo.whole.members);
@@ -153,17 +152,13 @@ impl Sequenced {
         member
     }
 
-    /// A room whose members or newest message are about to change.
+    /// A room whose newest message is about to change, or which may end.
     pub(super) fn room_mut(&mut self, id: RoomId) -> &mut Room {
         let room = &mut self.rooms[id];
         let undo = &mut self.undo;
         if undo.open && room.noted != undo.scope {
             room.noted = undo.scope;
-            let before = RoomBefore {
-                members: Arc::clone(&room.members),
-                newest: room.newest,
-            };
-            undo.rooms.push((id, before));
+            undo.rooms.push((id, room.newest));
         }
         room
     }
@@ -198,9 +193,9 @@ impl Sequenced {
     }
 
     /// Notes that the last member has gone out of a room.
-    pub(super) fn note_ended(&mut self, id: RoomId, before: &Room) {
+    pub(super) fn note_ended(&mut self, id: RoomId, before: Room) {
         if self.undo.open {
-            self.undo.steps.push(Step::RoomEnded(id, before.clone()));
+            self.undo.steps.push(Step::RoomEnded(id, before));
         }
     }
 

@@ -177,3 +177,21 @@ fn the_tables_are_those_that_the_protocol_names() {
     assert!(doc.contains(&format!("Unicode {}", version(LOOK_VERSION))));
     assert!(doc.contains(&format!("Unicode {}", version(FOLDING_VERSION))));
 }
+
+/// Every text of one or two ASCII characters, and some longer ones, are judged alike with and
+/// without the short way.
+#[test]
+fn a_plain_name_is_one_by_the_rules() {
+    let mut texts: Vec<String> = vec!["All".into(), "x".repeat(24), "x".repeat(25)];
+    for first in 0..128_u8 {
+        texts.push(char::from(first).into());
+        texts.extend(
+            (0..128_u8).map(|second| [char::from(first), char::from(second)].iter().collect()),
+        );
+    }
+    for text in texts {
+        let ruled = by_rules(&text);
+        assert_eq!(checked(&text), ruled, "{text:?}");
+        assert_eq!(is_plain(&text), ruled.is_ok(), "{text:?}");
+    }
+}

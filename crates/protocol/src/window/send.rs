@@ -167,9 +167,9 @@ impl SendWindow {
         self.unsealed += 1;
     }
 
-    /// Another buffer: keeps it, or, where this window keeps much already, copies out of it what is
-    /// needed: a peer that does not read must not hold on to what others were sent. Gives where
-    /// the piece begins in it.
+    /// Another buffer: keeps it, or, where this window keeps half as much as it may have in flight
+    /// already, copies out of it what is needed: a peer that does not read must not hold on to
+    /// what others were sent. Gives where the piece begins in it.
     fn begin_source(&mut self, piece: &Piece<'_>) -> u32 {
         if self.slots.capacity() == 0 {
             self.slots.reserve(SLOTS_FIRST);
@@ -177,7 +177,7 @@ impl SendWindow {
         let whole = piece.body.buffer();
         let first = self.next();
         let (buffer, start) =
-            if u64::from(self.kept_bytes) + whole.len() as u64 <= 2 * u64::from(self.bytes_max) {
+            if u64::from(self.kept_bytes) + whole.len() as u64 <= u64::from(self.bytes_max / 2) {
                 (
                     whole.clone(),
                     piece.body.start() + piece.stretch.start as u32,

@@ -65,7 +65,7 @@ async fn order(shared: Arc<Shared>, stored: Stored) {
         while !asked.is_empty() {
             if let Some((batch, rings)) = hub.apply_now(&mut asked) {
                 let position = shared.tail.push(batch);
-                shared.bells.ring(&rings, position);
+                shared.bells.ring(rings, position);
             }
         }
     }

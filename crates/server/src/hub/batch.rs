@@ -156,6 +156,13 @@ pub enum Rings {
     These(Vec<ConnectionId>),
 }
 
+impl Rings {
+    /// Whether at most one session is reached.
+    pub fn is_for_one(&self) -> bool {
+        matches!(self, Self::These(these) if these.len() <= 1)
+    }
+}
+
 impl Batch {
     /// The items, from `from` on, that reach a connection and its member, ascending; `own` is room
     /// to work in.

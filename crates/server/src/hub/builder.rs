@@ -149,12 +149,6 @@ impl Builder {
         self.address(index, recipients);
     }
 
-    /// What `member` asked for, for that one alone.
-    pub(super) fn tell_member(&mut self, event: &ToClient, member: MemberId) {
-        let index = self.data(What::Done { by: member }, event);
-        self.members.push((member, index));
-    }
-
     /// An answer.
     pub(super) fn reply(&mut self, to: ConnectionId, what: What, answer: &ToClient) {
         let index = self.data(what, answer);

@@ -1,12 +1,12 @@
 //! What each effect of the order tells to whom.
 
-use lamparina_order::{Effect, Recipients, RecordedMessage, To};
+use lamparina_order::{Effect, RecordedMessage, To};
 use lamparina_protocol::message::{Delivery, Submit, ToClient};
 use lamparina_protocol::{Audience, Epoch, Lamport, MemberId, Nick, Prev, Pseq};
 
 use super::batch::{Entered, Note, What, Words};
 use super::builder::Builder;
-use super::{ConnectionId, Hub, PRESENCE_TOLD_MAX, ROOM_TOLD_MAX, Was};
+use super::{ConnectionId, Hub, PRESENCE_TOLD_MAX, Was};
 
 impl Hub {
     /// A message at its place: for its recipients, its author, and the journal.
@@ -117,7 +117,7 @@ impl Hub {
                 recipients,
             } => {
                 let joined = ToClient::RoomJoined { nick, room, after };
-                tell_room(&joined, member, &recipients, batch);
+                batch.tell_done(&joined, member, &recipients);
             }
             Effect::RoomLeft {
                 member,
@@ -127,7 +127,7 @@ impl Hub {
                 recipients,
             } => {
                 let left = ToClient::RoomLeft { nick, room, after };
-                tell_room(&left, member, &recipients, batch);
+                batch.tell_done(&left, member, &recipients);
             }
             Effect::Stamped { .. } | Effect::Repeated { .. } | Effect::Refused { .. } => {}
         }
@@ -188,16 +188,6 @@ impl Hub {
             };
             batch.tell_everyone(&joined, Some(member));
         }
-    }
-}
-
-/// A coming or going of `member`: for the room, or in a large one for that member alone.
-fn tell_room(event: &ToClient, member: MemberId, recipients: &Recipients, batch: &mut Builder) {
-    match recipients {
-        Recipients::Members(members) if members.len() > ROOM_TOLD_MAX => {
-            batch.tell_member(event, member);
-        }
-        _ => batch.tell_done(event, member, recipients),
     }
 }
 

@@ -29,6 +29,7 @@ pub use applied::Applied;
 pub use ask::{Ask, Asked, ConnectionId};
 pub use batch::{Batch, Entered, Item, Lane, Note, Reaching, Rings, What, Words};
 pub use full::Unstored;
+pub use lamparina_order::sequenced::ROOM_TOLD_MAX;
 pub use list::LIST_USERS_MAX;
 pub use receipts::{FOLLOWED_MESSAGES_MAX, FOLLOWED_RECIPIENTS_MAX};
 
@@ -52,9 +53,6 @@ const OVERHEAD_BYTES: usize = 96;
 /// Present members up to which comings, goings and new names are told to all: telling is quadratic.
 /// With more of them `LIST_REQUEST` still says who is there.
 pub const PRESENCE_TOLD_MAX: usize = 1_000;
-
-/// Members of a room up to which comings and goings there are told to all of it, for the same reason.
-pub const ROOM_TOLD_MAX: usize = PRESENCE_TOLD_MAX;
 
 /// Memory of a batch from which on it takes no more requests: a few bytes asked can say much, and
 /// a batch is held as long as any part of it. At least one request is in each.
@@ -302,10 +300,27 @@ impl Hub {
         let asked = batch.connections.iter().map(|(connection, _)| *connection);
         let mut these: Vec<ConnectionId> = asked.collect();
         these.dedup();
-        let single = batch.members.iter().map(|(member, _)| member);
+        let single = batch.members.iter().map(|(member, _)| *member);
+        let mut single: Vec<MemberId> = single.collect();
+        single.dedup();
+        let connected = |member: &MemberId| self.connection_of(Some(*member));
+        these.extend(single.iter().filter_map(connected));
+        // Many items may reach the same room: each of its members is rung once.
+        let mut rung = match batch.lanes.len() {
+            0 | 1 => Vec::new(),
+            _ => vec![false; self.connections.len()],
+        };
+        for member in &single {
+            if let Some(rung) = rung.get_mut(member.0 as usize) {
+                *rung = true;
+            }
+        }
         let in_lanes = batch.lanes.iter().flat_map(|lane| lane.members.iter());
-        let recipients = single.chain(in_lanes);
-        these.extend(recipients.filter_map(|member| self.connection_of(Some(*member))));
+        let first = in_lanes.filter(|member| {
+            let rung = rung.get_mut(member.0 as usize);
+            rung.is_none_or(|rung| !std::mem::replace(rung, true))
+        });
+        these.extend(first.filter_map(connected));
         Rings::These(these)
     }
 }

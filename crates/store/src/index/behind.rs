@@ -31,7 +31,7 @@ const CHECKED_BYTES_MAX: u64 = 64 << 20;
 /// How much less than others this thread gets of a busy processor.
 const NICE: i32 = 10;
 /// After a part the thread rests so many times as long as the part took, so that serving goes first.
-const REST_FACTOR: u32 = 3;
+const REST_FACTOR: u32 = 9;
 
 /// What it is asked.
 #[derive(Debug, Default)]
@@ -41,6 +41,8 @@ struct Asked {
     /// A reader found the file damaged.
     damaged: bool,
     stop: bool,
+    /// The thread waits for entries: only then is it woken for them.
+    idle: bool,
 }
 
 #[derive(Debug, Default)]
@@ -105,8 +107,13 @@ impl Behind {
 
     /// The journal has entries up to `last`.
     pub fn appended(&self, last: LogIndex) {
-        lock(&self.bell).last = last;
-        self.bell.rung.notify_one();
+        let mut asked = lock(&self.bell);
+        asked.last = last;
+        let idle = asked.idle;
+        drop(asked);
+        if idle {
+            self.bell.rung.notify_one();
+        }
     }
 
     /// A snapshot to keep; one that still waits is replaced.
@@ -199,6 +206,7 @@ impl Work {
             asked = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         let done = files.map(|files| files.upto.index);
+        asked.idle = true;
         let waited = self.bell.rung.wait_while(asked, |asked| {
             let behind = done.is_none_or(|done| done < asked.last);
             !asked.stop && asked.snapshot.is_none() && !asked.damaged && !behind
@@ -210,6 +218,7 @@ impl Work {
         };
         let waited = self.bell.rung.wait_timeout_while(asked, COMPANY_WAIT, few);
         let mut asked = waited.unwrap_or_else(PoisonError::into_inner).0;
+        asked.idle = false;
         Todo {
             snapshot: asked.snapshot.take(),
             damaged: std::mem::take(&mut asked.damaged),

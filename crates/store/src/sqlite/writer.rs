@@ -30,8 +30,21 @@ const CACHE_KIB: i64 = 8 << 10;
 /// Bytes of a row beside its text and detail, roughly: for what the log holds.
 const ROW_BYTES: u64 = 96;
 
-const INSERT: &str = r#"INSERT INTO entry(log_index, kind, stamp, at, member, "from", "to", detail, text, chain)
+/// A row that is not taken fails the batch, which is then undone as a whole: SQLite need not keep
+/// what would undo the statement alone.
+const INSERT: &str = r#"INSERT OR FAIL INTO entry(log_index, kind, stamp, at, member, "from", "to", detail, text, chain)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"#;
+/// One row more of the same statement.
+const ROW: &str = ", (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+/// Columns of a row.
+const COLUMNS: usize = 10;
+/// Rows that one statement inserts, the most first: what SQLite does once for a statement costs as
+/// much as a row, and within one it need not look again for the table's end.
+const ROWS: [usize; 3] = [32, 8, 1];
+const _: () = assert!(
+    ROWS[0] * COLUMNS <= 999,
+    "bound values that any SQLite takes"
+);
 const POSITION: &str = "INSERT INTO position(member, consumed, at) VALUES (?, ?, ?)
     ON CONFLICT(member) DO UPDATE SET consumed = excluded.consumed, at = excluded.at";
 const TERM: &str = "INSERT INTO term(term, after, at) VALUES (?, ?, ?)";
@@ -46,6 +59,8 @@ pub struct SqliteJournal {
     watch: Watch,
     encoder: Encoder,
     chainer: Chainer,
+    /// The statements for [`ROWS`].
+    inserts: [String; ROWS.len()],
     /// What follows the journal; ends first.
     behind: Option<Behind>,
     // In this order: the thread ends, the connection closes, then another server may come.
@@ -112,6 +127,7 @@ impl SqliteJournal {
             watch,
             encoder: Encoder::default(),
             chainer: Chainer::default(),
+            inserts: ROWS.map(|rows| INSERT.to_owned() + &ROW.repeat(rows - 1)),
             behind: None,
             checkpointer,
             connection,
@@ -204,15 +220,21 @@ impl SqliteJournal {
         execute("BEGIN IMMEDIATE")?;
         let mut tip = self.tip;
         let mut bytes = 0;
-        let mut insert = self.connection.prepare_cached(INSERT)?;
-        for record in records {
-            bytes += put(
-                &mut insert,
-                &mut self.encoder,
-                &mut self.chainer,
-                &mut tip,
-                record,
-            )?;
+        let mut rest = records;
+        for (rows, sql) in ROWS.iter().zip(&self.inserts) {
+            if rest.len() < *rows {
+                continue;
+            }
+            let mut insert = self.connection.prepare_cached(sql)?;
+            let (whole, fewer) = rest.split_at(rest.len() - rest.len() % rows);
+            for records in whole.chunks_exact(*rows) {
+                for (row, record) in records.iter().enumerate() {
+                    let (encoder, chainer) = (&mut self.encoder, &mut self.chainer);
+                    bytes += bind(&mut insert, row, encoder, chainer, &mut tip, record)?;
+                }
+                insert.raw_execute()?;
+            }
+            rest = fewer;
         }
         if !positions.is_empty() {
             let mut statement = self.connection.prepare_cached(POSITION)?;
@@ -288,8 +310,10 @@ impl From<rusqlite::Error> for Fault {
     }
 }
 
-fn put(
+/// Binds a record to the values of one row of `insert`. Gives about how many bytes it takes.
+fn bind(
     insert: &mut CachedStatement<'_>,
+    row: usize,
     encoder: &mut Encoder,
     chainer: &mut Chainer,
     tip: &mut Tip,
@@ -302,20 +326,20 @@ fn put(
         );
         return Err(Fault::Record(words));
     }
+    let first = row * COLUMNS;
     let row = encoder.encode(record);
     let row = row.map_err(|error| Fault::Record(format!("entry {}: {error}", record.index)))?;
     let chain = chainer.next(tip.chain, &row);
-    insert.raw_bind_parameter(1, row.index)?;
-    insert.raw_bind_parameter(2, row.kind)?;
-    insert.raw_bind_parameter(3, row.stamp)?;
-    insert.raw_bind_parameter(4, row.at)?;
-    insert.raw_bind_parameter(5, row.member)?;
-    insert.raw_bind_parameter(6, Text(row.from))?;
-    insert.raw_bind_parameter(7, Text(row.to))?;
-    insert.raw_bind_parameter(8, row.detail)?;
-    insert.raw_bind_parameter(9, Text(row.text))?;
-    insert.raw_bind_parameter(10, &chain.0[..])?;
-    insert.raw_execute()?;
+    insert.raw_bind_parameter(first + 1, row.index)?;
+    insert.raw_bind_parameter(first + 2, row.kind)?;
+    insert.raw_bind_parameter(first + 3, row.stamp)?;
+    insert.raw_bind_parameter(first + 4, row.at)?;
+    insert.raw_bind_parameter(first + 5, row.member)?;
+    insert.raw_bind_parameter(first + 6, Text(row.from))?;
+    insert.raw_bind_parameter(first + 7, Text(row.to))?;
+    insert.raw_bind_parameter(first + 8, row.detail)?;
+    insert.raw_bind_parameter(first + 9, Text(row.text))?;
+    insert.raw_bind_parameter(first + 10, &chain.0[..])?;
     let bytes = row.detail.len() + row.text.map_or(0, <[u8]>::len);
     *tip = Tip {
         index: record.index,
@@ -342,7 +366,8 @@ pub(super) fn put_term(
     let (mut encoder, mut chainer) = (Encoder::default(), Chainer::default());
     let mut done = || {
         let mut insert = connection.prepare_cached(INSERT)?;
-        put(&mut insert, &mut encoder, &mut chainer, tip, record)?;
+        bind(&mut insert, 0, &mut encoder, &mut chainer, tip, record)?;
+        insert.raw_execute()?;
         insert_term(connection, term)
     };
     done().map_err(|fault| match fault {

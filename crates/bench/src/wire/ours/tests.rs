@@ -74,6 +74,7 @@ fn entered(resumed: u64) -> ToClient {
         newest: Lamport::new(resumed),
         rewound: false,
         same: Lamport::ZERO,
+        left: 0,
     }
 }
 

@@ -16,6 +16,7 @@ pub(super) fn state(order: &Sequenced) -> String {
     for number in 0..order.rooms.made() {
         if let Some(room) = order.rooms.get_mut(RoomId(number)) {
             room.noted = 0;
+            room.unlist();
         }
     }
     format!("{order:?}")
