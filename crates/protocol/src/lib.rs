@@ -11,12 +11,14 @@
 //! | [`link`] | bytes into messages and back: handshake, the above, keep-alive, closing |
 //! | [`codec`], [`message`] | messages into bytes and back |
 //! | [`clean`] | remote text into text that a terminal may show |
+//! | [`fingerprint`], [`words`] | keys into what people can compare |
 //! | [`lamport`], [`identity`], [`nick`], [`audience`] | the values that messages are made of |
 
 pub mod audience;
 pub mod clean;
 pub mod codec;
 pub mod control;
+pub mod fingerprint;
 pub mod fragment;
 pub mod frame;
 pub mod identity;
@@ -27,8 +29,10 @@ pub mod nick;
 mod rtt;
 pub mod time;
 mod window;
+pub mod words;
 
 pub use audience::Audience;
+pub use fingerprint::Fingerprint;
 pub use identity::{AuthorKey, Epoch, LogId, MemberId, Pseq, SessionNumber, Term};
 pub use lamport::{Lamport, Prev};
 pub use nick::{Nick, RoomName};
