@@ -9,6 +9,7 @@
 //! | `interrupt` | the wish to end |
 //! | `chat` | the conversation |
 //! | `send`, `tail` | for scripts |
+//! | `identity`, `servers` | keys: one's own, and those of servers |
 //! | `demo` | a whole chat that proves its order |
 //! | `local` | where they meet: the socket of a running client |
 
@@ -17,12 +18,14 @@ mod chat;
 mod countdown;
 mod demo;
 mod exit;
+mod identity;
 mod input;
 mod interrupt;
 mod local;
 mod logging;
 mod output;
 mod send;
+mod servers;
 mod setup;
 mod tail;
 
@@ -84,6 +87,8 @@ async fn run(args: Args) -> Result<Exit, Stop> {
             Exit::Usage,
             "the demo holds a server of its own and takes no address; leave it out",
         )),
+        Some(Task::Identity(identity)) => identity::run(&args.common, identity.task),
+        Some(Task::Servers(servers)) => servers::run(servers.task),
         Some(Task::Demo(demo)) => demo::run(args.common, demo).await,
     }
 }

@@ -12,6 +12,7 @@ use tracing::{info, warn};
 use tracing_subscriber::filter::LevelFilter;
 
 mod keep;
+mod manager;
 mod options;
 
 use options::{Command, Options};
@@ -63,14 +64,25 @@ fn start(options: Options, talk: Result<LevelFilter, String>) -> Result<ExitCode
 }
 
 async fn serve(options: Options) -> Result<ExitCode, String> {
-    let addrs = resolve(&options).await?;
+    let passed = manager::listeners()?;
+    let addrs = match passed.is_empty() {
+        true => resolve(&options).await?,
+        false => Vec::new(),
+    };
     // Signals are ours before anybody can know that we listen.
     let signals = Signals::new().map_err(|error| format!("cannot wait for signals: {error}"))?;
     let mut config = config(&options);
-    let server = Server::bind(&addrs, config.clone()).map_err(|error| error.to_string())?;
+    let server = match passed.is_empty() {
+        true => Server::bind(&addrs, config.clone()).map_err(|error| error.to_string())?,
+        false => Server::over(passed, config.clone())
+            .map_err(|error| format!("the sockets passed cannot be used: {error}"))?,
+    };
     let bound = server
         .local_addrs()
         .map_err(|error| format!("cannot tell the addresses bound: {error}"))?;
+    for addr in &bound {
+        admit(*addr, &options)?;
+    }
     let durable = match options.in_memory {
         true => None,
         false => Some(keep::open(&keep::folder(options.data.as_deref())?)?),
@@ -78,6 +90,7 @@ async fn serve(options: Options) -> Result<ExitCode, String> {
     let (log, logger) = start_logger(&options).await?;
     config.log = log;
     say_listening(&bound).map_err(|error| format!("cannot write to stdout: {error}"))?;
+    manager::ready(&words(&bound));
     let mut server = server.with_config(config);
     if let Some(durable) = durable {
         server = server.with_durable(durable);
@@ -104,13 +117,20 @@ async fn run(server: Server, logger: Logger, signals: Signals) -> Result<Summary
     });
     tokio::pin!(serving);
     let mut ask = Some(ask);
+    let mut watchdog = manager::watchdog().map(tokio::time::interval);
     let summary = loop {
         tokio::select! {
             summary = &mut serving => break summary,
+            () = tick(&mut watchdog) => {
+                manager::alive();
+                continue;
+            }
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
             _ = hangup.recv() => {
+                manager::reloading();
                 logger.reopen();
+                manager::reloaded();
                 continue;
             }
         }
@@ -119,10 +139,21 @@ async fn run(server: Server, logger: Logger, signals: Signals) -> Result<Summary
             std::process::exit(1);
         };
         info!("closing: saying goodbye to clients");
+        manager::stopping();
         let _ = ask.send(());
     };
     logger.finish().await;
     summary.map_err(|error| format!("cannot serve: {error}"))
+}
+
+/// The next time at which the service manager wants to hear of us; never where it does not.
+async fn tick(watchdog: &mut Option<tokio::time::Interval>) {
+    match watchdog {
+        Some(every) => {
+            every.tick().await;
+        }
+        None => std::future::pending().await,
+    }
 }
 
 struct Signals {
@@ -180,16 +211,27 @@ async fn resolve(options: &Options) -> Result<Vec<SocketAddr>, String> {
         let addr = found.next().ok_or_else(|| {
             format!("{name} stands for no address: give one, as in 127.0.0.1:5000")
         })?;
-        if !addr.ip().is_loopback() && !options.cleartext {
-            return Err(format!(
-                "{addr} can be reached from other machines, and links are not sealed yet: anybody \
-                 on the way could read and change what is said. Listen on 127.0.0.1 (and reach it \
-                 through ssh -L or a VPN), or accept this with --cleartext"
-            ));
-        }
+        admit(addr, options)?;
         addrs.push(addr);
     }
     Ok(addrs)
+}
+
+/// Refuses an address that this server may not listen on.
+fn admit(addr: SocketAddr, options: &Options) -> Result<(), String> {
+    if !addr.ip().is_loopback() && !options.cleartext {
+        return Err(format!(
+            "{addr} can be reached from other machines, and links are not sealed yet: anybody \
+             on the way could read and change what is said. Listen on 127.0.0.1 (and reach it \
+             through ssh -L or a VPN), or accept this with --cleartext"
+        ));
+    }
+    Ok(())
+}
+
+fn words(bound: &[SocketAddr]) -> String {
+    let words: Vec<String> = bound.iter().map(SocketAddr::to_string).collect();
+    words.join(", ")
 }
 
 fn say_listening(bound: &[SocketAddr]) -> std::io::Result<()> {

@@ -17,6 +17,8 @@ Examples:
 
 It prints one line `listening on ADDR` for each address once it accepts. SIGTERM or Ctrl-C ends it
 with a goodbye to every client, a second one at once; SIGHUP opens the log file again.
+Under systemd it takes the sockets that it is passed instead of --listen, and says when it is ready
+(docs/systemd).
 
 The order is kept in the data folder (lamparina.db), each message before anybody is told of it. One
 server has a data folder at a time. lamparina-log verifies, explains and exports it.
