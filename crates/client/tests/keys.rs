@@ -1,11 +1,14 @@
 //! `identity` and `servers` as people use them.
 
 use std::fs;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use lamparina_protocol::Fingerprint;
+use lamparina_protocol::seal::IdentityKey;
+use lamparina_server::{Server, ServerConfig};
 
 /// A home that goes with the test.
 struct Home(PathBuf);
@@ -207,4 +210,92 @@ fn servers_are_listed_accepted_and_forgotten() {
     );
     fs::write(&file, "chat.example:5000 rsa x y\n").unwrap();
     assert!(home.refused(&["servers", "list"], 1).contains("line 1"));
+}
+
+/// A server with this key, on a thread of its own, until the tests end.
+fn serve(seed: [u8; 32], at: &str) -> SocketAddr {
+    let listener = TcpListener::bind(at).expect("the address is free");
+    let addr = listener.local_addr().expect("it is bound");
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime can be made");
+        runtime.block_on(async {
+            let config = ServerConfig {
+                identity: Some(IdentityKey::from_seed(&seed)),
+                ..ServerConfig::default()
+            };
+            let server = Server::over(vec![listener], config).expect("it listens");
+            server.run(std::future::pending()).await
+        })
+    });
+    addr
+}
+
+fn fingerprint_of(seed: [u8; 32]) -> Fingerprint {
+    Fingerprint::of(&IdentityKey::from_seed(&seed).public().0)
+}
+
+#[test]
+fn a_server_is_pinned_at_first_contact_and_another_key_stops_everything() {
+    let home = Home::new("pinned");
+    let (old, new) = ([7; 32], [8; 32]);
+    // The same name for both, as an attacker on the way has it: a name that leads elsewhere.
+    let addr = serve(old, "127.0.0.1:0").to_string();
+    let send = [&addr, "send", "--to", "ALL", "hello"];
+    let (code, _, said) = home.run(&send);
+    assert_eq!(code, 0, "{said}");
+    assert!(
+        said.contains("first contact") && said.contains(&fingerprint_of(old).to_string()),
+        "{said}"
+    );
+    assert!(said.contains(&fingerprint_of(old).spoken()), "{said}");
+    let (code, _, said) = home.run(&send);
+    assert_eq!((code, said.contains("first contact")), (0, false), "{said}");
+
+    let other = serve(new, "127.0.0.1:0").to_string();
+    let file = home.0.join("lamparina/known_servers");
+    let text = fs::read_to_string(&file).unwrap().replace(&addr, &other);
+    fs::write(&file, &text).unwrap();
+    let send = [&other, "send", "--to", "ALL", "secret"];
+    let said = home.refused(&send, 4);
+    for part in [fingerprint_of(old), fingerprint_of(new)] {
+        assert!(
+            said.contains(&part.to_string()) && said.contains(&part.spoken()),
+            "{said}"
+        );
+    }
+    assert_eq!(
+        fs::read_to_string(&file).unwrap(),
+        text,
+        "nothing is taken in silence"
+    );
+    // The one command that it names.
+    let command = said
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("lamparina-client "));
+    let command: Vec<&str> = command.expect("it names one").split(' ').collect();
+    home.done(&command);
+    let (code, _, said) = home.run(&send);
+    assert_eq!(code, 0, "{said}");
+}
+
+#[test]
+fn a_pin_refuses_any_other_server_at_first_contact() {
+    let home = Home::new("pin");
+    let addr = serve([9; 32], "127.0.0.1:0").to_string();
+    let send = |pin: Fingerprint| {
+        let pin = pin.to_string();
+        home.run(&[&addr, "--pin", &pin, "send", "--to", "ALL", "hello"])
+    };
+    let (code, _, said) = send(fingerprint_of([10; 32]));
+    assert_eq!(code, 4, "{said}");
+    assert!(said.contains("--pin asks for"), "{said}");
+    assert!(
+        !home.0.join("lamparina/known_servers").exists(),
+        "nothing is remembered"
+    );
+    let (code, _, said) = send(fingerprint_of([9; 32]));
+    assert_eq!(code, 0, "{said}");
 }

@@ -9,6 +9,7 @@
 //! | [`control`] | payloads of control frames into values and back |
 //! | [`fragment`], `window`, `rtt` | messages into frames in flight and back: cutting, repair, timing |
 //! | [`link`] | bytes into messages and back: handshake, the above, keep-alive, closing |
+//! | [`seal`] | frames into records that nobody on the way can read or change, and back |
 //! | [`codec`], [`message`] | messages into bytes and back |
 //! | [`clean`] | remote text into text that a terminal may show |
 //! | [`fingerprint`], [`words`] | keys into what people can compare |
@@ -27,6 +28,7 @@ pub mod link;
 pub mod message;
 pub mod nick;
 mod rtt;
+pub mod seal;
 pub mod time;
 mod window;
 pub mod words;

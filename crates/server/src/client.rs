@@ -12,6 +12,7 @@ use lamparina_protocol::control::{CloseCode, Welcome};
 use lamparina_protocol::frame::{FRAME_BYTES_MAX, FrameType, HEADER_BYTES, SharedBody};
 use lamparina_protocol::lamport::PREV_BYTES;
 use lamparina_protocol::link::{Event, Input as LinkInput, Link, SendError};
+use lamparina_protocol::seal::{LinkKeys, SEED_BYTES, Transport};
 use lamparina_transport::Connection;
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
@@ -43,7 +44,12 @@ pub(crate) fn serve(
     permit: Permit,
     shared: Arc<Shared>,
 ) -> io::Result<impl Future<Output = ()>> {
-    let link = Link::respond(shared.config.link.clone(), shared.clock.now());
+    let mut link = Link::respond(shared.config.link.clone(), shared.clock.now());
+    if let Some(identity) = &shared.config.identity {
+        let mut seed = [0; SEED_BYTES];
+        getrandom::fill(&mut seed).map_err(io::Error::other)?;
+        link = link.sealed(LinkKeys::new(identity.clone(), seed, Transport::Tcp));
+    }
     let connection = Connection::new(stream, link, shared.clock)?;
     let session = Session::new(SessionConfig {
         id,

@@ -1,6 +1,7 @@
 //! What a server is started with.
 
 use lamparina_protocol::link::LinkConfig;
+use lamparina_protocol::seal::IdentityKey;
 
 use crate::limits::{CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX};
 use crate::logger::LogHandle;
@@ -25,6 +26,9 @@ pub struct ServerConfig {
     pub lab: bool,
     /// Where events are logged.
     pub log: LogHandle,
+    /// The key by which clients know this server. Links are sealed with it; for `None` they are in
+    /// clear, and everybody on the way can read and change what is said.
+    pub identity: Option<IdentityKey>,
 }
 
 impl Default for ServerConfig {
@@ -37,6 +41,7 @@ impl Default for ServerConfig {
             tail_items: TAIL_ITEMS,
             lab: false,
             log: LogHandle::null(),
+            identity: None,
         }
     }
 }

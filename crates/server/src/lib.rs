@@ -13,6 +13,7 @@
 //! | `ordering` | the task that orders | shell |
 //! | [`hub`] | what ordered entries say to whom, encoded once | pure |
 //! | [`tail`], `doorbell` | the newest batches, shared; who is woken for them | |
+//! | [`identity`] | the key by which clients know this server |  |
 //! | [`logger`] | `logs/server.log`, written by a subprocess | shell |
 //!
 //! # Bounds, and what happens when they are reached
@@ -36,7 +37,7 @@
 //! # Known limitations
 //!
 //! Without [`Server::with_durable`] the log ends with the server. Sessions and presence are in memory
-//! always. Links are not sealed yet.
+//! always.
 
 mod client;
 mod config;
@@ -44,6 +45,7 @@ mod directory;
 mod doorbell;
 mod durable;
 pub mod hub;
+pub mod identity;
 pub mod limits;
 mod listen;
 pub mod logger;

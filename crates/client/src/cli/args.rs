@@ -109,6 +109,9 @@ pub(super) struct Common {
     /// Whose key to use; by default each name has its own
     #[arg(long, global = true, value_name = "NAME")]
     pub(super) profile: Option<ProfileName>,
+    /// The only key that a server of which nothing is known may have, as its operator tells it
+    #[arg(long, global = true, value_name = "FINGERPRINT")]
+    pub(super) pin: Option<Fingerprint>,
     /// Make the channel bad on purpose, both ways, as 'loss=20%,corrupt=1%,delay=80ms,seed=7'
     #[arg(
         long,
@@ -133,6 +136,18 @@ pub(super) struct Common {
     #[arg(long, global = true, value_name = "BYTES", help_heading = "For those who teach",
           value_parser = clap::value_parser!(u16).range(64..=8_180))]
     pub(super) fragment: Option<u16>,
+    /// Links in clear, to a server that wants them so: everybody on the way can read and change what
+    /// is said
+    #[arg(long, global = true, help_heading = "For those who teach")]
+    pub(super) cleartext: bool,
+    /// With --cleartext: also to a server on another machine
+    #[arg(
+        long,
+        global = true,
+        requires = "cleartext",
+        help_heading = "For those who teach"
+    )]
+    pub(super) cleartext_anywhere: bool,
     /// How much this program says of itself on stderr
     #[arg(long, global = true, value_name = "LEVEL", default_value = "warn")]
     pub(super) log: LogArg,

@@ -10,6 +10,7 @@
 //! | `chat` | the conversation |
 //! | `send`, `tail` | for scripts |
 //! | `identity`, `servers` | keys: one's own, and those of servers |
+//! | `trust` | whether a server is the one it was |
 //! | `demo` | a whole chat that proves its order |
 //! | `local` | where they meet: the socket of a running client |
 
@@ -28,6 +29,7 @@ mod send;
 mod servers;
 mod setup;
 mod tail;
+mod trust;
 
 use std::process::ExitCode;
 

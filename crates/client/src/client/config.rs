@@ -13,7 +13,7 @@ use super::EVENTS_ASIDE_MAX;
 use crate::core::conversation::{CancelError, SayError};
 use crate::core::event::Ending;
 use crate::disk::DiskError;
-use crate::net::LinkPlan;
+use crate::net::{AnyServer, LinkPlan, SealPlan, ServerCheck};
 use crate::profile::Profile;
 
 /// Where, as whom, and how.
@@ -33,6 +33,13 @@ pub struct ClientConfig {
     pub fragment_bytes: Option<u16>,
     /// A bad channel on purpose, both ways.
     pub impair: Option<Settings>,
+    /// Links in clear: everybody on the way can read and change what is said, and nobody proves who
+    /// they are. The server must want the same.
+    pub cleartext: bool,
+    /// With `cleartext`: also to a server on another machine.
+    pub cleartext_anywhere: bool,
+    /// Decides whether the server is the one that is meant.
+    pub server_check: Arc<dyn ServerCheck>,
     /// Whether to come back after the connection is lost.
     pub reconnect: bool,
     /// Whether to go on trying when the first attempt finds no server.
@@ -52,6 +59,9 @@ impl ClientConfig {
             window_frames: None,
             fragment_bytes: None,
             impair: None,
+            cleartext: false,
+            cleartext_anywhere: false,
+            server_check: Arc::new(AnyServer),
             reconnect: true,
             retry_first: false,
             give_up_after: None,
@@ -100,6 +110,11 @@ pub(super) fn plan(config: &ClientConfig, token: u32) -> LinkPlan {
             ..defaults
         },
         impair: config.impair.clone(),
+        seal: (!config.cleartext).then(|| SealPlan {
+            identity: config.profile.key(),
+            check: Arc::clone(&config.server_check),
+        }),
+        clear_anywhere: config.cleartext_anywhere,
     }
 }
 

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use ed25519_dalek::SigningKey;
+use lamparina_protocol::seal::IdentityKey;
 use lamparina_protocol::{AuthorKey, Fingerprint};
 
 use super::{ProfileError, files, io_error};
@@ -89,6 +90,11 @@ impl Identity {
     /// The public half, for people to compare.
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of(&self.author().0)
+    }
+
+    /// The key, to sign handshakes with.
+    pub fn key(&self) -> IdentityKey {
+        IdentityKey::from_seed(&self.key.to_bytes())
     }
 
     /// The key as its file has it, both halves: whoever has this text is its author.

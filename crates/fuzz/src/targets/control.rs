@@ -1,5 +1,6 @@
 //! Control payloads: one that is accepted encodes to the same bytes again.
 
+use bytes::Bytes;
 use lamparina_protocol::control::{
     Ack, CLOSE_TEXT_BYTES_MAX, Disconnect, HELLO_BYTES, HandshakeAck, Hello, MAGIC, Nack,
     RANGES_MAX, Repair, SeqRange, Syn, SynAck, Terms, VERSION, WELCOME_BYTES, WORDS_BYTES_MAX,
@@ -97,19 +98,25 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
     let text = "until tomorrow".to_owned();
     vec![
         Syn {
+            sealed: false,
             terms,
             token: 8,
             hello: hello.to_bytes(),
         }
         .to_bytes(),
         SynAck {
+            sealed: true,
             terms,
             echo: 8,
             token: 9,
             welcome: welcome.to_bytes(),
         }
         .to_bytes(),
-        HandshakeAck { echo: 9 }.to_bytes().to_vec(),
+        HandshakeAck {
+            echo: 9,
+            hello: Bytes::from_static(b"third"),
+        }
+        .to_bytes(),
         Ack {
             next,
             ranges: ranges.clone(),

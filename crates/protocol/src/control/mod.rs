@@ -8,7 +8,10 @@ mod terms;
 
 pub use ack::{Ack, Nack, RANGES_MAX, SeqRange};
 pub use disconnect::{CLOSE_TEXT_BYTES_MAX, Disconnect, cut, read_ping};
-pub use handshake::{HandshakeAck, MAGIC, SYN_BYTES_MIN, Syn, SynAck, WORDS_BYTES_MAX};
+pub use handshake::{
+    HandshakeAck, MAGIC, SYN_ACK_CLEAR_BYTES, SYN_BYTES_MIN, SYN_CLEAR_BYTES, Syn, SynAck,
+    WORDS_BYTES_MAX,
+};
 pub use terms::{
     FRAGMENT_BYTES_MAX, FRAGMENT_BYTES_MIN, Repair, Terms, TermsFault, VERSION, WINDOW_FRAMES_MAX,
 };
@@ -62,11 +65,17 @@ pub enum CloseCode {
     Nick = 18,
     /// A newer session of the same author is active.
     TakenOver = 19,
+    /// Links must be sealed here.
+    SealedOnly = 20,
+    /// Links are in clear here.
+    ClearOnly = 21,
+    /// An identity was not proved.
+    Unproven = 22,
 }
 
 impl CloseCode {
     /// Every code, in the order of their numbers.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 23] = [
         Self::Goodbye,
         Self::WrongProtocol,
         Self::WrongVersion,
@@ -87,6 +96,9 @@ impl CloseCode {
         Self::TooSlow,
         Self::Nick,
         Self::TakenOver,
+        Self::SealedOnly,
+        Self::ClearOnly,
+        Self::Unproven,
     ];
 
     /// The number on the wire.

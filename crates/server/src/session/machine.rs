@@ -11,6 +11,7 @@ use lamparina_protocol::control::{CloseCode, Hello};
 use lamparina_protocol::frame::FrameType;
 use lamparina_protocol::link::{CloseReason, Event, Input as LinkInput, Outgoing, Terms};
 use lamparina_protocol::message::MESSAGE_BYTES_MAX;
+use lamparina_protocol::seal::PublicKey;
 use lamparina_protocol::{Instant, Lamport, LogId, MemberId, Nick, Prev, Term};
 use lamparina_store::TermBegan;
 
@@ -139,6 +140,8 @@ pub struct Session {
     /// The server is closing: nothing more is asked, what was asked is answered.
     pub(super) draining: bool,
     deadline: Option<Instant>,
+    /// The author has proved that it holds its key.
+    proven: bool,
     /// Answers of the session itself; at most [`OWN_WAITING_MAX`].
     pub(super) own: VecDeque<Outgoing>,
     /// Bytes of these; at most [`OWN_WAITING_BYTES_MAX`].
@@ -159,6 +162,7 @@ impl Session {
             reading: None,
             draining: false,
             deadline: None,
+            proven: false,
             own: VecDeque::new(),
             own_bytes: 0,
             channel: None,
@@ -168,8 +172,10 @@ impl Session {
     /// Applies one input. What is to be done is appended to `out`, in order.
     pub fn handle(&mut self, now: Instant, input: Input, out: &mut Output) {
         match input {
-            Input::Link(Event::Asked { hello, terms }) => self.asked(now, &hello, terms, out),
-            Input::Link(Event::Opened { .. }) => self.deadline = Some(now + NAME_WITHIN),
+            Input::Link(Event::Asked { terms }) => self.asked(now, terms, out),
+            Input::Link(Event::Opened { words, peer, .. }) => self.opened(now, &words, peer, out),
+            // Only a client asks itself whom to trust.
+            Input::Link(Event::Proven { .. }) => {}
             Input::Link(Event::Received { kind, body }) if !self.draining => {
                 self.received(now, kind, &body, out);
             }
@@ -205,15 +211,10 @@ impl Session {
         }
     }
 
-    fn asked(&mut self, now: Instant, hello: &[u8], terms: Terms, out: &mut Output) {
+    fn asked(&mut self, now: Instant, terms: Terms, out: &mut Output) {
         if !matches!(self.state, State::AwaitingHello) {
             return; // A link asks once.
         }
-        let Some(hello) = Hello::from_bytes(hello) else {
-            let text =
-                "the first words are not a client's: use lamparina-client, or see docs/protocol.md";
-            return self.abort(now, CloseCode::BadControl, text, out);
-        };
         if (terms.message_bytes_max as usize) < MESSAGE_BYTES_MAX {
             let text = format!(
                 "messages here have up to {MESSAGE_BYTES_MAX} bytes: offer at least as many"
@@ -223,9 +224,32 @@ impl Session {
         if self.draining {
             return self.abort(now, CloseCode::ShuttingDown, SHUTTING_DOWN, out);
         }
+        out.acts.push(Act::Welcome);
+    }
+
+    /// The link is open, and `peer` proved where it is a sealed one: only that key may be the author.
+    fn opened(&mut self, now: Instant, hello: &[u8], peer: Option<PublicKey>, out: &mut Output) {
+        if !matches!(self.state, State::AwaitingHello) {
+            return; // A link opens once.
+        }
+        let Some(hello) = Hello::from_bytes(hello) else {
+            let text =
+                "the first words are not a client's: use lamparina-client, or see docs/protocol.md";
+            return self.abort(now, CloseCode::BadControl, text, out);
+        };
+        if peer.is_some_and(|peer| peer.0 != hello.author.0) {
+            let text = "the author in the first words is not the key that signed this handshake: \
+                        say the key that you hold";
+            return self.abort(now, CloseCode::Unproven, text, out);
+        }
+        self.proven = peer.is_some();
         self.state = State::AwaitingNick(hello);
         self.deadline = Some(now + NAME_WITHIN);
-        out.acts.push(Act::Welcome);
+    }
+
+    /// Whether the author has proved that it holds its key: always on a sealed link.
+    pub fn is_proven(&self) -> bool {
+        self.proven
     }
 
     fn tick(&mut self, now: Instant, out: &mut Output) {

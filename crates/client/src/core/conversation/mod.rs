@@ -35,7 +35,7 @@ use lamparina_protocol::{
 use super::backoff::Backoff;
 use super::consumed::Consumed;
 use super::cursor::Cursor;
-use super::event::{Event, MessageName, Summary};
+use super::event::{Ending, Event, MessageName, Summary};
 use super::keep::{Change, Keeper, State};
 use super::outbox::Outbox;
 use catching_up::CatchingUp;
@@ -107,6 +107,14 @@ pub enum Input {
         /// Its code.
         code: u16,
         /// Its words.
+        text: String,
+    },
+    /// This side does not want the link: the server is not the one that is meant, or anybody could
+    /// read what is said.
+    Unwanted {
+        /// A short word for programs.
+        code: &'static str,
+        /// Why, and what to do.
         text: String,
     },
     /// The link is over.
@@ -322,6 +330,10 @@ impl Conversation {
             Input::Opened(welcome) => self.opened(now, welcome, out),
             Input::Received { kind, body } => self.received(now, kind, &body, out),
             Input::PeerClosing { code, text } => self.parting = Some((code, text)),
+            Input::Unwanted { code, text } => {
+                let code = code.to_owned();
+                self.over(Ending::Refused { code, text }, out);
+            }
             Input::Closed(reason) => self.closed(now, reason, out),
             Input::HandedOver { log, upto, count } => {
                 if log == self.cursor.log() {

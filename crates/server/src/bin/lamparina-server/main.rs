@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::Parser;
+use lamparina_protocol::Fingerprint;
+use lamparina_protocol::seal::IdentityKey;
 use lamparina_server::logger::{LogHandle, Logger, LoggerConfig, run_if_logger};
-use lamparina_server::{Server, ServerConfig, Summary, limits};
+use lamparina_server::{Server, ServerConfig, Summary, identity, limits};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 use tracing_subscriber::filter::LevelFilter;
@@ -87,6 +89,7 @@ async fn serve(options: Options) -> Result<ExitCode, String> {
         true => None,
         false => Some(keep::open(&keep::folder(options.data.as_deref())?)?),
     };
+    config.identity = identity(&options)?;
     let (log, logger) = start_logger(&options).await?;
     config.log = log;
     say_listening(&bound).map_err(|error| format!("cannot write to stdout: {error}"))?;
@@ -186,6 +189,23 @@ fn config(options: &Options) -> ServerConfig {
     }
 }
 
+/// The key that seals links, said where people look at the start; nothing for links in clear.
+fn identity(options: &Options) -> Result<Option<IdentityKey>, String> {
+    if options.cleartext {
+        warn!("links are in clear: everybody on the way can read and change what is said");
+        return Ok(None);
+    }
+    let key = match options.in_memory {
+        true => identity::generate(),
+        false => identity::open(&keep::folder(options.data.as_deref())?),
+    };
+    let key = key.map_err(|error| error.to_string())?;
+    let fingerprint = Fingerprint::of(&key.public().0);
+    let words = fingerprint.spoken();
+    info!("clients know this server by its key {fingerprint}, in words: {words}");
+    Ok(Some(key))
+}
+
 async fn start_logger(options: &Options) -> Result<(LogHandle, Logger), String> {
     let config = LoggerConfig {
         rotate_bytes: options.log_rotate,
@@ -219,11 +239,11 @@ async fn resolve(options: &Options) -> Result<Vec<SocketAddr>, String> {
 
 /// Refuses an address that this server may not listen on.
 fn admit(addr: SocketAddr, options: &Options) -> Result<(), String> {
-    if !addr.ip().is_loopback() && !options.cleartext {
+    if !addr.ip().is_loopback() && options.cleartext && !options.cleartext_anywhere {
         return Err(format!(
-            "{addr} can be reached from other machines, and links are not sealed yet: anybody \
-             on the way could read and change what is said. Listen on 127.0.0.1 (and reach it \
-             through ssh -L or a VPN), or accept this with --cleartext"
+            "{addr} can be reached from other machines, and with --cleartext anybody on the way \
+             could read and change what is said. Leave --cleartext away, or listen on 127.0.0.1; \
+             who knows what that means adds --cleartext-anywhere"
         ));
     }
     Ok(())

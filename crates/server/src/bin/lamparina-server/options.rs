@@ -9,8 +9,7 @@ const EXAMPLES: &str = "\
 Examples:
   lamparina-server                            listen on 127.0.0.1:5000, log to logs/server.log
   lamparina-server --listen 127.0.0.1:0       take a free port and print it
-  lamparina-server --listen 0.0.0.0:5000 --cleartext
-                                              serve the network; links are not sealed yet
+  lamparina-server --listen 0.0.0.0:5000      serve the network; links are sealed
   lamparina-server --data /srv/chat           keep the order in /srv/chat/lamparina.db
   lamparina-server backup friday.db           copy the order of the running server, checked
   lamparina-server --lab                      let clients try /channel loss=20%,delay=80ms
@@ -72,9 +71,13 @@ pub(crate) struct Options {
     /// Let clients make their own channel bad, with /channel
     #[arg(long)]
     pub(crate) lab: bool,
-    /// Serve addresses that other machines can reach, although links are not sealed yet
+    /// Links in clear, for teaching and measuring: clients need --cleartext too
     #[arg(long)]
     pub(crate) cleartext: bool,
+    /// With --cleartext: also on addresses that other machines can reach, where everybody on the way
+    /// can read and change what is said
+    #[arg(long, requires = "cleartext")]
+    pub(crate) cleartext_anywhere: bool,
     /// Connections at a time
     #[arg(long, value_name = "N", default_value_t = limits::CONNECTIONS_MAX)]
     pub(crate) connections: usize,
