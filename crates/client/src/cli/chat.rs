@@ -267,7 +267,7 @@ impl Chat {
                 match (self.json && !self.unheard, ending.error()) {
                     (false, _) => self.talk.say(&closing_words(*summary)),
                     // Whoever reads the events has the error; this is for whoever watches.
-                    (true, Some((_, text))) => self.talk.say(&crate::show::clean::line(text)),
+                    (true, Some((_, text))) => self.talk.say(&crate::show::clean::text(text)),
                     (true, None) => {}
                 }
             }

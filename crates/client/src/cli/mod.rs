@@ -73,7 +73,8 @@ pub fn main() -> ExitCode {
     match done {
         Ok(exit) => exit.into(),
         Err(stop) => {
-            output::talk(&format!("error: {}", stop.text));
+            // Some of it may be a server's words.
+            output::talk(&format!("error: {}", crate::show::clean::text(&stop.text)));
             stop.exit.into()
         }
     }

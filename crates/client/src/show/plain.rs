@@ -89,7 +89,7 @@ pub fn event(event: &Event, style: &Style) -> Option<Line> {
         Event::Error { code, text, .. } => Line::Talk(format!(
             "error {}: {}",
             clean::line(code),
-            clean::line(text)
+            clean::text(text)
         )),
         Event::Cancelled { name } => {
             Line::Talk(format!("cancelled: message {} is not sent", name.pseq))
