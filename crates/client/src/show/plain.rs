@@ -216,7 +216,7 @@ mod tests {
             text: "a\nb\u{1b}".to_owned(),
             message: None,
         };
-        let expected = Line::Talk("error x: a␊b␛".to_owned());
+        let expected = Line::Talk("error x: a\n    b␛".to_owned());
         assert_eq!(event(&error, &style(true)), Some(expected));
     }
 }
