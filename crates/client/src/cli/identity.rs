@@ -122,7 +122,7 @@ fn put(whose: &Whose, key: Identity, replace: bool) -> Result<Exit, Stop> {
 /// Puts `key` in the place of `before`, and what `before` had not sent out of its way.
 fn replaced(whose: &Whose, key: &Identity, before: &Identity) -> Result<(), Stop> {
     let now = jiff::Timestamp::now();
-    let stamp = now.strftime("%Y%m%dT%H%M%SZ").to_string();
+    let stamp = now.strftime("%Y%m%dT%H%M%S%.6fZ").to_string();
     // First: an outbox without its key would be refused, a key without an outbox begins one.
     let outboxes = set_aside(whose, before, &stamp).map_err(|error| {
         let text = format!("what the old key has not sent cannot be set aside: {error}");

@@ -31,7 +31,7 @@ pub(super) fn read_bounded(path: &Path, bytes_max: u64) -> io::Result<(Vec<u8>, 
 /// Writes `bytes` to `path` so that a crash leaves the old file or the new one, never a part. With
 /// `fresh`, a file that is there already stays, and is an error.
 pub(super) fn write_whole(path: &Path, bytes: &[u8], fresh: bool) -> io::Result<()> {
-    let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    let folder = folder_of(path)?;
     let made = missing(folder);
     make_folder(folder)?;
     let beside = beside(path).ok_or(io::ErrorKind::InvalidInput)?;
@@ -54,12 +54,21 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8], fresh: bool) -> io::Result<
 /// Gives `path` a second name that was free, so that what follows cannot take it away.
 pub(super) fn keep_as(path: &Path, other: &Path) -> io::Result<()> {
     fs::hard_link(path, other)?;
-    sync_folder(path.parent().ok_or(io::ErrorKind::InvalidInput)?)
+    sync_folder(folder_of(path)?)
 }
 
 /// Makes the names in a folder durable.
 pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
+}
+
+/// The folder that a file is in: the present one, where the path is a bare name.
+fn folder_of(path: &Path) -> io::Result<&Path> {
+    match path.parent() {
+        None => Err(io::ErrorKind::InvalidInput.into()),
+        Some(folder) if folder.as_os_str().is_empty() => Ok(Path::new(".")),
+        Some(folder) => Ok(folder),
+    }
 }
 
 /// Of this folder and those above it the ones that are not there.
