@@ -1,11 +1,13 @@
 //! The program as scripts see it: what it takes for its server, and how it ends.
 
 use std::fs::OpenOptions;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use lamparina_protocol::control::Disconnect;
+use lamparina_protocol::frame::{Frame, FrameType, Seq};
 use lamparina_server::{Server, ServerConfig, identity};
 
 /// A home that goes with the test.
@@ -207,5 +209,44 @@ fn sealed() -> ServerConfig {
     ServerConfig {
         identity: Some(identity::generate().expect("the system gives randomness")),
         ..ServerConfig::default()
+    }
+}
+
+#[test]
+fn the_words_of_a_server_that_refuses_are_cleaned_whoever_hears_them() {
+    let home = Home::new("words");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap().to_string();
+    let refusal = Disconnect {
+        code: 2,
+        orderly: false,
+        next: Seq::FIRST,
+        text: "\u{1b}[2J\u{202e}gone\nerror: forged".to_owned(),
+    };
+    let refusal = Frame {
+        kind: FrameType::Disconnect,
+        seq: Seq::FIRST,
+        last: true,
+        payload: refusal.to_bytes().into(),
+    };
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            // Its SYN first: an answer to nothing is none.
+            stream.read(&mut [0; 1_024]).unwrap();
+            stream.write_all(&refusal.to_bytes()).unwrap();
+        }
+    });
+    for task in [
+        &["send", "--to", "ALL", "x"][..],
+        &["tail"],
+        &[],
+        &["--json"],
+    ] {
+        let args = [&[addr.as_str(), "--cleartext"][..], task].concat();
+        let (code, said) = ended(client(&home.0).args(args));
+        assert_eq!(code, 4, "{task:?}: {said}");
+        assert!(!said.contains(['\u{1b}', '\u{202e}']), "{task:?}: {said:?}");
+        assert!(!said.contains("\nerror: forged"), "{task:?}: {said:?}");
     }
 }

@@ -27,8 +27,8 @@ macro_rules! targets {
 }
 
 targets! {
-    captures clean codec commands control frames handshake impair journal link nick reassembly rows
-    server_log
+    captures clean codec commands control frames handshake impair journal known_servers link nick
+    reassembly rows sealed server_log
 }
 
 fn quick(name: &str) {

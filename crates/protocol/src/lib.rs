@@ -12,6 +12,7 @@
 //! | [`seal`] | frames into records that nobody on the way can read or change, and back |
 //! | [`codec`], [`message`] | messages into bytes and back |
 //! | [`clean`] | remote text into text that a terminal may show |
+//! | [`fingerprint`], [`words`] | keys into what people can compare |
 //! | [`lamport`], [`identity`], [`nick`], [`audience`] | the values that messages are made of |
 
 pub mod audience;
@@ -19,6 +20,7 @@ pub mod bucket;
 pub mod clean;
 pub mod codec;
 pub mod control;
+pub mod fingerprint;
 pub mod fragment;
 pub mod frame;
 pub mod identity;
@@ -30,8 +32,10 @@ mod rtt;
 pub mod seal;
 pub mod time;
 mod window;
+pub mod words;
 
 pub use audience::Audience;
+pub use fingerprint::Fingerprint;
 pub use identity::{AuthorKey, Epoch, LogId, MemberId, Pseq, SessionNumber, Term};
 pub use lamport::{Lamport, Prev};
 pub use nick::{Nick, RoomName};

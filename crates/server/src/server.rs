@@ -67,6 +67,28 @@ impl Server {
         })
     }
 
+    /// Takes listeners that somebody else bound, such as a service manager.
+    ///
+    /// # Errors
+    ///
+    /// When one of them is no TCP socket that listens.
+    pub fn over(listeners: Vec<std::net::TcpListener>, config: ServerConfig) -> io::Result<Self> {
+        let listeners = listeners.into_iter().map(|listener| {
+            let socket = socket2::SockRef::from(&listener);
+            if socket.r#type()? != socket2::Type::STREAM || !socket.is_listener()? {
+                let words = "a socket is passed that does not listen for connections";
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, words));
+            }
+            listener.set_nonblocking(true)?;
+            TcpListener::from_std(listener)
+        });
+        Ok(Self {
+            listeners: listeners.collect::<Result<_, _>>()?,
+            config,
+            durable: None,
+        })
+    }
+
     /// The same, otherwise configured: nothing but the addresses has been used yet.
     #[must_use]
     pub fn with_config(self, config: ServerConfig) -> Self {

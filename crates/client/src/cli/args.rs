@@ -1,11 +1,12 @@
 //! The command line. An address always holds a colon; anything else is a command.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use lamparina_impair::Settings;
-use lamparina_protocol::Nick;
 use lamparina_protocol::link::Repair;
+use lamparina_protocol::{Fingerprint, Nick};
 
 use crate::command::LogLevel;
 use crate::profile::ProfileName;
@@ -25,6 +26,7 @@ Examples:
   lamparina-client --name ana send --to bob 'hello'  say one thing and print its stamp
   lamparina-client --name bob tail --count 1         wait for one message and print it
   lamparina-client demo                              see it all at work, with nothing else running
+  lamparina-client --name ana identity show          your key, and six words to compare it by
 
 Typed lines:
   MSG:ana:hello   MULTICAST:ana,bob:hello   BROADCAST:ALL:hello   BROADCAST:#lab:hello
@@ -52,6 +54,23 @@ Examples:
   lamparina-client --name bob tail --count 3 --json
 
 A client of the same profile that is running lets us listen.";
+
+const IDENTITY_EXAMPLES: &str = "\
+Examples:
+  lamparina-client --name ana identity show           key, fingerprint, six words to read aloud
+  lamparina-client --name ana identity export ana.key for another machine; whoever has it is you
+  lamparina-client --name ana identity import ana.key there
+  lamparina-client --name ana identity new --replace  be somebody else; the old key is kept
+
+Each profile has a key, made at the first connection: --profile NAME, or that of --name NICK.";
+
+const SERVERS_EXAMPLES: &str = "\
+Examples:
+  lamparina-client servers list
+  lamparina-client servers accept chat.example:5000 SHA256:Yw3NKWbEM2aRElRIu7JbT/QSpJxzLbLIq8G4WBvXEN0
+  lamparina-client servers forget chat.example:5000
+
+They are kept in known_servers in the config folder, one line each, for you to read and edit.";
 
 const DEMO_EXAMPLES: &str = "\
 Examples:
@@ -90,6 +109,9 @@ pub(super) struct Common {
     /// Whose key to use; by default each name has its own
     #[arg(long, global = true, value_name = "NAME")]
     pub(super) profile: Option<ProfileName>,
+    /// The only key that a server of which nothing is known may have, as its operator tells it
+    #[arg(long, global = true, value_name = "FINGERPRINT")]
+    pub(super) pin: Option<Fingerprint>,
     /// Make the channel bad on purpose, both ways, as 'loss=20%,corrupt=1%,delay=80ms,seed=7'
     #[arg(
         long,
@@ -166,6 +188,87 @@ pub(super) enum Task {
     /// Show a whole chat over a bad channel, and prove that all saw one order
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(DemoArgs),
+    /// Your key: show it, make a new one, take it elsewhere
+    #[command(after_help = IDENTITY_EXAMPLES)]
+    Identity(IdentityArgs),
+    /// The servers whose keys are known
+    #[command(after_help = SERVERS_EXAMPLES)]
+    Servers(ServersArgs),
+}
+
+/// `identity`
+#[derive(ClapArgs, Debug)]
+pub(super) struct IdentityArgs {
+    #[command(subcommand)]
+    pub(super) task: IdentityTask,
+}
+
+/// What to do with one's key.
+#[derive(Debug, Subcommand)]
+pub(super) enum IdentityTask {
+    /// Print the public key, its fingerprint and the six words for it
+    Show {
+        /// As one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a new key: you are somebody else then, and your nick stays with the old key
+    New {
+        /// Where there is a key already; it is kept beside the new one
+        #[arg(long)]
+        replace: bool,
+    },
+    /// Write the key, secret half and all, to a file or to stdout
+    Export {
+        /// The file; it must not be there yet. `-` is stdout
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Show the key on a terminal
+        #[arg(long)]
+        force: bool,
+    },
+    /// Take a key that `export` wrote
+    Import {
+        /// The file; `-` is stdin
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Where there is a key already; it is kept beside the new one
+        #[arg(long)]
+        replace: bool,
+    },
+}
+
+/// `servers`
+#[derive(ClapArgs, Debug)]
+pub(super) struct ServersArgs {
+    #[command(subcommand)]
+    pub(super) task: ServersTask,
+}
+
+/// What to do with what is known.
+#[derive(Debug, Subcommand)]
+pub(super) enum ServersTask {
+    /// Print them
+    List {
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Trust a server with the key of this fingerprint from now on, and with no other
+    Accept {
+        /// The server
+        #[arg(value_name = "HOST:PORT", value_parser = address)]
+        address: String,
+        /// `SHA256:..`, as its operator tells it
+        #[arg(value_name = "FINGERPRINT")]
+        fingerprint: Fingerprint,
+    },
+    /// Know nothing of a server any more: the next contact is the first
+    Forget {
+        /// The server
+        #[arg(value_name = "HOST:PORT", value_parser = address)]
+        address: String,
+    },
 }
 
 /// `send`
@@ -265,7 +368,7 @@ fn address(text: &str) -> Result<String, String> {
         Some(Ok(_)) => Ok(text.to_owned()),
         Some(Err(_)) => Err("an address ends in a port number, as 127.0.0.1:5000".to_owned()),
         None => Err(
-            "neither an address (HOST:PORT, with a colon) nor a command (send, tail, demo, help)"
+            "neither an address (HOST:PORT, with a colon) nor a command (send, tail, demo, identity, servers, help)"
                 .to_owned(),
         ),
     }

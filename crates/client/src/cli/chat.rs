@@ -296,7 +296,7 @@ impl Chat {
                     // Behind what is still to be written.
                     (false, _) => self.last_words = Some(closing_words(*summary)),
                     // Whoever reads the events has the error; this is for whoever watches.
-                    (true, Some((_, text))) => self.talk.say(&crate::show::clean::line(text)),
+                    (true, Some((_, text))) => self.talk.say(&crate::show::clean::text(text)),
                     (true, None) => {}
                 }
             }

@@ -10,6 +10,8 @@
 //! | `interrupt` | the wish to end |
 //! | `chat` | the conversation |
 //! | `send`, `tail` | for scripts |
+//! | `identity`, `servers` | keys: one's own, and those of servers |
+//! | `trust` | whether a server is the one it was |
 //! | `demo` | a whole chat that proves its order |
 //! | `local` | where they meet: the socket of a running client |
 
@@ -19,15 +21,18 @@ mod countdown;
 mod demo;
 mod edit;
 mod exit;
+mod identity;
 mod input;
 mod interrupt;
 mod local;
 mod logging;
 mod output;
 mod send;
+mod servers;
 mod setup;
 mod tail;
 mod terminal;
+mod trust;
 
 use std::process::ExitCode;
 
@@ -71,7 +76,8 @@ pub fn main() -> ExitCode {
     match done {
         Ok(exit) => exit.into(),
         Err(stop) => {
-            output::talk(&format!("error: {}", stop.text));
+            // Some of it may be a server's words.
+            output::talk(&format!("error: {}", crate::show::clean::text(&stop.text)));
             stop.exit.into()
         }
     }
@@ -87,6 +93,8 @@ async fn run(args: Args) -> Result<Exit, Stop> {
             Exit::Usage,
             "the demo holds a server of its own and takes no address; leave it out",
         )),
+        Some(Task::Identity(identity)) => identity::run(&args.common, identity.task),
+        Some(Task::Servers(servers)) => servers::run(servers.task),
         Some(Task::Demo(demo)) => demo::run(args.common, demo).await,
     }
 }

@@ -1,6 +1,7 @@
 //! Who, where and how: from arguments, the environment, and the person in front.
 
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::sync::Arc;
 use std::time::Duration;
 
 use lamparina_protocol::Nick;
@@ -8,8 +9,9 @@ use tokio::time::{Instant, sleep};
 
 use super::args::{Common, DEFAULT_SERVER};
 use super::exit::{Exit, Stop};
+use super::trust::Pinned;
 use crate::client::ClientConfig;
-use crate::profile::{Paths, Profile, ProfileLock, ProfileName};
+use crate::profile::{KnownServers, Paths, Profile, ProfileLock, ProfileName};
 
 /// How often a profile is looked at that another process holds.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -89,6 +91,8 @@ pub(super) fn config(who: &Who, common: &Common) -> Result<ClientConfig, Stop> {
     config.repair = common.repair.map(Into::into).unwrap_or_default();
     config.window_frames = common.window;
     config.fragment_bytes = common.fragment;
+    let known = KnownServers::open(who.paths.known_servers());
+    config.server_check = Arc::new(Pinned::new(known, common.pin));
     config.cleartext = common.cleartext;
     config.cleartext_anywhere = common.cleartext_anywhere;
     Ok(config)

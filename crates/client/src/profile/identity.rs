@@ -1,13 +1,12 @@
 //! The key file: two lines of text, `lamparina-identity 1` and the seed in hexadecimal.
 
-use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ed25519_dalek::SigningKey;
-use lamparina_protocol::AuthorKey;
 use lamparina_protocol::seal::IdentityKey;
+use lamparina_protocol::{AuthorKey, Fingerprint};
 
 use super::{ProfileError, files, io_error};
 
@@ -29,11 +28,45 @@ impl Identity {
     ///
     /// [`ProfileError`]; what is there stays as it is.
     pub fn open(path: &Path) -> Result<Self, ProfileError> {
-        match read(path) {
-            Ok(text) => Self::parse(path, &text),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::create(path),
-            Err(error) => Err(io_error("read", path, error)),
+        if let Some(there) = Self::read(path)? {
+            return Ok(there);
         }
+        let made = Self::generate()?;
+        match made.keep(path) {
+            Ok(()) => Ok(made),
+            // Another process was first: its key is the profile's.
+            Err(ProfileError::Io { source, .. })
+                if source.kind() == io::ErrorKind::AlreadyExists =>
+            {
+                let missing = || io_error("read", path, io::ErrorKind::NotFound.into());
+                Self::read(path)?.ok_or_else(missing)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads the key at `path`; `None` where nothing is.
+    ///
+    /// # Errors
+    ///
+    /// [`ProfileError`].
+    pub fn read(path: &Path) -> Result<Option<Self>, ProfileError> {
+        let (bytes, found) = match files::read_bounded(path, IDENTITY_BYTES_MAX) {
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(io_error("read", path, error)),
+        };
+        let mode = found.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            let path = path.to_owned();
+            return Err(ProfileError::Exposed { path, mode });
+        }
+        Self::parse(&bytes)
+            .map(Some)
+            .map_err(|why| ProfileError::Damaged {
+                path: path.to_owned(),
+                why,
+            })
     }
 
     /// A new key, nowhere but in memory.
@@ -54,60 +87,70 @@ impl Identity {
         AuthorKey(self.key.verifying_key().to_bytes())
     }
 
+    /// The public half, for people to compare.
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(&self.author().0)
+    }
+
     /// The key, to sign handshakes with.
     pub fn key(&self) -> IdentityKey {
         IdentityKey::from_seed(&self.key.to_bytes())
     }
 
-    fn create(path: &Path) -> Result<Self, ProfileError> {
-        let made = Self::generate()?;
-        let text = format!("{FIRST_LINE}\n{}\n", AuthorKey(made.key.to_bytes()));
-        match files::write_whole(path, text.as_bytes(), true) {
-            Ok(()) => Ok(made),
-            // Another process was first: its key is the profile's.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let text = read(path).map_err(|error| io_error("read", path, error))?;
-                Self::parse(path, &text)
-            }
-            Err(error) => Err(io_error("write", path, error)),
-        }
+    /// The key as its file has it, both halves: whoever has this text is its author.
+    pub fn to_text(&self) -> String {
+        format!("{FIRST_LINE}\n{}\n", AuthorKey(self.key.to_bytes()))
     }
 
-    fn parse(path: &Path, text: &str) -> Result<Self, ProfileError> {
-        let damaged = |why| ProfileError::Damaged {
-            path: path.to_owned(),
-            why,
-        };
-        let mode = fs::metadata(path).map_err(|error| io_error("read", path, error))?;
-        let mode = mode.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
-            let path = path.to_owned();
-            return Err(ProfileError::Exposed { path, mode });
-        }
+    /// Writes the key to `path`, for its owner only; what is there already stays, and is an error.
+    ///
+    /// # Errors
+    ///
+    /// [`ProfileError::Io`].
+    pub fn keep(&self, path: &Path) -> Result<(), ProfileError> {
+        files::write_whole(path, self.to_text().as_bytes(), true)
+            .map_err(|error| io_error("write", path, error))
+    }
+
+    /// Writes the key to `path`, in the place of the one that is there, which is kept beside it as
+    /// `identity.replaced-STAMP`; gives where.
+    ///
+    /// # Errors
+    ///
+    /// [`ProfileError::Io`]; the old key is in its place then.
+    pub fn replace(&self, path: &Path, stamp: &str) -> Result<PathBuf, ProfileError> {
+        let mut kept = path.as_os_str().to_owned();
+        kept.push(format!(".replaced-{stamp}"));
+        let kept = PathBuf::from(kept);
+        files::keep_as(path, &kept)
+            .map_err(|error| io_error("keep the old key as", &kept, error))?;
+        files::write_whole(path, self.to_text().as_bytes(), false)
+            .map_err(|error| io_error("write", path, error))?;
+        Ok(kept)
+    }
+
+    /// Reads a key as its file has it.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub fn parse(bytes: &[u8]) -> Result<Self, &'static str> {
+        // What is not text has another first line.
+        let text = str::from_utf8(bytes).unwrap_or_default();
         let rest = text
             .strip_prefix(FIRST_LINE)
             .and_then(|rest| rest.strip_prefix('\n'))
-            .ok_or_else(|| damaged("its first line is not `lamparina-identity 1`"))?;
-        let digits = rest
-            .strip_suffix('\n')
-            .ok_or_else(|| damaged("it ends too early"))?;
-        let seed = unhex(digits).ok_or_else(|| damaged("its key is not 64 hexadecimal digits"))?;
+            .ok_or("its first line is not `lamparina-identity 1`")?;
+        let digits = rest.strip_suffix('\n').ok_or("it ends too early")?;
+        let seed = unhex(digits).ok_or("its key is not 64 hexadecimal digits")?;
         Ok(Self {
             key: SigningKey::from_bytes(&seed),
         })
     }
 }
 
-fn read(path: &Path) -> io::Result<String> {
-    let mut text = Vec::new();
-    fs::File::open(path)?
-        .take(IDENTITY_BYTES_MAX)
-        .read_to_end(&mut text)?;
-    // What is not text is damaged, and said so by the parser.
-    Ok(String::from_utf8(text).unwrap_or_default())
-}
-
-fn unhex(digits: &str) -> Option<[u8; SEED_BYTES]> {
+/// Reads 64 hexadecimal digits.
+pub(super) fn unhex(digits: &str) -> Option<[u8; SEED_BYTES]> {
     let digits = digits.as_bytes();
     if digits.len() != 2 * SEED_BYTES {
         return None;
@@ -123,7 +166,7 @@ fn unhex(digits: &str) -> Option<[u8; SEED_BYTES]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::PathBuf;
+    use std::fs;
 
     fn scratch(name: &str) -> PathBuf {
         let folder = std::env::temp_dir().join(format!("lamparina-{}-{name}", std::process::id()));
@@ -194,5 +237,34 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         let error = Identity::open(&path).unwrap_err().to_string();
         assert!(error.contains("chmod 600"), "{error}");
+    }
+
+    #[test]
+    fn a_replaced_key_is_kept_beside_the_new_one() {
+        let path = scratch("replaced-key");
+        let old = Identity::open(&path).unwrap().author();
+        let new = Identity::generate().unwrap();
+        assert!(new.keep(&path).is_err(), "never over another key");
+        assert_eq!(Identity::read(&path).unwrap().unwrap().author(), old);
+        let kept = new.replace(&path, "20261129T000000Z").unwrap();
+        assert_eq!(Identity::read(&kept).unwrap().unwrap().author(), old);
+        assert_eq!(
+            Identity::read(&path).unwrap().unwrap().author(),
+            new.author()
+        );
+        assert_eq!((mode(&path), mode(&kept)), (0o600, 0o600));
+        assert!(
+            new.replace(&path, "20261129T000000Z").is_err(),
+            "nor over a kept one"
+        );
+    }
+
+    #[test]
+    fn a_key_is_its_text() {
+        let key = Identity::generate().unwrap();
+        let again = Identity::parse(key.to_text().as_bytes()).unwrap();
+        assert_eq!(again.author(), key.author());
+        assert!(key.fingerprint().to_string().starts_with("SHA256:"));
+        assert!(Identity::read(&scratch("nothing")).unwrap().is_none());
     }
 }

@@ -4,6 +4,7 @@
 
 mod files;
 mod identity;
+pub mod known_servers;
 mod lock;
 mod name;
 mod numbers;
@@ -15,6 +16,7 @@ use lamparina_protocol::seal::IdentityKey;
 use lamparina_protocol::{AuthorKey, Epoch, Nick, UnixMicros};
 
 pub use identity::{IDENTITY_BYTES_MAX, Identity};
+pub use known_servers::{KnownServers, Verdict};
 pub use lock::ProfileLock;
 pub use name::{PROFILE_BYTES_MAX, ProfileName, ProfileNameError};
 pub use numbers::Numbers;
@@ -141,7 +143,7 @@ impl Profile {
     }
 }
 
-pub(crate) use files::make_folder;
+pub(crate) use files::{make_folder, sync_folder};
 
 fn io_error(what: &'static str, path: &Path, source: std::io::Error) -> ProfileError {
     ProfileError::Io {

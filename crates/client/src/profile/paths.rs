@@ -55,9 +55,40 @@ impl Paths {
         Self::default()
     }
 
-    pub(super) fn identity(&self, name: &ProfileName) -> PathBuf {
+    /// The key of a profile.
+    pub fn identity(&self, name: &ProfileName) -> PathBuf {
         let profiles = self.config.join("profiles");
         profiles.join(name.as_str()).join("identity")
+    }
+
+    /// The servers whose keys are known, for all profiles.
+    pub fn known_servers(&self) -> PathBuf {
+        self.config.join("known_servers")
+    }
+
+    /// The outboxes of a profile, one for each server.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder that holds them cannot be read.
+    pub fn outboxes(&self, name: &ProfileName) -> std::io::Result<Vec<PathBuf>> {
+        let folder = self.state.join("profiles").join(name.as_str());
+        let mut found = Vec::new();
+        let entries = match std::fs::read_dir(folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(found),
+            entries => entries?,
+        };
+        for entry in entries {
+            let entry = entry?;
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            // Beside each may be what SQLite keeps: it belongs to it.
+            if name.starts_with("outbox-") && name.contains(".db") && !name.contains(".of-") {
+                found.push(entry.path());
+            }
+        }
+        found.sort();
+        Ok(found)
     }
 
     pub(super) fn numbers(&self, name: &ProfileName) -> PathBuf {

@@ -111,7 +111,7 @@ pub fn event(event: &Event, style: &Style) -> Option<Line> {
         Event::Error { code, text, .. } => Line::Talk(format!(
             "error {}: {}",
             clean::line(code),
-            clean::line(text)
+            clean::text(text)
         )),
         Event::Cancelled { number, .. } => Line::Talk(format!(
             "cancelled: number {number} of the queue is not sent"
@@ -269,7 +269,7 @@ mod tests {
             text: "a\nb\u{1b}".to_owned(),
             message: None,
         };
-        let expected = Line::Talk("error x: a␊b␛".to_owned());
+        let expected = Line::Talk("error x: a\n    b␛".to_owned());
         assert_eq!(event(&error, &style(true)), Some(expected));
     }
 }

@@ -197,6 +197,7 @@ fn to_client() -> Vec<Vec<u8>> {
         gap: false,
         newest: stamp,
         rewound: true,
+        same: after,
         left: 300,
     };
     let text = "no such user".to_owned();
@@ -253,6 +254,8 @@ fn to_client() -> Vec<Vec<u8>> {
             later: stamp,
             reason: WhyOrdered::Seen,
             chain: vec![link.clone(), link],
+            hidden: vec![after],
+            left_out: 300,
         }),
         seed(&ToClient::Receipts {
             by: nick("bob"),

@@ -1,7 +1,8 @@
 //! Control payloads: one that is accepted encodes to the same bytes again.
 
+use bytes::Bytes;
 use lamparina_protocol::control::{
-    Ack, CLOSE_TEXT_BYTES_MAX, Disconnect, HELLO_BYTES, HandshakeAck, Hello, MAGIC, Nack,
+    Ack, CLOSE_TEXT_BYTES_MAX, Disconnect, HELLO_BYTES, HandshakeAck, Hello, MAGIC, Nack, Pace,
     RANGES_MAX, Repair, SeqRange, Syn, SynAck, Terms, VERSION, WELCOME_BYTES, WORDS_BYTES_MAX,
     Welcome, read_ping,
 };
@@ -87,6 +88,10 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
         log: LogId([3; 16]),
         term: Term(4),
         clock: Lamport::new(6),
+        pace: Pace {
+            per_second: 20,
+            burst: 100,
+        },
     };
     let range = |start, count| SeqRange {
         start: Seq::new(start),
@@ -97,19 +102,25 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
     let text = "until tomorrow".to_owned();
     vec![
         Syn {
+            sealed: false,
             terms,
             token: 8,
             hello: hello.to_bytes(),
         }
         .to_bytes(),
         SynAck {
+            sealed: true,
             terms,
             echo: 8,
             token: 9,
             welcome: welcome.to_bytes(),
         }
         .to_bytes(),
-        HandshakeAck { echo: 9 }.to_bytes().to_vec(),
+        HandshakeAck {
+            echo: 9,
+            hello: Bytes::from_static(b"third"),
+        }
+        .to_bytes(),
         Ack {
             next,
             ranges: ranges.clone(),

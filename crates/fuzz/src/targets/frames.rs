@@ -6,22 +6,23 @@ use lamparina_protocol::frame::{
     Decoded, Frame, FrameDecoder, FrameType, HEADER_BYTES, Header, LostBoundary, PAYLOAD_BYTES_MAX,
     Seq, checksum,
 };
+use lamparina_protocol::seal::record::SEALED_BYTES_MAX;
 
 use crate::choices::Choices;
 
 /// Reads cuts, then a stream in pieces: raw bytes, good frames, damaged ones, foreign ones.
 pub fn frames(input: &[u8]) {
     let mut choices = Choices::new(input);
-    let cuts: Vec<usize> = (0..choices.below(8))
-        .map(|_| usize::from(choices.u16()))
-        .collect();
-    let stream = stream(&mut choices);
-    let (whole, lost) = decoded(&stream, &[]);
-    assert_eq!(decoded(&stream, &cuts), (whole.clone(), lost));
-    check_places(&stream, &whole, lost);
+    let first = choices.byte();
+    let sealed = first & 0x80 != 0;
+    let cuts: Vec<usize> = (0..first % 8).map(|_| usize::from(choices.u16())).collect();
+    let stream = stream(&mut choices, sealed);
+    let (whole, lost) = decoded(&stream, &[], sealed);
+    assert_eq!(decoded(&stream, &cuts, sealed), (whole.clone(), lost));
+    check_places(&stream, &whole, lost, sealed);
 }
 
-fn stream(choices: &mut Choices<'_>) -> Bytes {
+fn stream(choices: &mut Choices<'_>, sealed: bool) -> Bytes {
     let mut stream = Vec::new();
     while !choices.is_empty() {
         match choices.below(4) {
@@ -33,7 +34,7 @@ fn stream(choices: &mut Choices<'_>) -> Bytes {
                 damaged[at] ^= choices.byte();
                 stream.extend(damaged);
             }
-            _ => put_foreign(choices, &mut stream),
+            _ => put_foreign(choices, sealed, &mut stream),
         }
     }
     stream.into()
@@ -48,8 +49,8 @@ fn frame(choices: &mut Choices<'_>) -> Frame {
     }
 }
 
-/// Any header over any payload, with a good checksum.
-fn put_foreign(choices: &mut Choices<'_>, stream: &mut Vec<u8>) {
+/// Any header over any payload, with a good checksum. What is sealed has it over the header alone.
+fn put_foreign(choices: &mut Choices<'_>, sealed: bool, stream: &mut Vec<u8>) {
     let mut header = Header {
         length: 0,
         kind: choices.byte(),
@@ -59,17 +60,24 @@ fn put_foreign(choices: &mut Choices<'_>, stream: &mut Vec<u8>) {
     };
     let payload = choices.bytes(64);
     header.length = payload.len() as u32;
-    header.checksum = header.checksum_after(checksum::of(payload));
+    let covered = match sealed && header.kind == FrameType::Sealed.number() {
+        true => &[],
+        false => payload,
+    };
+    header.checksum = header.checksum_after(checksum::of(covered));
     stream.extend_from_slice(&header.to_bytes());
     stream.extend_from_slice(payload);
 }
 
 /// Everything the decoder makes of `bytes`, cut before each place in `cuts`.
-fn decoded(bytes: &Bytes, cuts: &[usize]) -> (Vec<Decoded>, Option<LostBoundary>) {
+fn decoded(bytes: &Bytes, cuts: &[usize], sealed: bool) -> (Vec<Decoded>, Option<LostBoundary>) {
     let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (bytes.len() + 1)).collect();
     cuts.sort_unstable();
     cuts.push(bytes.len());
-    let mut decoder = FrameDecoder::default();
+    let mut decoder = match sealed {
+        true => FrameDecoder::sealed(),
+        false => FrameDecoder::default(),
+    };
     let (mut all, mut from) = (Vec::new(), 0);
     for to in cuts {
         decoder.push(bytes.slice(from..to));
@@ -91,15 +99,25 @@ fn decoded(bytes: &Bytes, cuts: &[usize]) -> (Vec<Decoded>, Option<LostBoundary>
 }
 
 /// What was decoded stands there in the stream, one after the other.
-fn check_places(stream: &Bytes, all: &[Decoded], lost: Option<LostBoundary>) {
+fn check_places(stream: &Bytes, all: &[Decoded], lost: Option<LostBoundary>, sealed: bool) {
     let mut at = 0;
     for one in all {
         let header = stream[at..].first_chunk().map(Header::from_bytes);
         let header = header.expect("a decoded frame has a header");
         let length = header.length as usize;
-        assert!(length <= PAYLOAD_BYTES_MAX);
+        let is_record = sealed && header.kind == FrameType::Sealed.number();
+        let most = if is_record {
+            SEALED_BYTES_MAX
+        } else {
+            PAYLOAD_BYTES_MAX
+        };
+        assert!(length <= most);
         let end = at + HEADER_BYTES + length;
         match one {
+            Decoded::Frame(frame) if is_record => {
+                assert_eq!((frame.kind, frame.seq), (FrameType::Sealed, header.seq));
+                assert_eq!(frame.payload, stream[at + HEADER_BYTES..end]);
+            }
             Decoded::Frame(frame) => assert_eq!(frame.to_bytes(), stream[at..end]),
             Decoded::Damaged(hint) => assert_eq!(*hint, header),
             Decoded::Foreign(_) => {
@@ -125,12 +143,21 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
     let good = [0, 1, 3, 0, 7, 1, 0, 5, b'h', b'e', b'l', b'l', b'o'];
     let foreign = [2, 0, 5, 0, 20, 3, 77, 0, 0, 1, 0, 2, 1, 2];
     let raw = [0, 0, 0, 12, 0, 0, 0x1f, 0xf5, 4, 0, 0, 0, 0, 0, 0, 1];
+    let record = [
+        0x80, 3, 13, 0, 0, 1, 0, 3, 1, 2, 3, 1, 3, 0, 7, 1, 0, 1, b'x',
+    ];
+    // A length that only a record may have.
+    let long = [
+        0x82, 0, 5, 0, 9, 0, 0, 16, 0, 0, 0x40, 0x18, 13, 0, 0, 0, 0, 0, 0, 1, 9, 9,
+    ];
     let damaged = [0, 2, 3, 0, 7, 1, 0, 2, b'a', b'b', 0, 12, 1];
     vec![
         good.to_vec(),
         foreign.to_vec(),
         raw.to_vec(),
         damaged.to_vec(),
+        record.to_vec(),
+        long.to_vec(),
         [&good[..], &damaged[1..], &foreign[5..]].concat(),
     ]
 }

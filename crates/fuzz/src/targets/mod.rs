@@ -9,10 +9,12 @@ mod frames;
 mod handshake;
 mod impair;
 mod journal;
+mod known_servers;
 mod link;
 mod nick;
 mod reassembly;
 mod rows;
+mod sealed;
 mod server_log;
 
 pub use captures::captures;
@@ -24,10 +26,12 @@ pub use frames::frames;
 pub use handshake::handshake;
 pub use impair::impair;
 pub use journal::journal;
+pub use known_servers::known_servers;
 pub use link::link;
 pub use nick::nick;
 pub use reassembly::reassembly;
 pub use rows::rows;
+pub use sealed::sealed;
 pub use server_log::server_log;
 
 /// One reader.
@@ -71,9 +75,11 @@ targets! {
     handshake: "a link that opens, over a bad channel or with a hostile peer", 1_024 bytes, cost 10;
     impair: "settings of a bad channel", 512 bytes, cost 1;
     journal: "a journal's file, changed anywhere", 256 bytes, cost 1_000;
+    known_servers: "the file of known servers, and fingerprints", 1_024 bytes, cost 1;
     link: "an open link with a hostile peer", 1_024 bytes, cost 10;
     nick: "nicks and room names", 96 bytes, cost 1;
     reassembly: "fragments of messages", 512 bytes, cost 1;
     rows: "rows of a journal", 512 bytes, cost 1;
+    sealed: "a sealed link with an attacker on the way", 1_024 bytes, cost 250;
     server_log: "lines of a server's log", 1_024 bytes, cost 1;
 }

@@ -37,6 +37,12 @@ impl Process {
     pub(super) async fn start(recipe: &Recipe) -> io::Result<Self> {
         let mut child = Command::new(&recipe.executable)
             .args(recipe.orders.to_args())
+            // What a service manager says to the server is not said to its logger.
+            .env_remove("LISTEN_FDS")
+            .env_remove("LISTEN_PID")
+            .env_remove("NOTIFY_SOCKET")
+            .env_remove("WATCHDOG_PID")
+            .env_remove("WATCHDOG_USEC")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             // Ctrl-C reaches the group of the server: the logger has still to write its last lines.

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::Parser;
+use lamparina_protocol::Fingerprint;
 use lamparina_protocol::link::{LinkConfig, WINDOW_BYTES_MAX};
 use lamparina_protocol::seal::IdentityKey;
 use lamparina_server::limits::{InForce, raise_file_limit};
@@ -20,6 +21,7 @@ use tracing_subscriber::{Registry, reload};
 
 mod keep;
 mod limit_options;
+mod manager;
 mod options;
 mod settings;
 
@@ -116,14 +118,25 @@ fn start(args: Vec<OsString>, settings: Settings) -> Result<ExitCode, String> {
 }
 
 async fn serve(options: Options, limits: InForce, reloader: Reloader) -> Result<ExitCode, String> {
-    let addrs = resolve(&options).await?;
+    let passed = manager::listeners()?;
+    let addrs = match passed.is_empty() {
+        true => resolve(&options).await?,
+        false => Vec::new(),
+    };
     // Signals are ours before anybody can know that we listen.
     let signals = Signals::new().map_err(|error| format!("cannot wait for signals: {error}"))?;
     let mut config = config(&options, limits);
-    let server = Server::bind(&addrs, config.clone()).map_err(|error| error.to_string())?;
+    let server = match passed.is_empty() {
+        true => Server::bind(&addrs, config.clone()).map_err(|error| error.to_string())?,
+        false => Server::over(passed, config.clone())
+            .map_err(|error| format!("the sockets passed cannot be used: {error}"))?,
+    };
     let bound = server
         .local_addrs()
         .map_err(|error| format!("cannot tell the addresses bound: {error}"))?;
+    for addr in &bound {
+        admit(*addr, &options)?;
+    }
     let durable = match options.in_memory {
         true => None,
         false => Some(keep::open(
@@ -135,6 +148,7 @@ async fn serve(options: Options, limits: InForce, reloader: Reloader) -> Result<
     let (log, logger) = start_logger(&options).await?;
     config.log = log;
     say_listening(&bound).map_err(|error| format!("cannot write to stdout: {error}"))?;
+    manager::ready(&words(&bound));
     let mut server = server.with_config(config);
     if let Some(durable) = durable {
         server = server.with_durable(durable);
@@ -166,14 +180,21 @@ async fn run(
     });
     tokio::pin!(serving);
     let mut ask = Some(ask);
+    let mut watchdog = manager::watchdog().map(tokio::time::interval);
     let summary = loop {
         tokio::select! {
             summary = &mut serving => break summary,
+            () = tick(&mut watchdog) => {
+                manager::alive();
+                continue;
+            }
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
             _ = hangup.recv() => {
+                manager::reloading();
                 logger.reopen();
                 reloader.reload();
+                manager::reloaded();
                 continue;
             }
         }
@@ -182,10 +203,21 @@ async fn run(
             std::process::exit(1);
         };
         info!("closing: saying goodbye to clients");
+        manager::stopping();
         let _ = ask.send(());
     };
     logger.finish().await;
     summary.map_err(|error| format!("cannot serve: {error}"))
+}
+
+/// The next time at which the service manager wants to hear of us; never where it does not.
+async fn tick(watchdog: &mut Option<tokio::time::Interval>) {
+    match watchdog {
+        Some(every) => {
+            every.tick().await;
+        }
+        None => std::future::pending().await,
+    }
 }
 
 struct Signals {
@@ -235,7 +267,9 @@ fn identity(options: &Options) -> Result<Option<IdentityKey>, String> {
         false => identity::open(&keep::folder(options.data.as_deref())?),
     };
     let key = key.map_err(|error| error.to_string())?;
-    info!("this server's key is {}", key.public());
+    let fingerprint = Fingerprint::of(&key.public().0);
+    let words = fingerprint.spoken();
+    info!("clients know this server by its key {fingerprint}, in words: {words}");
     Ok(Some(key))
 }
 
@@ -264,16 +298,27 @@ async fn resolve(options: &Options) -> Result<Vec<SocketAddr>, String> {
         let addr = found.next().ok_or_else(|| {
             format!("{name} stands for no address: give one, as in 127.0.0.1:5000")
         })?;
-        if !addr.ip().is_loopback() && options.cleartext && !options.cleartext_anywhere {
-            return Err(format!(
-                "{addr} can be reached from other machines, and with --cleartext anybody on the way \
-                 could read and change what is said. Leave --cleartext away, or listen on 127.0.0.1; \
-                 who knows what that means adds --cleartext-anywhere"
-            ));
-        }
+        admit(addr, options)?;
         addrs.push(addr);
     }
     Ok(addrs)
+}
+
+/// Refuses an address that this server may not listen on.
+fn admit(addr: SocketAddr, options: &Options) -> Result<(), String> {
+    if !addr.ip().is_loopback() && options.cleartext && !options.cleartext_anywhere {
+        return Err(format!(
+            "{addr} can be reached from other machines, and with --cleartext anybody on the way \
+             could read and change what is said. Leave --cleartext away, or listen on 127.0.0.1; \
+             who knows what that means adds --cleartext-anywhere"
+        ));
+    }
+    Ok(())
+}
+
+fn words(bound: &[SocketAddr]) -> String {
+    let words: Vec<String> = bound.iter().map(SocketAddr::to_string).collect();
+    words.join(", ")
 }
 
 fn say_listening(bound: &[SocketAddr]) -> std::io::Result<()> {

@@ -22,6 +22,8 @@ Examples:
 It prints one line `listening on ADDR` for each address once it accepts. SIGTERM or Ctrl-C ends it
 with a goodbye to every client, a second one at once; SIGHUP opens the log file again and reads the
 configuration again: limits and the log level change at once, other settings with the next start.
+Under systemd it takes the sockets that it is passed instead of --listen, and says when it is ready
+(docs/systemd).
 
 Every option is a setting: `--per-address 64`, else LAMPARINA_PER_ADDRESS=64 in the environment, else
 `per-address = 64` in the configuration file, else its default.
