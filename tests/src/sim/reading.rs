@@ -6,7 +6,7 @@ use std::sync::Arc;
 use lamparina_order::{LogIndex, Record, Recorded, RoomId};
 use lamparina_protocol::{Lamport, MemberId, Nick};
 use lamparina_server::reading::Directory;
-use lamparina_store::{Chain, Found, Position, ReadError, Reader, Stay};
+use lamparina_store::{Chain, Found, Position, ReadError, Reader, Stays};
 
 /// Entries given at once: few, so that pages have several turns.
 const GATHERED_MAX: usize = 50;
@@ -78,27 +78,8 @@ impl Reader for Reading<'_> {
         Ok(found.map(|record| (record.clone(), Chain([0; 32]))))
     }
 
-    fn stays(&mut self, member: MemberId) -> Result<Vec<Stay>, ReadError> {
-        let mut stays: Vec<Stay> = Vec::new();
-        for record in self.records {
-            match &record.event {
-                Recorded::RoomJoined {
-                    member: who, room, ..
-                } if *who == member => stays.push(Stay {
-                    room: *room,
-                    from: record.index,
-                    to: None,
-                }),
-                Recorded::RoomLeft {
-                    member: who, room, ..
-                } if *who == member => stays
-                    .iter_mut()
-                    .filter(|stay| stay.room == *room && stay.to.is_none())
-                    .for_each(|stay| stay.to = Some(record.index)),
-                _ => {}
-            }
-        }
-        Ok(stays)
+    fn stays(&mut self, member: MemberId) -> Result<Stays, ReadError> {
+        Ok(Stays::of(member, self.records))
     }
 
     fn positions(&mut self, members: &[MemberId]) -> Result<Vec<Position>, ReadError> {
@@ -131,6 +112,10 @@ impl Directory for NoDirectory {
 
     fn members_before(&self, _: Lamport) -> u32 {
         0
+    }
+
+    fn was_ever_banned(&self, _: MemberId) -> bool {
+        false
     }
 
     fn room_members(&self, _: RoomId) -> Arc<[MemberId]> {

@@ -3,13 +3,14 @@
 
 use std::sync::Arc;
 
-use lamparina_protocol::{AuthorKey, Epoch, MemberId, Nick, RoomName, SessionNumber};
+use lamparina_protocol::{AuthorKey, Epoch, Lamport, MemberId, Nick, RoomName, SessionNumber};
 
 use super::members::Session;
 use super::refusal::Refusal;
+use super::rooms::Room;
 use super::{Done, ROOMS_MAX, ROOMS_PER_MEMBER_MAX, Sequenced};
 use crate::effect::{Effect, Recipients};
-use crate::record::{Lasting, Recorded};
+use crate::record::{Lasting, Recorded, RoomId};
 
 impl Sequenced {
     /// A session begins, the author's first one or another.
@@ -30,6 +31,17 @@ impl Sequenced {
                 Err(refusal) => (refusal.effect(None, None), None),
             };
         };
+        self.come_back(member, session, nick, epoch)
+    }
+
+    /// A session of a member begins.
+    pub(super) fn come_back(
+        &mut self,
+        member: MemberId,
+        session: SessionNumber,
+        nick: Nick,
+        epoch: Epoch,
+    ) -> Done {
         let epoch_before = self.members[member].epoch;
         match self.enter_again(member, session, nick, epoch) {
             Ok((renamed_from, took_over)) => {
@@ -84,7 +96,7 @@ impl Sequenced {
         Ok((renamed_from, took_over))
     }
 
-    fn entered(
+    pub(super) fn entered(
         &self,
         member: MemberId,
         renamed_from: Option<Nick>,
@@ -185,19 +197,12 @@ impl Sequenced {
     pub(super) fn leave(&mut self, member: MemberId, name: &RoomName) -> Result<Done, Refusal> {
         let found = self.rooms.by_name(name);
         let found = found.and_then(|room| {
-            let since = self.members[member].rooms.remove(&room)?;
-            Some((room, since))
+            let since = self.members[member].rooms.get(&room)?;
+            Some((room, *since))
         });
         let (room, since) = found.ok_or_else(|| Refusal::NotInRoom(name.clone()))?;
-        self.note_move(member, room, Some(since));
-        self.room_mut(room);
-        let before = self.rooms.remove(room, member);
-        if !self.rooms.contains(room) {
-            self.note_ended(room, &before);
-        }
-        let left = self.member_mut(member);
-        left.direct = left.direct.max(before.newest.for_member(member, since));
-        let nick = left.nick.clone();
+        let before = self.go_out(member, room, since);
+        let nick = self.members[member].nick.clone();
         let lasting = Lasting::Event(Recorded::RoomLeft {
             member,
             nick: nick.clone(),
@@ -212,5 +217,19 @@ impl Sequenced {
             recipients: Recipients::Members(before.members),
         };
         Ok((effect, Some(lasting)))
+    }
+
+    /// Out of a room that the member is in since `since`; gives the room as it was.
+    pub(super) fn go_out(&mut self, member: MemberId, room: RoomId, since: Lamport) -> Room {
+        self.members[member].rooms.remove(&room);
+        self.note_move(member, room, Some(since));
+        self.room_mut(room);
+        let before = self.rooms.remove(room, member);
+        if !self.rooms.contains(room) {
+            self.note_ended(room, &before);
+        }
+        let left = self.member_mut(member);
+        left.direct = left.direct.max(before.newest.for_member(member, since));
+        before
     }
 }

@@ -62,11 +62,17 @@ pub enum CloseCode {
     Nick = 18,
     /// A newer session of the same author is active.
     TakenOver = 19,
+    /// The author was banned by who runs the server.
+    Banned = 20,
+    /// Who was never here needs an invite or a password, and has none that is good.
+    NotAdmitted = 21,
+    /// Who runs the server ended the session; its author may come back.
+    Kicked = 22,
 }
 
 impl CloseCode {
     /// Every code, in the order of their numbers.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 23] = [
         Self::Goodbye,
         Self::WrongProtocol,
         Self::WrongVersion,
@@ -87,6 +93,9 @@ impl CloseCode {
         Self::TooSlow,
         Self::Nick,
         Self::TakenOver,
+        Self::Banned,
+        Self::NotAdmitted,
+        Self::Kicked,
     ];
 
     /// The number on the wire.

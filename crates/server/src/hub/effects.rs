@@ -129,7 +129,14 @@ impl Hub {
                 let left = ToClient::RoomLeft { nick, room, after };
                 tell_room(&left, member, &recipients, batch);
             }
-            Effect::Stamped { .. } | Effect::Repeated { .. } | Effect::Refused { .. } => {}
+            // Messages are told elsewhere, and so is what operators do.
+            Effect::Stamped { .. }
+            | Effect::Repeated { .. }
+            | Effect::Refused { .. }
+            | Effect::InviteMade(_)
+            | Effect::InviteRevoked(_)
+            | Effect::Banned { .. }
+            | Effect::Unbanned { .. } => {}
         }
     }
 
@@ -162,6 +169,7 @@ impl Hub {
             },
             new_member,
             since: self.order.since_of(member),
+            back_since: self.order.back_since_of(member),
             consumed: self.positions.of(member),
             last_addressed,
             after,
@@ -192,7 +200,7 @@ impl Hub {
 }
 
 /// A coming or going of `member`: for the room, or in a large one for that member alone.
-fn tell_room(event: &ToClient, member: MemberId, recipients: &Recipients, batch: &mut Builder) {
+pub(super) fn tell_room(event: &ToClient, member: MemberId, recipients: &Recipients, batch: &mut Builder) {
     match recipients {
         Recipients::Members(members) if members.len() > ROOM_TOLD_MAX => {
             batch.tell_member(event, member);

@@ -6,7 +6,7 @@ use lamparina_order::{LogIndex, Record, Recorded, RecordedMessage, RoomId, To};
 use lamparina_protocol::{
     Audience, AuthorKey, Epoch, Lamport, MemberId, Nick, Pseq, RoomName, UnixMicros,
 };
-use lamparina_store::{Chain, Found, Position, ReadError, Reader, Stay};
+use lamparina_store::{Chain, Found, Position, ReadError, Reader, Stays};
 
 use super::{Directory, ReadAnswer, ReadAsk, Turn, answer};
 use crate::testing::{nick, room};
@@ -130,27 +130,8 @@ impl Reader for Stored {
         Ok(found.map(|record| (record, Chain([9; 32]))))
     }
 
-    fn stays(&mut self, member: MemberId) -> Result<Vec<Stay>, ReadError> {
-        let mut stays: Vec<Stay> = Vec::new();
-        for record in self.records.lock().unwrap().iter() {
-            match &record.event {
-                Recorded::RoomJoined {
-                    member: who, room, ..
-                } if *who == member => stays.push(Stay {
-                    room: *room,
-                    from: record.index,
-                    to: None,
-                }),
-                Recorded::RoomLeft {
-                    member: who, room, ..
-                } if *who == member => stays
-                    .iter_mut()
-                    .filter(|stay| stay.room == *room && stay.to.is_none())
-                    .for_each(|stay| stay.to = Some(record.index)),
-                _ => {}
-            }
-        }
-        Ok(stays)
+    fn stays(&mut self, member: MemberId) -> Result<Stays, ReadError> {
+        Ok(Stays::of(member, self.records.lock().unwrap().iter()))
     }
 
     /// Every even member has handed over as many stamps as ten times its number.
@@ -200,9 +181,17 @@ impl Directory for Stored {
     fn members_before(&self, stamp: Lamport) -> u32 {
         let records = self.records();
         let claims = records.iter().filter(|record| {
-            record.stamp < stamp && matches!(record.event, Recorded::Claimed { .. })
+            record.stamp < stamp && matches!(
+                    record.event,
+                    Recorded::Claimed { .. } | Recorded::Redeemed { .. }
+                )
         });
         claims.count() as u32
+    }
+
+    fn was_ever_banned(&self, member: MemberId) -> bool {
+        let is_its = |record: &Record| matches!(record.event, Recorded::Banned { member: who, .. } if who == member);
+        self.records().iter().any(is_its)
     }
 
     fn room_members(&self, room: RoomId) -> Arc<[MemberId]> {

@@ -173,6 +173,10 @@ impl Session {
                     text: text.to_owned(),
                 }));
             }
+            Note::Ended(why) => {
+                let (code, text) = *why;
+                self.abort(now, code, &text, out);
+            }
             Note::Confirmed => {}
             Note::Barrier => self.drained(now, out),
         }
@@ -183,6 +187,8 @@ impl Session {
             // A newer outbox is the trace of a newer session.
             RefusalCode::TakenOver | RefusalCode::StaleEpoch => CloseCode::TakenOver,
             RefusalCode::Limit => CloseCode::Limit,
+            RefusalCode::Banned => CloseCode::Banned,
+            RefusalCode::NotAdmitted => CloseCode::NotAdmitted,
             // Not for ever: the client tries again by itself.
             RefusalCode::StorageFull => CloseCode::ShuttingDown,
             _ => CloseCode::Nick,
@@ -215,6 +221,7 @@ impl Session {
             heed_from: here,
             answers_from: here,
             since: entered.since,
+            back_since: entered.back_since,
             unconsumed: 0,
             consumed: resume.resumed,
             answered: 0,

@@ -115,6 +115,8 @@ pub(super) struct Live {
     pub(super) answers_from: Place,
     /// The last stamp given before its member became one.
     pub(super) since: Lamport,
+    /// Up to this stamp the tail may hold what is not for it: the end of its last ban.
+    pub(super) back_since: Lamport,
     /// Deliveries not yet consumed.
     pub(super) unconsumed: u64,
     /// The last stamp consumed.
@@ -394,9 +396,9 @@ impl Session {
 /// Whether a request is answered to its client, by exactly one item.
 fn is_answered(ask: &Ask) -> bool {
     match ask {
-        Ask::Entry(entry) => !matches!(entry.action, Action::Enter { .. } | Action::Exit),
+        Ask::Entry(entry) => !entry.action.claims() && entry.action != Action::Exit,
         Ask::List => true,
-        Ask::Consumed { .. } | Ask::Barrier | Ask::Confirm { .. } => false,
+        Ask::Consumed { .. } | Ask::Barrier | Ask::Confirm { .. } | Ask::Operate { .. } => false,
     }
 }
 

@@ -26,6 +26,9 @@ pub(super) const fn name(code: CloseCode) -> &'static str {
         CloseCode::TooSlow => "too-slow",
         CloseCode::Nick => "nick",
         CloseCode::TakenOver => "taken-over",
+        CloseCode::Banned => "banned",
+        CloseCode::NotAdmitted => "not-admitted",
+        CloseCode::Kicked => "kicked",
     }
 }
 

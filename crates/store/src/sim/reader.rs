@@ -4,7 +4,8 @@ use lamparina_order::{LogIndex, Record, Recorded};
 use lamparina_protocol::{Lamport, MemberId};
 
 use super::{Disk, Inner};
-use crate::traits::{Chain, Found, Position, ReadError, Reader, Stay};
+use crate::stays::Stays;
+use crate::traits::{Chain, Found, Position, ReadError, Reader};
 
 /// Reads a [`Disk`].
 #[derive(Debug)]
@@ -65,32 +66,8 @@ impl Reader for SimReader {
         })
     }
 
-    fn stays(&mut self, member: MemberId) -> Result<Vec<Stay>, ReadError> {
-        self.read(|inner| {
-            let mut stays: Vec<Stay> = Vec::new();
-            for (row, _) in &inner.files.rows {
-                match &row.event {
-                    Recorded::RoomJoined {
-                        member: who, room, ..
-                    } if *who == member => stays.push(Stay {
-                        room: *room,
-                        from: row.index,
-                        to: None,
-                    }),
-                    Recorded::RoomLeft {
-                        member: who, room, ..
-                    } if *who == member => {
-                        let mut open = stays.iter_mut().rev();
-                        let open = open.find(|stay| stay.room == *room && stay.to.is_none());
-                        if let Some(stay) = open {
-                            stay.to = Some(row.index);
-                        }
-                    }
-                    _ => {}
-                }
-            }
-            stays
-        })
+    fn stays(&mut self, member: MemberId) -> Result<Stays, ReadError> {
+        self.read(|inner| Stays::of(member, inner.files.rows.iter().map(|(row, _)| row)))
     }
 
     fn positions(&mut self, members: &[MemberId]) -> Result<Vec<Position>, ReadError> {

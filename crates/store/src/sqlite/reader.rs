@@ -15,7 +15,8 @@ use crate::chain::Chainer;
 use crate::code::{Columns, kind};
 use crate::index::{Candidates, Search};
 use crate::restart::Tip;
-use crate::traits::{Chain, Found, Position, ReadError, Reader, Stay, TermBegan};
+use crate::stays::Stays;
+use crate::traits::{Chain, Found, Position, ReadError, Reader, TermBegan};
 
 /// How long a read waits for one that has the file for itself.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
@@ -345,29 +346,15 @@ impl Reader for SqliteReader {
         Ok(found)
     }
 
-    fn stays(&mut self, member: MemberId) -> Result<Vec<Stay>, ReadError> {
+    fn stays(&mut self, member: MemberId) -> Result<Stays, ReadError> {
         // The index `stays` holds exactly these.
         let sql = format!(
-            "SELECT {COLUMNS} FROM entry WHERE member = ? AND kind IN (5, 6) ORDER BY log_index"
+            "SELECT {COLUMNS} FROM entry WHERE member = ? AND kind IN (5, 6, 12, 13) \
+             ORDER BY log_index"
         );
-        let mut stays: Vec<Stay> = Vec::new();
+        let mut stays = Stays::default();
         self.each(&sql, [i64::from(member.0)], |row, _| {
-            let record = decode(row)?;
-            match record.event {
-                Recorded::RoomJoined { room, .. } => stays.push(Stay {
-                    room,
-                    from: record.index,
-                    to: None,
-                }),
-                Recorded::RoomLeft { room, .. } => {
-                    let open = stays.iter_mut().rev();
-                    let mut open = open.filter(|stay| stay.room == room && stay.to.is_none());
-                    if let Some(stay) = open.next() {
-                        stay.to = Some(record.index);
-                    }
-                }
-                _ => {}
-            }
+            stays.take(member, &decode(row)?);
             Ok(true)
         })?;
         Ok(stays)

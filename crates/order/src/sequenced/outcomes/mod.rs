@@ -171,7 +171,7 @@ impl Block {
 }
 
 /// Codes by their number.
-const CODES: [RefusalCode; 17] = [
+const CODES: [RefusalCode; 19] = [
     RefusalCode::NickTaken,
     RefusalCode::NickInvalid,
     RefusalCode::UnknownUser,
@@ -189,6 +189,8 @@ const CODES: [RefusalCode; 17] = [
     RefusalCode::ShuttingDown,
     RefusalCode::StorageFull,
     RefusalCode::NotFound,
+    RefusalCode::Banned,
+    RefusalCode::NotAdmitted,
 ];
 
 // Each code stands at its own number.

@@ -51,6 +51,7 @@ fn check(case: Case, expected: &str) {
         settled: Pseq(0),
         new_member: case.new_member,
         since: Lamport::new(5),
+        back_since: Lamport::ZERO,
         consumed: Lamport::new(8),
         last_addressed: Lamport::new(case.last_addressed),
         after: Lamport::new(20),
