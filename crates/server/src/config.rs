@@ -1,7 +1,10 @@
 //! What a server is started with.
 
+use std::path::PathBuf;
+
 use lamparina_protocol::link::LinkConfig;
 
+use crate::access::Access;
 use crate::limits::{CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX};
 use crate::logger::LogHandle;
 use crate::tail::{TAIL_BYTES, TAIL_ITEMS};
@@ -23,6 +26,10 @@ pub struct ServerConfig {
     pub tail_items: usize,
     /// Clients may make their own channel bad (CHANNEL).
     pub lab: bool,
+    /// Who may become a member.
+    pub access: Access,
+    /// Where operators reach this server, while it runs.
+    pub admin: Option<PathBuf>,
     /// Where events are logged.
     pub log: LogHandle,
 }
@@ -36,6 +43,8 @@ impl Default for ServerConfig {
             tail_bytes: TAIL_BYTES,
             tail_items: TAIL_ITEMS,
             lab: false,
+            access: Access::Open,
+            admin: None,
             log: LogHandle::null(),
         }
     }

@@ -75,10 +75,12 @@ fn changes(record: &Record) -> bool {
 impl Lines {
     fn take(&mut self, record: &Record) {
         match &record.event {
-            Recorded::Claimed { member, nick, .. } | Recorded::Redeemed { member, nick, .. } => match self.member(*member) {
-                Some((held, _)) => *held = nick.clone(),
-                None => self.members.push((nick.clone(), record.stamp)),
-            },
+            Recorded::Claimed { member, nick, .. } | Recorded::Redeemed { member, nick, .. } => {
+                match self.member(*member) {
+                    Some((held, _)) => *held = nick.clone(),
+                    None => self.members.push((nick.clone(), record.stamp)),
+                }
+            }
             Recorded::Renamed { member, to, .. } => {
                 if let Some((held, _)) = self.member(*member) {
                     *held = to.clone();

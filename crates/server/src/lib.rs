@@ -38,6 +38,8 @@
 //! Without [`Server::with_durable`] the log ends with the server. Sessions and presence are in memory
 //! always. Links are not sealed yet.
 
+pub mod access;
+pub mod admin;
 mod client;
 mod config;
 mod directory;

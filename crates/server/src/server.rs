@@ -11,7 +11,10 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
+use tracing::warn;
 
+use crate::access::Checker;
+use crate::admin::{self, AdminSocket};
 use crate::config::ServerConfig;
 use crate::directory::Members;
 use crate::durable::Durable;
@@ -103,7 +106,17 @@ impl Server {
         };
         let mut durable = durable;
         let log = start_reading(&mut durable)?;
-        let shared = Arc::new(Shared::new(self.config, log));
+        let checker = match self.config.access.passwords() {
+            Some(passwords) => Some(Checker::start(passwords)?),
+            None => None,
+        };
+        let admin = bind_admin(&self.config);
+        let shared = Arc::new(Shared::new(self.config, log, checker));
+        let addrs = self
+            .listeners
+            .iter()
+            .filter_map(|one| one.local_addr().ok());
+        let addrs = addrs.collect();
         let (ordering, mut ended) = start_ordering(&shared, durable)?;
         let (closing, closed) = watch::channel(false);
         let mut accepting = JoinSet::new();
@@ -111,6 +124,9 @@ impl Server {
             log_started(&shared, &listener);
             accepting.spawn(listen::accept(listener, shared.clone(), closed.clone()));
         }
+        let operating = admin.map(|socket| {
+            tokio::spawn(admin::serve(socket, addrs, shared.clone(), closed.clone()))
+        });
         let failed = tokio::select! {
             () = shutdown => false,
             // It ends by itself only when the disk failed.
@@ -122,6 +138,9 @@ impl Server {
             clients.extend(done);
         }
         shared.close();
+        if let Some(operating) = operating {
+            let _ = operating.await;
+        }
         let cut = say_goodbye(clients).await;
         shared.sequencer.close();
         if !failed {
@@ -161,6 +180,21 @@ pub async fn run(
         durable: None,
     };
     server.run(shutdown).await
+}
+
+/// Where operators reach the server. Without it the server serves all the same.
+fn bind_admin(config: &ServerConfig) -> Option<AdminSocket> {
+    let path = config.admin.as_ref()?;
+    match AdminSocket::bind(path) {
+        Ok(socket) => Some(socket),
+        Err(error) => {
+            let path = path.display();
+            warn!(
+                "operators cannot reach this server at {path} ({error}): no invites and no bans until it is started again with another --data"
+            );
+            None
+        }
+    }
 }
 
 /// Waits for all clients, but not longer than [`GOODBYE_WITHIN`]; gives how many were cut.

@@ -11,7 +11,7 @@ use lamparina_protocol::control::Hello;
 use lamparina_protocol::{AuthorKey, Instant, Lamport, LogId, MemberId, Term, UnixMicros};
 use lamparina_server::hub::{Applied, Asked, Batch, ConnectionId, Hub, Rings};
 use lamparina_server::reading::{ReadAsk, Turn, answer};
-use lamparina_server::session::SessionConfig;
+use lamparina_server::session::{Admission, SessionConfig};
 use lamparina_server::tail::{TAIL_BYTES, Tail};
 use lamparina_store::{AppendError, Journal, TermBegan};
 
@@ -177,6 +177,7 @@ impl Server {
             terms,
             store: true,
             lab: true,
+            admission: Admission::default(),
         }
     }
 

@@ -22,6 +22,7 @@ mod interrupt;
 mod local;
 mod logging;
 mod output;
+mod pass;
 mod send;
 mod setup;
 mod tail;

@@ -89,6 +89,7 @@ pub(super) fn config(who: &Who, common: &Common) -> Result<ClientConfig, Stop> {
     config.repair = common.repair.map(Into::into).unwrap_or_default();
     config.window_frames = common.window;
     config.fragment_bytes = common.fragment;
+    config.pass = super::pass::pass(who, common)?;
     Ok(config)
 }
 

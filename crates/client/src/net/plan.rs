@@ -9,6 +9,8 @@ pub(crate) struct LinkPlan {
     pub(crate) server: String,
     pub(crate) config: LinkConfig,
     pub(crate) impair: Option<Settings>,
+    /// Only to where nobody between can read what is sent.
+    pub(crate) private_only: bool,
 }
 
 /// The bad channel of the `link`th link, counted from one. The first has the seed as given; each

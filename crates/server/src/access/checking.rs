@@ -74,7 +74,10 @@ impl Checker {
 
 fn work(waiting: &Mutex<mpsc::Receiver<Job>>, passwords: &Passwords) {
     loop {
-        let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let job = waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .recv();
         let Ok(job) = job else {
             return;
         };
@@ -95,15 +98,24 @@ mod tests {
         let passwords = Arc::new(Passwords::parse(&file).unwrap());
         let checker = Checker::start(&passwords).unwrap();
         let ana = Nick::try_from("ana").unwrap();
-        assert_eq!(checker.check(ana.clone(), "x".to_owned()).await, Checked::Right);
-        assert_eq!(checker.check(ana.clone(), "y".to_owned()).await, Checked::Wrong);
+        assert_eq!(
+            checker.check(ana.clone(), "x".to_owned()).await,
+            Checked::Right
+        );
+        assert_eq!(
+            checker.check(ana.clone(), "y".to_owned()).await,
+            Checked::Wrong
+        );
         let mut flood = tokio::task::JoinSet::new();
         for _ in 0..4 * WAITING_MAX {
             let (checker, ana) = (checker.clone(), ana.clone());
             flood.spawn(async move { checker.check(ana, "y".to_owned()).await });
         }
         let all = flood.join_all().await;
-        let busy = all.iter().filter(|checked| **checked == Checked::Busy).count();
+        let busy = all
+            .iter()
+            .filter(|checked| **checked == Checked::Busy)
+            .count();
         // All came before the first few were done.
         assert!(busy >= WAITING_MAX, "{busy}");
         assert!(!all.contains(&Checked::Right));

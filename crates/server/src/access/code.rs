@@ -25,7 +25,9 @@ pub struct InviteCode([u8; CODE_CHARS]);
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum CodeError {
     /// Too short or too long.
-    #[error("an invite's code has {CODE_CHARS} letters and digits, and this has {0}: copy all of it")]
+    #[error(
+        "an invite's code has {CODE_CHARS} letters and digits, and this has {0}: copy all of it"
+    )]
     Length(usize),
     /// Something that no code has.
     #[error("an invite's code has letters and digits and no {0:?}: copy it as it was printed")]
@@ -124,7 +126,10 @@ mod tests {
         check("01234-56789-ABCDE-FGHJK-MNPQRS", CodeError::Length(26));
         check(&"0".repeat(10_000), CodeError::Length(10_000));
         check("01234-56789-ABCDE-FGHJK-MNPQU", CodeError::Char('U'));
-        check("01234-56789-ABCDE-FGHJK-MNPQ\u{661}", CodeError::Char('\u{661}'));
+        check(
+            "01234-56789-ABCDE-FGHJK-MNPQ\u{661}",
+            CodeError::Char('\u{661}'),
+        );
     }
 
     #[test]

@@ -87,7 +87,10 @@ mod tests {
             assert!(guesses.take(now, here));
         }
         assert!(!guesses.take(now, here));
-        assert!(!guesses.take(now, address("::ffff:10.0.0.1")), "the same one");
+        assert!(
+            !guesses.take(now, address("::ffff:10.0.0.1")),
+            "the same one"
+        );
         assert!(guesses.take(now, address("10.0.0.2")), "another one");
         now = now + REFILL;
         assert!(guesses.take(now, here));
@@ -118,7 +121,10 @@ mod tests {
         assert_eq!(guesses.full_at.len(), ADDRESSES_MAX);
         assert!(!guesses.take(now, guesser));
         let later = now + REFILL * 2;
-        assert!(guesses.take(later, address("12.0.0.1")), "the others are forgotten");
+        assert!(
+            guesses.take(later, address("12.0.0.1")),
+            "the others are forgotten"
+        );
         assert!(guesses.full_at.len() < ADDRESSES_MAX);
     }
 }

@@ -19,7 +19,7 @@ use std::sync::Arc;
 pub use checking::{Checked, Checker, WAITING_MAX};
 pub use code::{CODE_CHARS, CodeError, InviteCode};
 pub use guesses::{ADDRESSES_MAX, Guesses, REFILL, TRIES_MAX};
-pub use passwords::{PasswordError, Passwords, hash};
+pub use passwords::{FILE_BYTES_MAX as PASSWORD_FILE_BYTES_MAX, PasswordError, Passwords, hash};
 
 /// Who may become a member.
 #[derive(Clone, Debug, Default)]

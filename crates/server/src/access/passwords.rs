@@ -12,9 +12,9 @@ use lamparina_protocol::nick::NickKey;
 /// Bytes of a password file, at most.
 pub const FILE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Memory that checking one password may take, in KiB.
-pub const MEMORY_KIB_MAX: u32 = 64 * 1024;
+const MEMORY_KIB_MAX: u32 = 64 * 1024;
 /// Passes over it, at most.
-pub const PASSES_MAX: u32 = 10;
+const PASSES_MAX: u32 = 10;
 /// Lanes, at most.
 const LANES_MAX: u32 = 4;
 
@@ -84,7 +84,7 @@ impl Passwords {
     }
 
     /// Whether this is the password of `nick`. Takes as long for who has none; tens of milliseconds
-    /// and up to [`MEMORY_KIB_MAX`], so call it where that does no harm.
+    /// and up to 64 MiB, so call it where that does no harm.
     pub fn verify(&self, nick: &Nick, password: &str) -> bool {
         let found = self.by_nick.get(&nick.key());
         let hash = found.unwrap_or(&self.nobody);
@@ -120,7 +120,8 @@ pub fn hash(password: &str) -> Result<String, PasswordError> {
 }
 
 fn check(text: &str) -> Result<(), &'static str> {
-    let hash = PasswordHash::new(text).map_err(|_other| "what stands behind the name is no hash")?;
+    let hash =
+        PasswordHash::new(text).map_err(|_other| "what stands behind the name is no hash")?;
     if hash.algorithm.as_str() != "argon2id" {
         return Err("the hash is not one of argon2id");
     }
@@ -149,16 +150,27 @@ mod tests {
     fn cheap(password: &str) -> String {
         let params = Params::new(8, 1, 1, None).unwrap();
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        argon2.hash_password(password.as_bytes()).unwrap().to_string()
+        argon2
+            .hash_password(password.as_bytes())
+            .unwrap()
+            .to_string()
     }
 
     #[test]
     fn a_password_is_its_names_alone() {
-        let file = format!("# who may\n\nana:{}\n Zoë : {}\n", cheap("one"), cheap("two"));
+        let file = format!(
+            "# who may\n\nana:{}\n Zoë : {}\n",
+            cheap("one"),
+            cheap("two")
+        );
         let passwords = Passwords::parse(&file).unwrap();
         assert_eq!(passwords.len(), 2);
         let check = |name: &str, password: &str, expected| {
-            assert_eq!(passwords.verify(&nick(name), password), expected, "{name} {password}");
+            assert_eq!(
+                passwords.verify(&nick(name), password),
+                expected,
+                "{name} {password}"
+            );
         };
         check("ana", "one", true);
         check("ANA", "one", true);
@@ -172,7 +184,10 @@ mod tests {
     #[test]
     fn a_hash_made_here_is_taken() {
         let hash = hash("correct horse").unwrap();
-        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        assert!(
+            hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{hash}"
+        );
         let passwords = Passwords::parse(&format!("ana:{hash}")).unwrap();
         assert!(passwords.verify(&nick("ana"), "correct horse"));
         assert!(!passwords.verify(&nick("ana"), "correct horsf"));
@@ -183,16 +198,25 @@ mod tests {
         let check = |line: &str, expected: &str| {
             let file = format!("ana:{}\n{line}\n", cheap("x"));
             let error = Passwords::parse(&file).unwrap_err().to_string();
-            assert!(error.contains("line 2") && error.contains(expected), "{error}");
+            assert!(
+                error.contains("line 2") && error.contains(expected),
+                "{error}"
+            );
         };
         check("bob", "NICK:HASH");
         check("b b:x", "");
         check("bob:secret", "no hash");
-        check("bob:$argon2i$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$MDEyMzQ1Njc4OWFiY2RlZg", "argon2id");
+        check(
+            "bob:$argon2i$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$MDEyMzQ1Njc4OWFiY2RlZg",
+            "argon2id",
+        );
         check("bob:$argon2id$v=19$m=8,t=1,p=1", "whole");
         let dear = "bob:$argon2id$v=19$m=4000000,t=1,p=1$c2FsdHNhbHQ$MDEyMzQ1Njc4OWFiY2RlZg";
         check(dear, "too much");
         check(&format!("Ana:{}", cheap("y")), "before");
-        assert_eq!(Passwords::parse("# nobody\n").unwrap_err(), PasswordError::Empty);
+        assert_eq!(
+            Passwords::parse("# nobody\n").unwrap_err(),
+            PasswordError::Empty
+        );
     }
 }

@@ -258,9 +258,8 @@ impl Hub {
                     // Made anew after a ban, and when somebody has come.
                     if self.everybody.as_ref().is_none_or(|(of, _)| *of != count) {
                         let all = (0..count as u32).map(MemberId);
-                        let all = all.filter(|member| {
-                            order.standing_of(*member) != Standing::Banned
-                        });
+                        let all =
+                            all.filter(|member| order.standing_of(*member) != Standing::Banned);
                         self.everybody = Some((count, all.collect()));
                     }
                     if let Some((_, everybody)) = &self.everybody {

@@ -200,7 +200,12 @@ impl Hub {
 }
 
 /// A coming or going of `member`: for the room, or in a large one for that member alone.
-pub(super) fn tell_room(event: &ToClient, member: MemberId, recipients: &Recipients, batch: &mut Builder) {
+pub(super) fn tell_room(
+    event: &ToClient,
+    member: MemberId,
+    recipients: &Recipients,
+    batch: &mut Builder,
+) {
     match recipients {
         Recipients::Members(members) if members.len() > ROOM_TOLD_MAX => {
             batch.tell_member(event, member);

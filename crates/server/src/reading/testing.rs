@@ -181,7 +181,8 @@ impl Directory for Stored {
     fn members_before(&self, stamp: Lamport) -> u32 {
         let records = self.records();
         let claims = records.iter().filter(|record| {
-            record.stamp < stamp && matches!(
+            record.stamp < stamp
+                && matches!(
                     record.event,
                     Recorded::Claimed { .. } | Recorded::Redeemed { .. }
                 )

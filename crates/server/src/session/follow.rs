@@ -193,7 +193,11 @@ impl Session {
             RefusalCode::StorageFull => CloseCode::ShuttingDown,
             _ => CloseCode::Nick,
         };
-        self.abort(now, code, &words.text, out);
+        let text = match words.code {
+            RefusalCode::NotAdmitted => self.why_not_admitted(&words.text),
+            _ => words.text.clone(),
+        };
+        self.abort(now, code, &text, out);
     }
 
     fn entered(&mut self, now: Instant, entered: Entered, tail: &Tail, out: &mut Output) {
@@ -201,6 +205,7 @@ impl Session {
             return;
         };
         let hello = *hello;
+        self.pass = None;
         let resume = resume(&entered, &hello, &self.config, |low| tail.start_after(low));
         let here = self.place;
         match resume.source {

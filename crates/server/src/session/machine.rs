@@ -14,6 +14,7 @@ use lamparina_protocol::message::MESSAGE_BYTES_MAX;
 use lamparina_protocol::{Instant, Lamport, LogId, MemberId, Nick, Prev, Term};
 use lamparina_store::TermBegan;
 
+use super::admission::{Admission, Pass, Verdict};
 use super::output::{Act, Logged, Output};
 use super::reading::Reading;
 use super::reason;
@@ -45,6 +46,8 @@ pub struct SessionConfig {
     pub store: bool,
     /// Clients may make their channel bad.
     pub lab: bool,
+    /// Who may become a member.
+    pub admission: Admission,
 }
 
 impl SessionConfig {
@@ -57,6 +60,7 @@ impl SessionConfig {
             terms: Arc::default(),
             store: false,
             lab: false,
+            admission: Admission::default(),
         }
     }
 }
@@ -68,6 +72,8 @@ pub enum Input {
     Link(Event),
     /// What was read.
     Read(ReadAnswer),
+    /// What a client gave to be admitted was checked: the answer to [`Act::Check`].
+    Checked(Verdict),
     /// Time has passed.
     Tick,
     /// The server is closing.
@@ -89,6 +95,8 @@ pub struct Place {
 pub(super) enum State {
     AwaitingHello,
     AwaitingNick(Hello),
+    /// What it gave to be admitted is being checked.
+    Checking(Hello),
     Entering(Hello),
     Live(Box<Live>),
     /// Saying goodbye.
@@ -147,6 +155,8 @@ pub struct Session {
     pub(super) own_bytes: usize,
     /// The bad channel in force.
     pub(super) channel: Option<Box<str>>,
+    /// What its client gave to be admitted.
+    pub(super) pass: Option<Box<Pass>>,
 }
 
 impl Session {
@@ -164,6 +174,7 @@ impl Session {
             own: VecDeque::new(),
             own_bytes: 0,
             channel: None,
+            pass: None,
         }
     }
 
@@ -179,6 +190,7 @@ impl Session {
             Input::Link(Event::PeerClosing { .. }) => self.leave(now, "closed", out),
             Input::Link(Event::Closed(reason)) => self.closed(&reason, out),
             Input::Read(answer) => self.was_read(now, answer, out),
+            Input::Checked(verdict) => self.checked(now, verdict, out),
             Input::Tick => self.tick(now, out),
             Input::Shutdown => self.shut_down(now, out),
             Input::Failed => self.failed(now, out),
@@ -236,6 +248,10 @@ impl Session {
         }
         self.deadline = None;
         match self.state {
+            State::Checking(_) => {
+                let text = "what you gave could not be checked in 10 s: connect again in a while";
+                self.abort(now, CloseCode::Limit, text, out);
+            }
             State::AwaitingNick(_) => {
                 let text = "no name was claimed in 10 s: connect again and claim one";
                 self.abort(now, CloseCode::Timeout, text, out);
@@ -253,7 +269,7 @@ impl Session {
             return;
         }
         match self.state {
-            State::AwaitingHello | State::AwaitingNick(_) => {
+            State::AwaitingHello | State::AwaitingNick(_) | State::Checking(_) => {
                 self.abort(now, CloseCode::ShuttingDown, SHUTTING_DOWN, out);
             }
             State::Entering(_) | State::Live(_) => self.ask(Ask::Barrier, out),
@@ -291,7 +307,7 @@ impl Session {
     /// Ends the session in the order, if it had begun, and begins the end of the connection.
     pub(super) fn leave(&mut self, now: Instant, reason: &'static str, out: &mut Output) {
         let nick = match std::mem::replace(&mut self.state, State::Over) {
-            State::AwaitingHello | State::AwaitingNick(_) => None,
+            State::AwaitingHello | State::AwaitingNick(_) | State::Checking(_) => None,
             State::Entering(hello) => {
                 self.exit(&hello, out);
                 None

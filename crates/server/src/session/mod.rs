@@ -4,6 +4,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `machine` | the states, and what moves between them |
+//! | `admission` | how it gets in where access is by invite |
 //! | `request` | frames from the client become requests |
 //! | `follow` | the tail becomes frames to the client, each with its own `prev` |
 //! | `reading` | what comes from the store: deliveries missed, answers to questions |
@@ -12,6 +13,7 @@
 //! | `resume` | where a returning member goes on |
 //! | `output`, `reason` | what the shell is to do; ends in one word |
 
+mod admission;
 mod catch_up;
 mod follow;
 mod machine;
@@ -22,6 +24,7 @@ mod reason;
 mod request;
 mod resume;
 
+pub use admission::{Admission, Check, Verdict};
 pub use follow::{Followed, Outbox};
 pub use machine::{
     CLOSE_WITHIN, Input, NAME_WITHIN, OWN_WAITING_BYTES_MAX, OWN_WAITING_MAX, Place, Session,

@@ -13,7 +13,8 @@ impl Check {
     /// Entries are on the disk.
     pub fn stored(&mut self, records: &[Record]) {
         for record in records {
-            if let Recorded::Claimed { member, .. } | Recorded::Redeemed { member, .. } = &record.event
+            if let Recorded::Claimed { member, .. } | Recorded::Redeemed { member, .. } =
+                &record.event
             {
                 self.claimed.insert(*member);
             }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lamparina_client::Pass;
 use lamparina_client::core::conversation::{Config, Conversation, Input};
 use lamparina_impair::{Direction, Settings};
 use lamparina_protocol::link::{LinkConfig, Repair};
@@ -162,6 +163,7 @@ impl World {
             reconnect: true,
             retry_first: true,
             give_up_after: None,
+            pass: Pass::default(),
         });
         person.client = Some(Client::new(conversation));
         self.check.reborn(who);

@@ -11,10 +11,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 use tracing_subscriber::filter::LevelFilter;
 
+mod access;
 mod keep;
+mod operate;
 mod options;
 
-use options::{Command, Options};
+use options::{Command, Options, Password};
 
 fn main() -> ExitCode {
     if let Some(code) = run_if_logger() {
@@ -53,6 +55,10 @@ fn start(options: Options, talk: Result<LevelFilter, String>) -> Result<ExitCode
         Some(Command::Restore { file }) => {
             return keep::restore(file, &keep::folder(options.data.as_deref())?);
         }
+        Some(Command::Operate(operate)) => {
+            return operate::run(operate, &keep::folder(options.data.as_deref())?);
+        }
+        Some(Command::Password(Password::Hash { nick })) => return access::password_hash(nick),
         None => {}
     }
     let runtime = runtime
@@ -67,13 +73,19 @@ async fn serve(options: Options) -> Result<ExitCode, String> {
     // Signals are ours before anybody can know that we listen.
     let signals = Signals::new().map_err(|error| format!("cannot wait for signals: {error}"))?;
     let mut config = config(&options);
+    config.access = options.access.access(&addrs, !options.in_memory)?;
     let server = Server::bind(&addrs, config.clone()).map_err(|error| error.to_string())?;
     let bound = server
         .local_addrs()
         .map_err(|error| format!("cannot tell the addresses bound: {error}"))?;
     let durable = match options.in_memory {
         true => None,
-        false => Some(keep::open(&keep::folder(options.data.as_deref())?)?),
+        false => {
+            let folder = keep::folder(options.data.as_deref())?;
+            let durable = keep::open(&folder)?;
+            config.admin = Some(folder.join(lamparina_server::admin::SOCKET));
+            Some(durable)
+        }
     };
     let (log, logger) = start_logger(&options).await?;
     config.log = log;

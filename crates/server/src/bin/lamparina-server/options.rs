@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::access::AccessOptions;
+use crate::operate::Operate;
 use clap::{Parser, Subcommand};
 use lamparina_server::{limits, logger, tail};
 
@@ -13,13 +15,17 @@ Examples:
                                               serve the network; links are not sealed yet
   lamparina-server --data /srv/chat           keep the order in /srv/chat/lamparina.db
   lamparina-server backup friday.db           copy the order of the running server, checked
+  lamparina-server invite new --uses 3 --expires 7d
+                                              let three people become members
+  lamparina-server ban NICK --reason TEXT     send somebody away for good
   lamparina-server --lab                      let clients try /channel loss=20%,delay=80ms
 
 It prints one line `listening on ADDR` for each address once it accepts. SIGTERM or Ctrl-C ends it
 with a goodbye to every client, a second one at once; SIGHUP opens the log file again.
 
 The order is kept in the data folder (lamparina.db), each message before anybody is told of it. One
-server has a data folder at a time. lamparina-log verifies, explains and exports it.
+server has a data folder at a time. Operators reach it through admin.sock there: invite, members, who,
+kick, ban, unban. lamparina-log verifies, explains and exports it.
 
 Exit codes:
   0  done: asked to end, and ended
@@ -73,6 +79,8 @@ pub(crate) struct Options {
     /// Serve addresses that other machines can reach, although links are not sealed yet
     #[arg(long)]
     pub(crate) cleartext: bool,
+    #[command(flatten)]
+    pub(crate) access: AccessOptions,
     /// Connections at a time
     #[arg(long, value_name = "N", default_value_t = limits::CONNECTIONS_MAX)]
     pub(crate) connections: usize,
@@ -108,6 +116,21 @@ pub(crate) enum Command {
     Restore {
         /// The backup
         file: PathBuf,
+    },
+    #[command(flatten)]
+    Operate(Operate),
+    /// Lines for a password file
+    #[command(subcommand)]
+    Password(Password),
+}
+
+/// Lines for a password file.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Password {
+    /// Read a password (asked for on a terminal, else from stdin) and print its line
+    Hash {
+        /// The nick that it is for
+        nick: String,
     },
 }
 

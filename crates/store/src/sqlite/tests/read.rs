@@ -3,8 +3,8 @@ use lamparina_protocol::{Lamport, MemberId, UnixMicros};
 
 use super::{Folder, journal};
 use crate::sqlite::{ReadOnly, SqliteReader};
-use crate::testing::{message, record};
 use crate::stays::{Ban, Stay, Stays};
+use crate::testing::{message, record};
 use crate::traits::{Chain, Journal, Position, ReadError, Reader};
 
 fn said(index: u64, stamp: u64, text: &str) -> Record {
@@ -371,7 +371,11 @@ fn a_batch_that_does_not_follow_is_refused_for_good() {
 fn a_ban_ends_stays_and_is_one_until_it_ends() {
     let folder = Folder::new();
     let mut journal = journal(&folder);
-    let (member, nick, by) = (MemberId(2), || "ana".try_into().unwrap(), || "op".to_owned());
+    let (member, nick, by) = (
+        MemberId(2),
+        || "ana".try_into().unwrap(),
+        || "op".to_owned(),
+    );
     let banned = Recorded::Banned {
         member,
         nick: nick(),
