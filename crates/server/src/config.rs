@@ -1,7 +1,5 @@
 //! What a server is started with.
 
-use std::path::PathBuf;
-
 use lamparina_protocol::link::LinkConfig;
 
 use crate::access::Access;
@@ -28,8 +26,6 @@ pub struct ServerConfig {
     pub lab: bool,
     /// Who may become a member.
     pub access: Access,
-    /// Where operators reach this server, while it runs.
-    pub admin: Option<PathBuf>,
     /// Where events are logged.
     pub log: LogHandle,
 }
@@ -44,7 +40,6 @@ impl Default for ServerConfig {
             tail_items: TAIL_ITEMS,
             lab: false,
             access: Access::Open,
-            admin: None,
             log: LogHandle::null(),
         }
     }

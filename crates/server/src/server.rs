@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,6 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
-use tracing::warn;
 
 use crate::access::Checker;
 use crate::admin::{self, AdminSocket};
@@ -50,6 +50,7 @@ pub struct Server {
     listeners: Vec<TcpListener>,
     config: ServerConfig,
     durable: Option<Durable>,
+    admin: Option<AdminSocket>,
 }
 
 impl Server {
@@ -67,6 +68,7 @@ impl Server {
             listeners,
             config,
             durable: None,
+            admin: None,
         })
     }
 
@@ -83,6 +85,17 @@ impl Server {
             durable: Some(durable),
             ..self
         }
+    }
+
+    /// The same, with a socket at `path` by which operators reach it; it is bound at once. Without
+    /// one the server serves all the same.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be bound: why.
+    pub fn bind_admin(&mut self, path: &Path) -> io::Result<()> {
+        self.admin = Some(AdminSocket::bind(path)?);
+        Ok(())
     }
 
     /// The addresses bound, in the order given.
@@ -110,7 +123,6 @@ impl Server {
             Some(passwords) => Some(Checker::start(passwords)?),
             None => None,
         };
-        let admin = bind_admin(&self.config);
         let shared = Arc::new(Shared::new(self.config, log, checker));
         let addrs = self
             .listeners
@@ -124,7 +136,7 @@ impl Server {
             log_started(&shared, &listener);
             accepting.spawn(listen::accept(listener, shared.clone(), closed.clone()));
         }
-        let operating = admin.map(|socket| {
+        let operating = self.admin.map(|socket| {
             tokio::spawn(admin::serve(socket, addrs, shared.clone(), closed.clone()))
         });
         let failed = tokio::select! {
@@ -178,23 +190,9 @@ pub async fn run(
         listeners,
         config,
         durable: None,
+        admin: None,
     };
     server.run(shutdown).await
-}
-
-/// Where operators reach the server. Without it the server serves all the same.
-fn bind_admin(config: &ServerConfig) -> Option<AdminSocket> {
-    let path = config.admin.as_ref()?;
-    match AdminSocket::bind(path) {
-        Ok(socket) => Some(socket),
-        Err(error) => {
-            let path = path.display();
-            warn!(
-                "operators cannot reach this server at {path} ({error}): no invites and no bans until it is started again with another --data"
-            );
-            None
-        }
-    }
 }
 
 /// Waits for all clients, but not longer than [`GOODBYE_WITHIN`]; gives how many were cut.

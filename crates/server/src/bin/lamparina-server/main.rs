@@ -83,17 +83,20 @@ async fn serve(options: Options) -> Result<ExitCode, String> {
         false => {
             let folder = keep::folder(options.data.as_deref())?;
             let durable = keep::open(&folder)?;
-            config.admin = Some(folder.join(lamparina_server::admin::SOCKET));
-            Some(durable)
+            Some((durable, folder.join(lamparina_server::admin::SOCKET)))
         }
     };
     let (log, logger) = start_logger(&options).await?;
     config.log = log;
-    say_listening(&bound).map_err(|error| format!("cannot write to stdout: {error}"))?;
     let mut server = server.with_config(config);
-    if let Some(durable) = durable {
+    if let Some((durable, socket)) = durable {
         server = server.with_durable(durable);
+        if let Err(error) = server.bind_admin(&socket) {
+            let socket = socket.display();
+            warn!("operators cannot reach this server at {socket} ({error}): no invites, no bans");
+        }
     }
+    say_listening(&bound).map_err(|error| format!("cannot write to stdout: {error}"))?;
     let summary = run(server, logger, signals).await?;
     info!(
         "served {} connections, ordered {} messages, cut {} connections at the end",
