@@ -150,7 +150,7 @@ fn endless() -> Vec<u8> {
 
 #[test]
 fn each_fault_is_closed_with_its_code_and_nobody_else_feels_it() {
-    let server = Server::start();
+    let server = Server::start_clear();
     let [ana, bob] = ["ana", "bob"].map(|nick| server.enter(nick));
     let addr = server.addr();
     thread::scope(|scope| {
@@ -213,7 +213,7 @@ fn exchange(ana: &Client, bob: &Client, number: usize) {
 
 #[test]
 fn a_connection_that_vanishes_at_any_point_leaves_the_server_well() {
-    let server = Server::start();
+    let server = Server::start_clear();
     let whole = [
         frame(FrameType::Syn, 0, true, &syn().to_bytes()),
         frame(FrameType::Data, 0, true, b"x"),

@@ -28,7 +28,7 @@ fn a_thousand_connections_see_one_order_while_two_people_talk() {
         eprintln!("skipped: {why}");
         return;
     }
-    let server = Server::start();
+    let server = Server::start_clear();
     let [ana, bob] = ["ana", "bob"].map(|nick| server.enter(nick));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -111,7 +111,7 @@ fn talk(ana: &Client, bob: &Client, what: &str) {
 
 #[test]
 fn a_reader_that_stands_still_costs_the_others_nothing() {
-    let server = Server::start();
+    let server = Server::start_clear();
     let bob = server.enter("bob");
     let stalled = Raw::enter(server.addr(), "stalled");
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -137,7 +137,7 @@ fn a_reader_that_stands_still_costs_the_others_nothing() {
 
 #[test]
 fn a_client_that_stood_still_gets_everything_afterwards() {
-    let server = Server::start();
+    let server = Server::start_clear();
     let [ana, bob, carla] = ["ana", "bob", "carla"].map(|nick| server.enter(nick));
     let text = |number: usize| format!("{number} {}", "y".repeat(STALLED_BYTES));
     send_signal(bob.pid(), Signal::STOP);
@@ -159,7 +159,7 @@ fn a_client_that_stood_still_gets_everything_afterwards() {
 
 #[test]
 fn a_server_that_is_full_says_so_and_has_room_again_later() {
-    let server = Server::start_with(&["--connections", "4"]);
+    let server = Server::start_with(&["--cleartext", "--connections", "4"]);
     let mut ana = server.enter("ana");
     let inside: Vec<Raw> = (0..3).map(|_| Raw::open(server.addr())).collect();
     for _ in 0..5 {

@@ -153,7 +153,7 @@ fn a_killed_logger_comes_back_and_the_gap_is_counted() {
 
 #[test]
 fn a_stopped_logger_delays_nobody_and_the_count_of_lost_lines_is_exact() {
-    let mut server = Server::start();
+    let mut server = Server::start_clear();
     let [ana, bob] = ["ana", "bob"].map(|nick| server.enter(nick));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

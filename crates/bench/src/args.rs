@@ -13,6 +13,8 @@ Examples:
   lamparina-bench roomchat --clients 20 --seconds 4
   lamparina-bench pingpong --json
   lamparina-bench idle --connections 15000
+  lamparina-bench fanout --cleartext --ours-only
+  lamparina-bench handshakes
   lamparina-bench all
   lamparina-bench durable
   lamparina-bench durable --sparse --data-in /srv
@@ -84,6 +86,14 @@ pub(crate) enum Case {
     Idle {
         /// Connections.
         #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        connections: u32,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Connections that shake hands and go: how many in a second of the server's core.
+    Handshakes {
+        /// Connections in a round.
+        #[arg(long, default_value_t = 4_000, value_parser = clap::value_parser!(u32).range(1..=20_000))]
         connections: u32,
         #[command(flatten)]
         common: Common,
@@ -185,6 +195,9 @@ pub(crate) struct Common {
     /// Measures the Lamparina server only.
     #[arg(long)]
     pub(crate) ours_only: bool,
+    /// Links in clear, as they are always with durable and startup.
+    #[arg(long)]
+    pub(crate) cleartext: bool,
     /// Prints a JSON object for each round and for the result as well.
     #[arg(long)]
     pub(crate) json: bool,

@@ -67,6 +67,8 @@ pub(crate) struct Launch {
     pub(crate) raw: RawKind,
     /// On which core.
     pub(crate) cores: Option<Cores>,
+    /// Whether links to ours are sealed.
+    pub(crate) sealed: bool,
 }
 
 /// A running server.
@@ -224,6 +226,9 @@ fn program(launch: Launch) -> Result<Command, Fault> {
         Side::Ours => {
             let mut command = Command::new(host::server_program().map_err(Fault::Broken)?);
             command.args(["--listen", "127.0.0.1:0", "--data", DATA]);
+            if !launch.sealed {
+                command.arg("--cleartext");
+            }
             Ok(command)
         }
     }

@@ -223,6 +223,7 @@ impl<W: Wire> Endpoint<W> {
 
     /// Writes until nothing is left or the socket is full.
     pub(crate) fn write(&mut self) -> Result<(), Fault> {
+        self.wire.finish(&mut self.out)?;
         while !self.out.is_empty() {
             match self.stream.write(&self.out) {
                 Ok(written) => self.out.advance(written),

@@ -9,13 +9,14 @@
 //! use lamparina_client::profile::Profile;
 //! use lamparina_client::{Client, ClientConfig, Event};
 //! use lamparina_protocol::{Audience, Nick};
-//! use lamparina_server::ServerConfig;
+//! use lamparina_server::{ServerConfig, identity};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
 //! let server = listener.local_addr()?.to_string();
-//! tokio::spawn(lamparina_server::run(listener, ServerConfig::default(), std::future::pending()));
+//! let config = ServerConfig { identity: Some(identity::generate()?), ..ServerConfig::default() };
+//! tokio::spawn(lamparina_server::run(listener, config, std::future::pending()));
 //!
 //! let connect = async |name: &str| {
 //!     let nick = Nick::try_from(name)?;
@@ -70,8 +71,7 @@
 //! # Known limitations
 //!
 //! One server under two addresses (`localhost:5000`, `127.0.0.1:5000`) has two outboxes: what one of
-//! them had sent without an answer when the other was used may be committed twice. Links are not
-//! sealed yet, so a profile's key names an author and is not yet proved.
+//! them had sent without an answer when the other was used may be committed twice.
 
 pub mod cli;
 mod client;
@@ -91,4 +91,4 @@ pub use client::{
 pub use core::event::{Commit, Ending, Event, MessageName, Summary};
 pub use core::pass::Pass;
 pub use disk::DiskError;
-pub use net::{ChannelStatus, NetStatus};
+pub use net::{AnyServer, ChannelStatus, NetStatus, ServerCheck};

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use lamparina_server::{Server, ServerConfig};
+use lamparina_server::{Server, ServerConfig, identity};
 
 /// A home that goes with the test.
 struct Home(PathBuf);
@@ -55,7 +55,7 @@ fn server() -> SocketAddr {
             .expect("a runtime can be made");
         runtime.block_on(async {
             let any = SocketAddr::from(([127, 0, 0, 1], 0));
-            let server = Server::bind(&[any], ServerConfig::default()).expect("a port is free");
+            let server = Server::bind(&[any], sealed()).expect("a port is free");
             let addrs = server.local_addrs().expect("it is bound");
             tell.send(addrs[0]).expect("the test waits for it");
             server.run(std::future::pending()).await
@@ -200,4 +200,12 @@ fn a_system_that_ends_it_lets_it_settle_what_it_has() {
     let last = lines.map(Result::unwrap).last().unwrap();
     assert!(last.contains("\"type\":\"closed\""), "{last}");
     assert_eq!(ana.wait().unwrap().code(), Some(0));
+}
+
+/// A server that programs would start: its links are sealed.
+fn sealed() -> ServerConfig {
+    ServerConfig {
+        identity: Some(identity::generate().expect("the system gives randomness")),
+        ..ServerConfig::default()
+    }
 }

@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use lamparina_server::{Server, ServerConfig};
+use lamparina_server::{Server, ServerConfig, identity};
 use serde_json::Value;
 
 /// How long anything is waited for. Only a fault reaches it.
@@ -46,7 +46,7 @@ fn serve(at: SocketAddr) {
         let runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = { runtime }.enable_all().build().unwrap();
         runtime.block_on(async {
-            let server = Server::bind(&[at], ServerConfig::default()).unwrap();
+            let server = Server::bind(&[at], sealed()).unwrap();
             tell.send(()).unwrap();
             server.run(std::future::pending()).await
         })
@@ -298,5 +298,13 @@ fn what_was_shown_is_not_shown_again_and_nothing_is_left_out() {
         };
         assert!(of(&rest, "message").is_empty(), "{rest:?}");
         reader = Client::start(&home.0, at, "bob");
+    }
+}
+
+/// A server that programs would start: its links are sealed.
+fn sealed() -> ServerConfig {
+    ServerConfig {
+        identity: Some(identity::generate().expect("the system gives randomness")),
+        ..ServerConfig::default()
     }
 }

@@ -11,9 +11,9 @@ const LINE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// The lines of a file, numbered from 1.
 #[derive(Debug)]
-pub struct Lines {
+pub struct Lines<R = BufReader<File>> {
     file: PathBuf,
-    reader: BufReader<File>,
+    reader: R,
     number: u64,
     bytes: Vec<u8>,
 }
@@ -39,12 +39,19 @@ impl Lines {
         let opened = File::open(file);
         let opened = opened
             .map_err(|error| Stop::Failed(format!("cannot read {}: {error}", file.display())))?;
-        Ok(Self {
+        Ok(Self::over(file, BufReader::new(opened)))
+    }
+}
+
+impl<R: BufRead> Lines<R> {
+    /// Takes the lines from `reader`; `file` is what they are called.
+    pub fn over(file: &Path, reader: R) -> Self {
+        Self {
             file: file.to_owned(),
-            reader: BufReader::new(opened),
+            reader,
             number: 0,
             bytes: Vec::new(),
-        })
+        }
     }
 
     /// The next line.

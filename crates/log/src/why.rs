@@ -209,5 +209,5 @@ pub fn words(answer: &Answer, brief: impl Fn(Lamport) -> String) -> String {
             link.seen
         ));
     }
-    out
+    lamparina_protocol::clean::words(&out)
 }

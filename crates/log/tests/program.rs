@@ -148,7 +148,7 @@ fn what_cannot_be_read_is_said() {
         &["verify", file.to_str().unwrap()],
         1,
         &[],
-        "no journal of a Lamparina server",
+        "a database of another program",
     );
     check(
         &["verify", "--captures", "/nowhere"],

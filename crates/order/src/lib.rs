@@ -29,4 +29,4 @@ pub use access::{Invite, InviteHash, InviteId, Operation, Standing};
 pub use effect::{Effect, Recipients};
 pub use entry::{Action, Entry};
 pub use record::{Lasting, LogIndex, Record, Recorded, RecordedMessage, RoomId, To};
-pub use sequenced::{Mismatch, Sequenced, SnapshotError};
+pub use sequenced::{Admission, Mismatch, Sequenced, SnapshotError};

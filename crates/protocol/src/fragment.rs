@@ -9,7 +9,7 @@ use crate::frame::{FrameType, SharedBody};
 
 /// A message of which some fragments have not been cut yet.
 #[derive(Debug)]
-pub(crate) struct Uncut {
+pub struct Uncut {
     pub(crate) kind: FrameType,
     body: SharedBody,
     tail: Option<[u8; 8]>,
@@ -19,16 +19,20 @@ pub(crate) struct Uncut {
 
 /// One fragment: its part of the body, its part of the tail, whether the message ends here.
 #[derive(Debug, Eq, PartialEq)]
-pub(crate) struct Fragment<'a> {
-    pub(crate) body: &'a SharedBody,
+pub struct Fragment<'a> {
+    /// The body of the whole message.
+    pub body: &'a SharedBody,
     /// Its part of the body.
-    pub(crate) stretch: Range<usize>,
-    pub(crate) tail: &'a [u8],
-    pub(crate) last: bool,
+    pub stretch: Range<usize>,
+    /// Its part of the tail.
+    pub tail: &'a [u8],
+    /// The message ends here.
+    pub last: bool,
 }
 
 impl Uncut {
-    pub(crate) fn new(kind: FrameType, body: SharedBody, tail: Option<[u8; 8]>) -> Self {
+    /// A message of which nothing has been cut.
+    pub fn new(kind: FrameType, body: SharedBody, tail: Option<[u8; 8]>) -> Self {
         Self {
             kind,
             body,
@@ -38,17 +42,17 @@ impl Uncut {
     }
 
     /// Payload bytes of the next fragment, when each has `fragment_bytes` at most.
-    pub(crate) fn next_bytes(&self, fragment_bytes: usize) -> usize {
+    pub fn next_bytes(&self, fragment_bytes: usize) -> usize {
         (self.bytes() - self.done).min(fragment_bytes)
     }
 
     /// Bytes of the whole message.
-    pub(crate) fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         self.body.bytes().len() + self.tail.map_or(0, |tail| tail.len())
     }
 
     /// Cuts the next fragment. After the one that is `last` nothing is left to cut.
-    pub(crate) fn cut(&mut self, fragment_bytes: usize) -> Fragment<'_> {
+    pub fn cut(&mut self, fragment_bytes: usize) -> Fragment<'_> {
         let from = self.done;
         let to = from + self.next_bytes(fragment_bytes);
         let last = to == self.bytes();
@@ -66,14 +70,16 @@ impl Uncut {
 
 /// Fragments that do not make a message. Their sender's fault.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum FragmentFault {
+pub enum FragmentFault {
+    /// Longer than agreed. The fragment is not taken.
     TooLong,
+    /// Another type than the message began with. The fragment is not taken.
     MixedTypes,
 }
 
 /// The beginning of a message whose end has not come.
 #[derive(Debug, Default)]
-pub(crate) struct Reassembly {
+pub struct Reassembly {
     /// The type of its first fragment; `None` between messages, and `joined` is empty then.
     begun: Option<FrameType>,
     joined: BytesMut,
@@ -81,7 +87,11 @@ pub(crate) struct Reassembly {
 
 impl Reassembly {
     /// Adds a fragment; gives the message that it ends. A message of one frame is not copied.
-    pub(crate) fn add(
+    ///
+    /// # Errors
+    ///
+    /// [`FragmentFault`]; what was joined before stays as it was.
+    pub fn add(
         &mut self,
         kind: FrameType,
         last: bool,

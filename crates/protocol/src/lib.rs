@@ -7,17 +7,19 @@
 //! |---|---|
 //! | [`frame`] | bytes into frames and back |
 //! | [`control`] | payloads of control frames into values and back |
-//! | `fragment`, `window`, `rtt` | messages into frames in flight and back: cutting, repair, timing |
+//! | [`fragment`], `window`, `rtt` | messages into frames in flight and back: cutting, repair, timing |
 //! | [`link`] | bytes into messages and back: handshake, the above, keep-alive, closing |
+//! | [`seal`] | frames into records that nobody on the way can read or change, and back |
 //! | [`codec`], [`message`] | messages into bytes and back |
 //! | [`clean`] | remote text into text that a terminal may show |
 //! | [`lamport`], [`identity`], [`nick`], [`audience`] | the values that messages are made of |
 
 pub mod audience;
+pub mod bucket;
 pub mod clean;
 pub mod codec;
 pub mod control;
-mod fragment;
+pub mod fragment;
 pub mod frame;
 pub mod identity;
 pub mod lamport;
@@ -25,6 +27,7 @@ pub mod link;
 pub mod message;
 pub mod nick;
 mod rtt;
+pub mod seal;
 pub mod time;
 mod window;
 

@@ -186,6 +186,8 @@ pub enum RefusalCode {
     StorageFull,
     /// There is no such message, or one may not see it.
     NotFound,
+    /// More than the pace that the welcome announced: not judged, and nothing is settled by this.
+    TooFast,
     /// A recipient, or oneself, was banned by who runs the server.
     Banned,
     /// Who was never here needs an invite or a password, and has none that is good.
@@ -213,6 +215,7 @@ impl RefusalCode {
             Self::ShuttingDown => "shutting-down",
             Self::StorageFull => "storage-full",
             Self::NotFound => "not-found",
+            Self::TooFast => "too-fast",
             Self::Banned => "banned",
             Self::NotAdmitted => "not-admitted",
         }
@@ -264,6 +267,8 @@ pub enum ToClient {
         /// The cursor given was beyond this log, which has lost its end since: what one was
         /// delivered after `resumed` is no longer in it, and those stamps may name others now.
         rewound: bool,
+        /// Messages that are left of the burst that the welcome announced; 0 where it announced none.
+        left: u32,
     },
     /// Somebody became present.
     Joined {

@@ -1,10 +1,15 @@
 //! Names that people choose. A `Nick` or `RoomName` in hand has been checked once, at the edge;
-//! two spellings that look alike after normalisation share one `NickKey`.
+//! two spellings that are the same after normalisation share one `NickKey`, for ever. Names that
+//! only look the same share a [`NickLook`], and cannot both be claimed.
+
+mod look;
 
 use std::fmt;
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_segmentation::UnicodeSegmentation;
+
+pub use look::{FOLDING_VERSION, LOOK_VERSION, NICK_MARKS_MAX, NickLook};
 
 /// Graphemes of a nick or room name, at most.
 pub const NICK_GRAPHEMES_MAX: usize = 24;
@@ -32,6 +37,18 @@ pub enum NickError {
     /// `ALL` means everybody.
     #[error("`ALL` means everybody and cannot be a name; choose another one")]
     Reserved,
+    /// Letters of scripts that are not written together.
+    #[error(
+        "a name is written in one script, and this one mixes several, so that it could pass for \
+         another name: choose one in one script (Chinese, Japanese and Korean may have Latin \
+         letters too)"
+    )]
+    MixedScripts,
+    /// More than [`NICK_MARKS_MAX`] combining marks in a row.
+    #[error(
+        "a name has at most {NICK_MARKS_MAX} combining marks on one letter: choose one with fewer"
+    )]
+    Marks,
 }
 
 /// A user's name as chosen: 1 to 24 graphemes, at most 64 bytes, NFC.
@@ -48,7 +65,8 @@ pub struct Nick(Box<str>);
 #[serde(try_from = "String", into = "String")]
 pub struct RoomName(Box<str>);
 
-/// What makes two names the same name: NFKC, lower case, NFKC again.
+/// What makes two names the same name: NFKC, lower case, NFKC again. It depends on nothing that
+/// Unicode may still change, so that a journal means the same for ever.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct NickKey(Box<str>);
 
@@ -62,6 +80,21 @@ impl Nick {
     pub fn key(&self) -> NickKey {
         NickKey(fold(&self.0))
     }
+
+    /// What this name looks like: no two owners may share one. They may be equal.
+    pub fn looks(&self) -> [NickLook; 2] {
+        look::looks(&self.0)
+    }
+
+    /// Whether somebody who does not have this name yet may claim it. Names of old journals keep
+    /// their owners whatever this says.
+    ///
+    /// # Errors
+    ///
+    /// [`NickError`]: mixed scripts, unknown characters, too many marks, or a look of `ALL`.
+    pub fn claimable(&self) -> Result<(), NickError> {
+        look::claimable(&self.0)
+    }
 }
 
 impl RoomName {
@@ -73,6 +106,20 @@ impl RoomName {
     /// The form under which this name is unique.
     pub fn key(&self) -> NickKey {
         NickKey(fold(&self.0))
+    }
+
+    /// As [`Nick::looks`], among rooms.
+    pub fn looks(&self) -> [NickLook; 2] {
+        look::looks(&self.0)
+    }
+
+    /// Whether a room may be made under this name.
+    ///
+    /// # Errors
+    ///
+    /// As [`Nick::claimable`].
+    pub fn claimable(&self) -> Result<(), NickError> {
+        look::claimable(&self.0)
     }
 }
 
@@ -167,43 +214,4 @@ name_conversions!(Nick);
 name_conversions!(RoomName);
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(text: &str, expected: Result<&str, NickError>) {
-        let got = Nick::try_from(text);
-        assert_eq!(
-            got.as_ref().map(Nick::as_str),
-            expected.as_ref().map(|name| *name)
-        );
-    }
-
-    #[test]
-    fn names_are_checked_at_the_edge() {
-        check("ana", Ok("ana"));
-        check("Zoë", Ok("Zoë"));
-        check("Zoe\u{308}", Ok("Zoë"));
-        check("علی", Ok("علی"));
-        check("", Err(NickError::Empty));
-        check("all", Err(NickError::Reserved));
-        check("ALL", Err(NickError::Reserved));
-        check("a b", Err(NickError::Forbidden(' ')));
-        check("a:b", Err(NickError::Forbidden(':')));
-        check("#lab", Err(NickError::Forbidden('#')));
-        check("a\u{1b}[31m", Err(NickError::Forbidden('\u{1b}')));
-        check("a\u{200b}b", Err(NickError::Forbidden('\u{200b}')));
-        check("a\u{ff1a}b", Err(NickError::Forbidden(':')));
-        check(&"x".repeat(24), Ok(&"x".repeat(24)));
-        check(&"x".repeat(25), Err(NickError::TooLong));
-        check(&"\u{1f469}".repeat(17), Err(NickError::TooLong));
-    }
-
-    #[test]
-    fn look_alikes_share_a_key() {
-        let key = |text: &str| Nick::try_from(text).unwrap().key();
-        assert_eq!(key("Ana"), key("aNA"));
-        assert_eq!(key("\u{ff21}na"), key("ana"));
-        assert_ne!(key("ana"), key("anna"));
-    }
-}
+mod tests;

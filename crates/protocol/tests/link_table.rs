@@ -148,6 +148,7 @@ fn terms() -> Terms {
 fn syn(change: fn(&mut Syn)) -> Input {
     let mut syn = Syn {
         terms: terms(),
+        sealed: false,
         token: THEIRS,
         hello: Bytes::from_static(b"hi"),
     };
@@ -158,6 +159,7 @@ fn syn(change: fn(&mut Syn)) -> Input {
 fn syn_ack(change: fn(&mut SynAck)) -> Input {
     let mut syn_ack = SynAck {
         terms: terms(),
+        sealed: false,
         echo: OURS,
         token: THEIRS,
         welcome: Bytes::from_static(b"yo"),
@@ -167,7 +169,11 @@ fn syn_ack(change: fn(&mut SynAck)) -> Input {
 }
 
 fn handshake_ack(echo: u32) -> Input {
-    control(FrameType::HandshakeAck, &HandshakeAck { echo }.to_bytes())
+    let hello = Bytes::new();
+    control(
+        FrameType::HandshakeAck,
+        &HandshakeAck { echo, hello }.to_bytes(),
+    )
 }
 
 fn data(seq: u16) -> Input {
@@ -394,12 +400,13 @@ fn frame_words(kind: FrameType, seq: Seq, payload: &[u8]) -> String {
 
 fn event_words(event: Event) -> String {
     match event {
-        Event::Asked { terms, .. } => {
+        Event::Asked { terms } => {
             format!("Asked({}, {:?})", terms.fragment_bytes, terms.repair)
         }
         Event::Opened { terms, .. } => {
             format!("Opened({}, {:?})", terms.fragment_bytes, terms.repair)
         }
+        Event::Proven { .. } => "Proven".to_owned(),
         Event::Received { kind, body } => format!("Received({kind:?}, {} bytes)", body.len()),
         Event::PeerClosing { code, text } => format!("PeerClosing({code}, {text})"),
         Event::Closed(CloseReason::ByUs { code, text }) => format!("Closed(ByUs {code:?}: {text})"),

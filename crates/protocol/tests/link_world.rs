@@ -13,6 +13,7 @@ use lamparina_protocol::frame::{FrameType, HEADER_BYTES, SharedBody};
 use lamparina_protocol::link::{
     CloseReason, Event, Input, Link, LinkConfig, Outgoing, Output, Repair, SendError,
 };
+use lamparina_protocol::seal::{IdentityKey, LinkKeys, SEED_BYTES, Transport};
 
 /// xorshift64*: small, seeded, good enough to be unfair with.
 struct Dice(u64);
@@ -54,17 +55,38 @@ struct Side {
     close_when_said: bool,
 }
 
+/// Where something on its way is.
+enum Way {
+    /// In the channel, where frames are treated one by one.
+    Channel(Bytes),
+    /// Below a seal.
+    Stream(Bytes),
+}
+
 struct World {
     seed: u64,
     dice: Dice,
     channel: Channel,
     now: Instant,
     sides: [Side; 2],
-    travelling: BTreeMap<(Instant, u64), (usize, Bytes)>,
+    travelling: BTreeMap<(Instant, u64), (usize, Way)>,
     serial: u64,
     body_bytes: fn(u32) -> usize,
     /// A digest of everything that was ever on the wire.
     trace: u64,
+    /// The channel lies between repair and seal; the stream below is intact.
+    sealed: bool,
+}
+
+fn identity(at: usize) -> IdentityKey {
+    IdentityKey::from_seed(&[1 + at as u8; 32])
+}
+
+fn keys(at: usize, seed: u64) -> LinkKeys {
+    let mut bytes = [at as u8; SEED_BYTES];
+    bytes[..8].copy_from_slice(&seed.to_be_bytes());
+    // A new key every few records: no seed may depend on where one key ends.
+    LinkKeys::new(identity(at), bytes, Transport::Tcp).with_rekey_every(7)
 }
 
 fn config(token: u32) -> LinkConfig {
@@ -102,7 +124,28 @@ impl World {
             serial: 0,
             body_bytes: |number| (number % 7) as usize * 9,
             trace: 0xcbf2_9ce4_8422_2325,
+            sealed: false,
         }
+    }
+
+    /// The same with both links sealed.
+    fn sealed(mut self) -> Self {
+        let seed = self.seed;
+        self.sides = [0, 1].map(|at| {
+            let side = &mut self.sides[at];
+            let blank = Link::respond(LinkConfig::new(0), Instant::ZERO);
+            let link = std::mem::replace(&mut side.link, blank);
+            let mut link = link.sealed(keys(at, seed));
+            link.set_channel(true);
+            Side {
+                link,
+                out: Output::default(),
+                closed: None,
+                ..*side
+            }
+        });
+        self.sealed = true;
+        self
     }
 
     fn body(&self, number: u32) -> (Bytes, [u8; 8]) {
@@ -129,15 +172,39 @@ impl World {
             }
         }
         self.say(at);
-        for piece in std::mem::take(&mut self.sides[at].out.wire) {
+        self.pass_opened(at);
+        for piece in std::mem::take(&mut self.sides[at].out.frames) {
             self.put_on_wire(1 - at, piece);
         }
+        for piece in std::mem::take(&mut self.sides[at].out.wire) {
+            if self.sealed {
+                self.put_on_stream(1 - at, piece);
+            } else {
+                self.put_on_wire(1 - at, piece);
+            }
+        }
+    }
+
+    /// Nothing is done to what comes: the channel is on the sender's side.
+    fn pass_opened(&mut self, at: usize) {
+        for frames in std::mem::take(&mut self.sides[at].out.opened) {
+            self.handle(at, Input::Frames(frames));
+        }
+    }
+
+    /// The stream below the seal: at once, whole and in order.
+    fn put_on_stream(&mut self, to: usize, piece: Bytes) {
+        for &byte in &piece {
+            self.trace = (self.trace ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        self.serial += 1;
+        let key = (self.now, self.serial);
+        self.travelling.insert(key, (to, Way::Stream(piece)));
     }
 
     fn on_event(&mut self, at: usize, event: Event) {
         match event {
-            Event::Asked { hello, .. } => {
-                assert_eq!(&hello[..], b"hello");
+            Event::Asked { .. } => {
                 let welcome = Bytes::from_static(b"welcome");
                 let side = &mut self.sides[at];
                 let accept = Input::Accept { welcome };
@@ -150,7 +217,18 @@ impl World {
                 self.sides[at].heard += 1;
             }
             Event::Closed(reason) => self.sides[at].closed = Some(reason),
-            Event::Opened { .. } | Event::PeerClosing { .. } => {}
+            Event::Proven { server } => {
+                assert_eq!(server, identity(1).public());
+                let side = &mut self.sides[at];
+                let trust = Input::Trust;
+                side.link.handle(self.now, trust, &mut side.out).unwrap();
+            }
+            Event::Opened { words, peer, .. } => {
+                assert_eq!(&words[..], [&b"welcome"[..], b"hello"][at]);
+                let proved = self.sealed.then(|| identity(1 - at).public());
+                assert_eq!(peer, proved);
+            }
+            Event::PeerClosing { .. } => {}
         }
     }
 
@@ -214,7 +292,8 @@ impl World {
         let delay = Duration::from_micros(self.channel.delay_ms * 1_000 + jitter);
         self.serial += 1;
         let key = (self.now + delay, self.serial);
-        self.travelling.insert(key, (to, frame.into()));
+        self.travelling
+            .insert(key, (to, Way::Channel(frame.into())));
     }
 
     /// Runs until both are closed.
@@ -231,8 +310,16 @@ impl World {
             let next = next.unwrap_or_else(|| panic!("seed {}: nothing to wait for", self.seed));
             self.now = self.now.max(next);
             if arrives == Some(next) {
-                let (_, (to, frame)) = self.travelling.pop_first().unwrap();
-                self.handle(to, Input::Bytes(frame));
+                match self.travelling.pop_first().unwrap().1 {
+                    (to, Way::Channel(frame)) if self.sealed => {
+                        let side = &mut self.sides[1 - to];
+                        side.link.seal_frames(vec![frame], &mut side.out);
+                        self.after(1 - to);
+                    }
+                    (to, Way::Channel(bytes) | Way::Stream(bytes)) => {
+                        self.handle(to, Input::Bytes(bytes));
+                    }
+                }
             } else {
                 let at = dues.iter().position(|&due| due == Some(next)).unwrap();
                 self.handle(at, Input::Tick);
@@ -273,13 +360,21 @@ fn check(
     body_bytes: fn(u32) -> usize,
 ) {
     for seed in seeds {
-        for repair in [Repair::SelectiveRepeat, Repair::GoBackN] {
+        for (repair, sealed) in [
+            (Repair::SelectiveRepeat, false),
+            (Repair::GoBackN, false),
+            (Repair::SelectiveRepeat, true),
+            (Repair::GoBackN, true),
+        ] {
             let run = || {
                 let mut configs = [config(seed as u32), config(!seed as u32)];
                 configs[0].repair = repair;
                 configs.iter_mut().for_each(change);
                 let mut world = World::new(seed, channel, configs, to_say);
                 world.body_bytes = body_bytes;
+                if sealed {
+                    world = world.sealed();
+                }
                 // Only the one with more to say closes of itself: the other answers.
                 world.sides[1].close_when_said = seed % 2 == 1 && to_say[1] == to_say[0];
                 world.run();
@@ -289,7 +384,9 @@ fn check(
             // When both close of themselves, the first to do so may keep the other from saying all.
             assert!(
                 seed % 2 == 1 || world.sides[0].said == to_say[0],
-                "seed {seed}"
+                "seed {seed}: {:?} {:?}",
+                world.sides[0].closed,
+                world.sides[1].closed
             );
             world.assert_all_heard();
             if seed % 16 == 0 {

@@ -227,11 +227,11 @@ proptest! {
         words in vec(any::<u8>(), 0..1_025),
     ) {
         let words = Bytes::from(words);
-        let syn = Syn { terms, token, hello: words.clone() };
+        let syn = Syn { terms, sealed: false, token, hello: words.clone() };
         prop_assert_eq!(Syn::from_bytes(&syn.to_bytes()), Ok(syn));
-        let syn_ack = SynAck { terms, echo, token, welcome: words };
+        let syn_ack = SynAck { terms, sealed: false, echo, token, welcome: words };
         prop_assert_eq!(SynAck::from_bytes(&syn_ack.to_bytes()), Ok(syn_ack));
-        let ack = HandshakeAck { echo };
+        let ack = HandshakeAck { echo, hello: Bytes::new() };
         prop_assert_eq!(HandshakeAck::from_bytes(&ack.to_bytes()), Ok(ack));
     }
 

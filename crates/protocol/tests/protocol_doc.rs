@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
-use lamparina_protocol::control::{CloseCode, Hello, Welcome};
+use lamparina_protocol::control::{CloseCode, Hello, Pace, Welcome};
 use lamparina_protocol::frame::{Decoded, FrameDecoder, FrameType, HEADER_BYTES};
 use lamparina_protocol::link::{Event, Input, Link, LinkConfig, Outgoing, Output};
 use lamparina_protocol::message::{Delivery, SetNick, Submit, ToClient, ToServer};
@@ -79,6 +79,10 @@ impl Talk {
                 log: LogId([0x11; 16]),
                 term: Term(1),
                 clock: Lamport::new(6),
+                pace: Pace {
+                    per_second: 20,
+                    burst: 100,
+                },
             };
             self.give(
                 to_client,
@@ -213,6 +217,7 @@ fn conversation() -> String {
         gap: false,
         newest: Lamport::ZERO,
         rewound: false,
+        left: 100,
     });
     talk.exchange(None);
 

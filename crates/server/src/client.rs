@@ -11,7 +11,8 @@ use lamparina_protocol::Instant;
 use lamparina_protocol::control::{CloseCode, Welcome};
 use lamparina_protocol::frame::{FRAME_BYTES_MAX, FrameType, HEADER_BYTES, SharedBody};
 use lamparina_protocol::lamport::PREV_BYTES;
-use lamparina_protocol::link::{Event, Input as LinkInput, Link, SendError};
+use lamparina_protocol::link::{Event, Input as LinkInput, Link, LinkConfig, SendError};
+use lamparina_protocol::seal::{LinkKeys, SEED_BYTES, Transport};
 use lamparina_transport::Connection;
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
@@ -46,7 +47,16 @@ pub(crate) fn serve(
     permit: Permit,
     shared: Arc<Shared>,
 ) -> io::Result<impl Future<Output = ()>> {
-    let link = Link::respond(shared.config.link.clone(), shared.clock.now());
+    let config = LinkConfig {
+        window_bytes: permit.window_bytes().min(shared.config.link.window_bytes),
+        ..shared.config.link.clone()
+    };
+    let mut link = Link::respond(config, shared.clock.now());
+    if let Some(identity) = &shared.config.identity {
+        let mut seed = [0; SEED_BYTES];
+        getrandom::fill(&mut seed).map_err(io::Error::other)?;
+        link = link.sealed(LinkKeys::new(identity.clone(), seed, Transport::Tcp));
+    }
     let connection = Connection::new(stream, link, shared.clock)?;
     let session = Session::new(SessionConfig {
         id,
@@ -56,6 +66,10 @@ pub(crate) fn serve(
         store: shared.readers.is_some(),
         lab: shared.config.lab,
         admission: admission(&shared, addr),
+        rates: shared
+            .admission
+            .counts(addr.ip())
+            .then(|| Arc::clone(&shared.rates)),
     });
     let client = Box::new(Client {
         bell: shared.bells.add(id),
@@ -71,7 +85,7 @@ pub(crate) fn serve(
         timer: None,
         id,
         shared,
-        _permit: permit,
+        permit,
     });
     Ok(client.run())
 }
@@ -80,7 +94,7 @@ fn admission(shared: &Shared, addr: SocketAddr) -> Admission {
     Admission {
         by_invite: shared.config.access.is_by_invite(),
         passwords: shared.checker.is_some(),
-        private: is_private(addr.ip()),
+        private: shared.config.identity.is_some() || is_private(addr.ip()),
     }
 }
 
@@ -117,7 +131,7 @@ struct Client {
     tried: bool,
     /// Rings at the session's deadline.
     timer: Option<(Instant, Pin<Box<Sleep>>)>,
-    _permit: Permit,
+    permit: Permit,
 }
 
 impl Client {
@@ -165,7 +179,13 @@ impl Client {
     fn advance(&mut self, events: &mut Vec<Event>) -> Followed {
         let now = self.shared.clock.now();
         let mut out = Output::default();
+        if self.permit.is_dropped() {
+            self.session.handle(now, Input::Crowded, &mut out);
+        }
         for event in std::mem::take(events) {
+            if matches!(event, Event::Opened { .. }) {
+                self.permit.proven();
+            }
             self.session.handle(now, Input::Link(event), &mut out);
         }
         if let Some(verdict) = self.verdict.take() {
@@ -206,6 +226,7 @@ impl Client {
                         log: self.shared.log_id,
                         term: self.shared.term,
                         clock: self.shared.order_clock(),
+                        pace: self.session.pace(),
                     };
                     let welcome = welcome.to_bytes();
                     self.link(LinkInput::Accept { welcome });

@@ -1,9 +1,10 @@
 //! What a server is started with.
 
 use lamparina_protocol::link::LinkConfig;
+use lamparina_protocol::seal::IdentityKey;
 
 use crate::access::Access;
-use crate::limits::{CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX};
+use crate::limits::InForce;
 use crate::logger::LogHandle;
 use crate::tail::{TAIL_BYTES, TAIL_ITEMS};
 
@@ -13,11 +14,13 @@ use crate::tail::{TAIL_BYTES, TAIL_ITEMS};
 pub struct ServerConfig {
     /// Each link's limits: message and window sizes, deadlines, keep-alive.
     pub link: LinkConfig,
-    /// Connections at a time; the next one is refused in words. Each takes about 3 KiB when idle
-    /// and up to two windows when busy.
-    pub connections_max: usize,
-    /// Connections at a time from one address that is not this machine's.
-    pub connections_per_address_max: usize,
+    /// What there may be of everything; it may be changed while the server runs. A connection takes
+    /// about 3 KiB when idle and up to three windows when busy.
+    pub limits: InForce,
+    /// Connections that the system has files for.
+    pub files_max: u64,
+    /// Limits by address and by author hold for this machine's own clients too.
+    pub count_loopback: bool,
     /// Memory of the newest batches, from which slow and returning clients are served.
     pub tail_bytes: usize,
     /// Items of those batches.
@@ -28,19 +31,24 @@ pub struct ServerConfig {
     pub access: Access,
     /// Where events are logged.
     pub log: LogHandle,
+    /// The key by which clients know this server. Links are sealed with it; for `None` they are in
+    /// clear, and everybody on the way can read and change what is said.
+    pub identity: Option<IdentityKey>,
 }
 
 impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             link: LinkConfig::default(),
-            connections_max: CONNECTIONS_MAX,
-            connections_per_address_max: CONNECTIONS_PER_ADDRESS_MAX,
+            limits: InForce::default(),
+            files_max: u64::MAX,
+            count_loopback: false,
             tail_bytes: TAIL_BYTES,
             tail_items: TAIL_ITEMS,
             lab: false,
             access: Access::Open,
             log: LogHandle::null(),
+            identity: None,
         }
     }
 }

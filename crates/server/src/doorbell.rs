@@ -116,6 +116,13 @@ impl Doorbells {
 }
 
 impl Doorbells {
+    /// Wakes one session, whatever stands in the tail.
+    pub(crate) fn stir_one(&self, id: ConnectionId) {
+        if let Some(bell) = lock(&self.bells).get(&id) {
+            bell.ring(STIRRED);
+        }
+    }
+
     /// Wakes everybody, whatever stands in the tail.
     pub(crate) fn stir(&self) {
         lock(&self.bells)

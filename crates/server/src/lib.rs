@@ -13,6 +13,7 @@
 //! | `ordering` | the task that orders | shell |
 //! | [`hub`] | what ordered entries say to whom, encoded once | pure |
 //! | [`tail`], `doorbell` | the newest batches, shared; who is woken for them | |
+//! | [`identity`] | the key by which clients know this server |  |
 //! | [`logger`] | `logs/server.log`, written by a subprocess | shell |
 //!
 //! # Bounds, and what happens when they are reached
@@ -28,7 +29,7 @@
 //! | one turn of reading | [`reading::ROWS_MAX`], [`reading::BYTES_MAX`] | others have their turn |
 //! | reads that wait | [`reading::QUEUE_MAX`] for each reader | sessions wait, and go on otherwise |
 //! | answers of a session itself | [`session::OWN_WAITING_MAX`], [`session::OWN_WAITING_BYTES_MAX`] | `too-slow` |
-//! | connections | [`limits::CONNECTIONS_MAX`], [`limits::CONNECTIONS_PER_ADDRESS_MAX`] | refused in words |
+//! | connections, handshakes, windows, what one author asks | [`limits::TABLE`] | as the table says |
 //! | comings, goings and new names told to all | [`hub::PRESENCE_TOLD_MAX`] present members | only LIST_REQUEST says |
 //! | comings and goings told to a room | [`hub::ROOM_TOLD_MAX`] members | only the one who comes or goes is told |
 //! | users in one LIST_RESPONSE | [`hub::LIST_USERS_MAX`] | `total` says how many there are |
@@ -36,7 +37,7 @@
 //! # Known limitations
 //!
 //! Without [`Server::with_durable`] the log ends with the server. Sessions and presence are in memory
-//! always. Links are not sealed yet.
+//! always.
 
 pub mod access;
 pub mod admin;
@@ -46,6 +47,7 @@ mod directory;
 mod doorbell;
 mod durable;
 pub mod hub;
+pub mod identity;
 pub mod limits;
 mod listen;
 pub mod logger;

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tracing::warn;
 
 use crate::client;
-use crate::limits::Over;
+use crate::limits::{Admitted, Over};
 use crate::logger::LogEvent;
 use crate::shared::Shared;
 
@@ -60,8 +60,11 @@ fn admit(
     refusals: &Arc<Semaphore>,
 ) {
     let id = shared.next_connection();
-    match shared.limits.admit(addr.ip()) {
-        Ok(permit) => {
+    match shared.admission.admit(id, addr.ip()) {
+        Ok(Admitted { permit, dropped }) => {
+            if let Some(dropped) = dropped {
+                shared.bells.stir_one(dropped);
+            }
             // A stream that does not begin has ended already.
             if let Ok(served) = client::serve(stream, addr, id, permit, shared.clone()) {
                 clients.spawn(served);

@@ -4,13 +4,13 @@
 
 use std::time::{Duration, Instant};
 
-use lamparina_order::{Record, Recorded};
+use lamparina_order::{Admission, Record, Recorded};
 use lamparina_protocol::{Lamport, MemberId, UnixMicros};
 use lamparina_store::{AppendError, Journal};
 use tokio::runtime::Handle;
 use tracing::{info, warn};
 
-use crate::hub::{Applied, Asked, Batch, Hub, Rings};
+use crate::hub::{Applied, Asked, Batch, Hub, Rings, Unstored};
 use crate::logger::{LogEvent, LogHandle};
 use crate::shared::Shared;
 
@@ -53,7 +53,7 @@ impl<'a> Orderer<'a> {
     ///
     /// # Errors
     ///
-    /// [`AppendError::Failed`]: the disk failed, and nothing may follow.
+    /// [`AppendError::Failed`], [`AppendError::Removed`]: nothing may follow.
     pub(crate) fn run(mut self, runtime: &Handle) -> Result<u64, AppendError> {
         let mut asked = Vec::new();
         while self.next(runtime, &mut asked) {
@@ -89,10 +89,17 @@ impl<'a> Orderer<'a> {
             self.answer_operators();
             return Ok(());
         }
+        let limits = self.shared.config.limits.get();
+        self.hub.admit(Admission {
+            // At most 64.
+            rooms_per_member: limits.rooms_per_user as usize,
+        });
         let applied = self.hub.apply(now, asked);
         match self.store(&applied) {
             Ok(()) => self.keep(applied),
-            Err(AppendError::Full(why)) => self.full(now, applied, &why),
+            Err(why @ (AppendError::Full(_) | AppendError::Held(_))) => {
+                self.unstored(now, applied, &why);
+            }
             Err(failed) => {
                 self.hub.abandon(&applied);
                 return Err(failed);
@@ -111,7 +118,7 @@ impl<'a> Orderer<'a> {
     fn keep(&mut self, applied: Applied) {
         if applied.needs_storing() && self.full_until.take().is_some() {
             self.full_since = None;
-            info!("there is room on the disk again: messages are taken");
+            info!("the disk takes messages again");
         }
         self.log(&applied.records, &applied.consumed);
         for (from, to) in &applied.renamed {
@@ -133,13 +140,15 @@ impl<'a> Orderer<'a> {
         }
     }
 
-    fn full(&mut self, now: UnixMicros, applied: Applied, why: &str) {
-        if self.full_since.is_none() {
+    fn unstored(&mut self, now: UnixMicros, applied: Applied, why: &AppendError) {
+        let unstored = match why {
+            AppendError::Held(_) => Unstored::Held,
+            _ => Unstored::Full,
+        };
+        // Said again where it is for another reason.
+        if self.full_since.is_none() || self.hub.cannot_store(unstored) {
             self.full_since = Some(Instant::now());
-            warn!(
-                "the disk is full ({why}): messages are refused until there is room; make some, \
-                 nothing needs to be started again"
-            );
+            warn!("messages are refused: {why}; nothing needs to be started again");
         }
         self.full_until = Some(Instant::now() + FULL_PAUSE);
         self.log(&[], &applied.consumed);
@@ -169,7 +178,7 @@ impl<'a> Orderer<'a> {
         let applied = self.hub.apply(wall_clock(), &mut Vec::new());
         match self.store(&applied) {
             // Positions that are not stored show a message again, and no more.
-            Ok(()) | Err(AppendError::Full(_)) => Ok(()),
+            Ok(()) | Err(AppendError::Full(_) | AppendError::Held(_)) => Ok(()),
             Err(failed) => Err(failed),
         }
     }

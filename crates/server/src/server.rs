@@ -141,7 +141,7 @@ impl Server {
         });
         let failed = tokio::select! {
             () = shutdown => false,
-            // It ends by itself only when the disk failed.
+            // It ends by itself only when the disk failed, or a file on it was removed.
             _ = &mut ended => true,
         };
         closing.send_replace(true);
@@ -163,6 +163,7 @@ impl Server {
             .map_err(|_panic| io::Error::other("the thread that orders ended in a panic"))?;
         let reason = match &ordered {
             Ok(_) => "asked to",
+            Err(AppendError::Removed(_)) => "a file was removed",
             Err(_) => "the disk failed",
         };
         shared.config.log.event(LogEvent::Stopped { reason });

@@ -13,7 +13,7 @@ use crate::config::ServerConfig;
 use crate::directory::Members;
 use crate::doorbell::Doorbells;
 use crate::hub::ConnectionId;
-use crate::limits::Limits;
+use crate::limits::{Connections, Rates};
 use crate::reading::Readers;
 use crate::sequencer::{Embedded, Sequencer};
 use crate::tail::Tail;
@@ -33,7 +33,8 @@ pub(crate) struct Shared {
     pub(crate) log_id: LogId,
     pub(crate) term: Term,
     pub(crate) clock: Clock,
-    pub(crate) limits: Limits,
+    pub(crate) admission: Connections,
+    pub(crate) rates: Arc<Rates>,
     pub(crate) tail: Tail,
     pub(crate) bells: Doorbells,
     pub(crate) sequencer: Arc<dyn Sequencer>,
@@ -63,7 +64,12 @@ impl Shared {
             log_id: log.id,
             term: log.term,
             clock: Clock::start(),
-            limits: Limits::new(config.connections_max, config.connections_per_address_max),
+            admission: Connections::new(
+                config.limits.clone(),
+                config.files_max,
+                config.count_loopback,
+            ),
+            rates: Arc::new(Rates::new(config.limits.clone())),
             tail: Tail::new(config.tail_bytes, config.tail_items),
             bells: Doorbells::default(),
             sequencer: Arc::new(Embedded::new()),

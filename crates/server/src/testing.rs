@@ -53,6 +53,7 @@ pub(crate) fn config(id: u64, store: bool) -> SessionConfig {
         store,
         lab: true,
         admission: Admission::default(),
+        rates: None,
     }
 }
 

@@ -13,6 +13,7 @@ use lamparina_protocol::frame::{FrameType, HEADER_BYTES};
 use lamparina_protocol::message::{ChannelSettings, RefusalCode, SetNick, ToClient};
 use lamparina_protocol::{Audience, codec};
 use lamparina_server::ServerConfig;
+use lamparina_server::limits::{InForce, Limits};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -200,7 +201,10 @@ async fn channels_are_changed_in_the_lab_only() {
 #[tokio::test]
 async fn over_the_limit_is_said() {
     let config = ServerConfig {
-        connections_max: 1,
+        limits: InForce::new(Limits {
+            connections: 1,
+            ..Limits::default()
+        }),
         ..ServerConfig::default()
     };
     let server = TestServer::start(config);

@@ -39,3 +39,14 @@ fn help_lists_the_exit_codes() {
     assert!(words.contains("Exit codes:"), "{words}");
     assert_eq!(output.status.code(), Some(0));
 }
+
+#[test]
+fn links_in_clear_leave_this_machine_only_when_asked_for_twice() {
+    let output = server(&["--listen", "0.0.0.0:0", "--in-memory", "--cleartext"]);
+    let words = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{words}");
+    assert!(words.contains("--cleartext-anywhere"), "{words}");
+    assert!(output.stdout.is_empty());
+    let output = server(&["--cleartext-anywhere"]);
+    assert_eq!(output.status.code(), Some(2));
+}

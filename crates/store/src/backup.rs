@@ -13,7 +13,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use crate::index::INDEX_FILE;
-use crate::sqlite::offline;
+use crate::sqlite::{guard, offline};
 use crate::traits::ReadError;
 
 #[cfg(test)]
@@ -108,12 +108,14 @@ pub fn restore(from: &Path, folder: &Path, stamp: &str) -> Result<Restored, Back
         }
         false => (None, 0),
     };
-    // At every moment the folder has the old journal or the new one.
-    rename(&new, &place)?;
-    // Derived from the old one.
+    // Derived from the old one. Before the new one stands there: beside that it would say that the
+    // journal lost its end.
     for end in ["", "-wal", "-shm"] {
         remove(&folder.join(format!("{INDEX_FILE}{end}")))?;
     }
+    sync_folder(folder)?;
+    // At every moment the folder has the old journal or the new one.
+    rename(&new, &place)?;
     sync_folder(folder)?;
     Ok(Restored {
         now,
@@ -140,6 +142,7 @@ fn open(journal: &Path) -> Result<Connection, BackupError> {
     if !journal.exists() {
         return Err(no_journal("there is no such file".to_owned()));
     }
+    guard::regular_database(journal).map_err(|error| no_journal(error.to_string()))?;
     // What a crash left beside it is read too, for which SQLite may have to write there.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(journal, flags)
@@ -147,9 +150,11 @@ fn open(journal: &Path) -> Result<Connection, BackupError> {
         .map_err(|error| no_journal(error.to_string()))?;
     connection
         .busy_timeout(std::time::Duration::from_secs(10))
+        .and_then(|()| guard::harden(&connection, guard::VALUE_BYTES_MAX))
         .map_err(|error| no_journal(error.to_string()))?;
     match offline::version(&connection, journal) {
-        Ok(Some(_)) => {}
+        Ok(Some(version)) => offline::check(&connection, journal, version)
+            .map_err(|error| no_journal(error.to_string()))?,
         Ok(None) => return Err(no_journal("it holds nothing".to_owned())),
         Err(error) => return Err(no_journal(error.to_string())),
     }

@@ -8,6 +8,7 @@
 //! | [`code`] | a record as a row of the journal, and back |
 //! | [`chain`] | the chain over the rows, in bytes that a stranger can make again |
 //! | [`restart`] | how a log goes on in a new term |
+//! | [`rows`] | entries in memory, read as those of a file |
 //! | [`sim`] | a simulated disk that keeps the same promises |
 //! | [`backup`], [`nowhere`] | copies of a journal; a journal that keeps nothing |
 //! | [`sqlite`] | the journal in a file |
@@ -20,6 +21,7 @@ pub mod code;
 pub mod index;
 pub mod nowhere;
 pub mod restart;
+pub mod rows;
 pub mod sim;
 pub mod sqlite;
 pub mod stays;

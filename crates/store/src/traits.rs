@@ -1,6 +1,8 @@
 //! What a server needs of a store. Two implementations keep these promises: SQLite, and a
 //! simulated disk that can lose what was not synced, fail, and be full at every call.
 
+use std::path::PathBuf;
+
 use lamparina_order::{LogIndex, Record};
 use lamparina_protocol::{Lamport, MemberId, Term, UnixMicros};
 
@@ -39,6 +41,15 @@ pub enum AppendError {
     /// No room. The journal is as it was; the next call may succeed.
     #[error("the disk is full ({0}): make room; writing goes on by itself then")]
     Full(String),
+    /// Another program has the file for itself. The journal is as it was; the next call may succeed.
+    #[error("another program holds the journal ({0}): end it; writing goes on by itself then")]
+    Held(String),
+    /// A file was removed or replaced while it was written. What was stored last is not in the file
+    /// that stands there: this journal takes nothing from now on, and a server ends.
+    #[error(
+        "{0} is not the file any more that is being written: it was removed or replaced. Nothing was told of what is only in the old one. Put the file back, or restore a backup, before starting again"
+    )]
+    Removed(PathBuf),
     /// The disk said that it failed. What it holds is not known any more: this journal takes
     /// nothing from now on, and a server ends.
     #[error("the disk failed ({0}): check it and the file system before starting again")]

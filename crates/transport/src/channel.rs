@@ -1,5 +1,6 @@
-//! A bad channel on purpose, between frames and transport, one machine for each direction. The
-//! link on this side sees only what the channel lets through, so over TCP too it has to repair.
+//! A bad channel on purpose, between frames and transport (or their seal), one machine for each
+//! direction. The link on this side sees only what the channel lets through, so over TCP too it has to
+//! repair.
 
 use bytes::Bytes;
 use lamparina_impair::{Impaired, Input, Settings};

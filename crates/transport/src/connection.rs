@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
-use crate::channel::{Channel, Direction};
+use crate::channel::Channel;
 use crate::clock::Clock;
 use crate::write_queue::WriteQueue;
 
@@ -102,18 +102,21 @@ impl Connection {
         self.reading = reading;
     }
 
-    /// Puts a bad channel between frames and socket (outward, inward), or changes its settings.
+    /// Puts a bad channel between frames and socket (outward, inward), or changes its settings. On a
+    /// sealed link it lies above the seal, and the handshake passes beside it.
     pub fn impair(&mut self, outward: Settings, inward: Settings) {
         let now = self.clock.now();
         let Some(channel) = &mut self.channel else {
             self.channel = Some(Box::new(Channel::new(outward, inward)));
+            self.link.set_channel(true);
             return;
         };
-        let mut through = Vec::new();
-        channel.outward.set(now, outward, &mut through);
-        through.drain(..).for_each(|frame| self.waiting.push(frame));
-        channel.inward.set(now, inward, &mut through);
-        self.arrive(now, &mut through);
+        let (mut left, mut came) = (Vec::new(), Vec::new());
+        channel.outward.set(now, outward, &mut left);
+        channel.inward.set(now, inward, &mut came);
+        self.leave(left);
+        self.arrive(now, came);
+        self.queue_wire(now);
     }
 
     /// The bad channel's two directions, outward and inward, where there is one.
@@ -243,37 +246,44 @@ impl Connection {
     /// Bytes came from the socket.
     fn came(&mut self, bytes: Bytes) {
         let now = self.clock.now();
-        match &mut self.channel {
-            None => self.give(now, Input::Bytes(bytes)),
-            Some(channel) => {
-                let mut through = Vec::new();
-                channel.inward.push(now, &bytes, &mut through);
-                self.arrive(now, &mut through);
-            }
-        }
+        self.give(now, Input::Bytes(bytes));
         self.queue_wire(now);
     }
 
+    /// What the link has opened goes through the inward channel, and on into the link.
+    fn pass_inward(&mut self, now: Instant) {
+        let Some(channel) = &mut self.channel else {
+            return;
+        };
+        let mut through = Vec::new();
+        for bytes in std::mem::take(&mut self.out.opened) {
+            channel.inward.push(now, &bytes, &mut through);
+        }
+        self.arrive(now, through);
+    }
+
     /// Frames came out of the inward channel.
-    fn arrive(&mut self, now: Instant, through: &mut Vec<Bytes>) {
-        for frame in through.drain(..) {
-            self.give(now, Input::Bytes(frame));
+    fn arrive(&mut self, now: Instant, through: Vec<Bytes>) {
+        for frame in through {
+            self.give(now, Input::Frames(frame));
+        }
+    }
+
+    /// Frames came out of the outward channel.
+    fn leave(&mut self, through: Vec<Bytes>) {
+        if !through.is_empty() {
+            self.link.seal_frames(through, &mut self.out);
         }
     }
 
     fn tick(&mut self) {
         let now = self.clock.now();
-        let mut through = Vec::new();
-        let mut tick = |direction: &mut Direction| {
-            direction.tick(now, &mut through);
-            std::mem::take(&mut through)
-        };
         if let Some(channel) = &mut self.channel {
-            let (outward, mut inward) = (tick(&mut channel.outward), tick(&mut channel.inward));
-            outward
-                .into_iter()
-                .for_each(|frame| self.waiting.push(frame));
-            self.arrive(now, &mut inward);
+            let (mut left, mut came) = (Vec::new(), Vec::new());
+            channel.outward.tick(now, &mut left);
+            channel.inward.tick(now, &mut came);
+            self.leave(left);
+            self.arrive(now, came);
         }
         self.give(now, Input::Tick);
         self.queue_wire(now);
@@ -296,25 +306,29 @@ impl Connection {
         );
     }
 
+    /// What is to leave waits for the socket, once it has been through the channel.
     fn queue_wire(&mut self, now: Instant) {
+        if self.channel.is_some() {
+            self.pass_inward(now);
+            self.pass_outward(now);
+        }
         if self.out.wire.is_empty() {
             return;
         }
-        let pieces = std::mem::take(&mut self.out.wire);
-        match &mut self.channel {
-            None => pieces
-                .into_iter()
-                .for_each(|piece| self.waiting.push(piece)),
-            Some(channel) => {
-                let mut through = Vec::new();
-                pieces
-                    .iter()
-                    .for_each(|piece| channel.outward.push(now, piece, &mut through));
-                through
-                    .into_iter()
-                    .for_each(|frame| self.waiting.push(frame));
-            }
+        for piece in std::mem::take(&mut self.out.wire) {
+            self.waiting.push(piece);
         }
+    }
+
+    fn pass_outward(&mut self, now: Instant) {
+        let Some(channel) = &mut self.channel else {
+            return;
+        };
+        let mut through = Vec::new();
+        for piece in std::mem::take(&mut self.out.frames) {
+            channel.outward.push(now, &piece, &mut through);
+        }
+        self.leave(through);
     }
 
     /// Writes what the socket takes, and tells the link whether anything waits: then it repeats and

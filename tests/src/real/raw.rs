@@ -1,4 +1,4 @@
-//! Single frames on a socket: a peer that says exactly what a test wants, right or wrong.
+//! Single frames on a socket, in clear: a peer that says exactly what a test wants, right or wrong.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -43,7 +43,10 @@ impl Raw {
         raw.send(&frame(FrameType::Syn, 0, true, &syn().to_bytes()));
         let answer = raw.expect_frame(FrameType::SynAck);
         let answer = SynAck::from_bytes(&answer.payload).expect("a SYN_ACK can be read");
-        let ack = HandshakeAck { echo: answer.token };
+        let ack = HandshakeAck {
+            echo: answer.token,
+            hello: Bytes::new(),
+        };
         raw.send(&frame(FrameType::HandshakeAck, 0, true, &ack.to_bytes()));
         raw
     }
@@ -150,6 +153,7 @@ pub fn syn() -> Syn {
             repair: Repair::SelectiveRepeat,
             message_bytes_max: MESSAGE_BYTES_MAX as u32,
         },
+        sealed: false,
         token: 7,
         hello: new_hello().to_bytes(),
     }

@@ -16,6 +16,8 @@ pub struct Server {
     process: Process,
     addr: SocketAddr,
     folder: Folder,
+    /// Its links are in clear.
+    clear: bool,
 }
 
 impl Server {
@@ -31,10 +33,15 @@ impl Server {
         Self::run(folder, command)
     }
 
+    /// A server with links in clear, for peers that frame by hand; its clients know.
+    pub fn start_clear() -> Self {
+        Self::start_with(&["--cleartext"])
+    }
+
     /// A server that may open no more than `files` files.
     pub fn start_limited(files: u32) -> Self {
         let folder = Folder::new();
-        let plain = command(&folder, "127.0.0.1:0", &[]);
+        let plain = command(&folder, "127.0.0.1:0", &["--cleartext"]);
         let mut limited = Command::new("sh");
         let script = format!("ulimit -n {files} && exec \"$0\" \"$@\"");
         limited
@@ -48,6 +55,7 @@ impl Server {
     }
 
     fn run(folder: Folder, command: Command) -> Self {
+        let clear = command.get_args().any(|arg| arg == "--cleartext");
         let process = Process::start("server", command);
         let addr = process.transcript().wait("`listening on`", |heard| {
             let lines = heard.out.iter();
@@ -58,6 +66,7 @@ impl Server {
             process,
             addr,
             folder,
+            clear,
         }
     }
 
@@ -83,7 +92,12 @@ impl Server {
 
     /// A client of a profile named like its nick.
     pub fn client(&self, nick: &str) -> ClientStart {
-        ClientStart::new(&self.folder.within(&format!("profile-{nick}")), self.addr).name(nick)
+        let home = self.folder.within(&format!("profile-{nick}"));
+        let client = ClientStart::new(&home, self.addr).name(nick);
+        match self.clear {
+            true => client.arg("--cleartext"),
+            false => client,
+        }
     }
 
     /// A client that has entered.

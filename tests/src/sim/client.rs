@@ -221,8 +221,8 @@ impl Client {
 
     fn link_said(&mut self, now: Instant, event: link::Event) {
         match event {
-            link::Event::Opened { welcome, .. } => {
-                let welcome = Welcome::from_bytes(&welcome).expect("the server's welcome is one");
+            link::Event::Opened { words, .. } => {
+                let welcome = Welcome::from_bytes(&words).expect("the server's welcome is one");
                 self.log = welcome.log;
                 self.apply(now, Input::Opened(welcome));
             }
@@ -240,7 +240,9 @@ impl Client {
                 }
                 self.apply(now, Input::Closed(reason));
             }
-            link::Event::Asked { .. } => panic!("a client's link asks nothing"),
+            link::Event::Asked { .. } | link::Event::Proven { .. } => {
+                panic!("a client's link in clear asks nothing")
+            }
         }
     }
 

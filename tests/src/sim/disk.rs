@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 
 use lamparina_order::{LogIndex, Record};
 use lamparina_protocol::MemberId;
+use lamparina_store::rows::Rows;
 use lamparina_store::{AppendError, Journal, Position};
 
-use super::reading::Reading;
+/// Entries given at once: few, so that pages have several turns.
+const GATHERED_MAX: usize = 50;
 
 /// What becomes of the next append.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -67,8 +69,8 @@ impl Disk {
     }
 
     /// Reads what it has.
-    pub fn reading(&self) -> Reading<'_> {
-        Reading::new(&self.records, &self.positions)
+    pub fn reading(&self) -> Rows<'_, Record> {
+        Rows::new(&self.records, &self.positions).at_once(GATHERED_MAX)
     }
 
     /// The last entry.

@@ -240,16 +240,22 @@ impl Links {
 
     fn on_event(&mut self, at: usize, event: Event) {
         match event {
-            Event::Asked { hello, .. } => {
-                assert_eq!(&hello[..], b"hello");
+            Event::Asked { .. } => {
                 let welcome = Bytes::from_static(b"welcome");
                 let side = &mut self.sides[at];
                 side.link
                     .handle(self.now, Input::Accept { welcome }, &mut side.out)
                     .expect("it was asked");
             }
-            Event::Opened { welcome, .. } => {
-                assert_eq!(&welcome[..], if at == 0 { &b"welcome"[..] } else { b"" });
+            Event::Proven { .. } => {
+                let side = &mut self.sides[at];
+                side.link
+                    .handle(self.now, Input::Trust, &mut side.out)
+                    .expect("it was proved");
+            }
+            Event::Opened { words, peer, .. } => {
+                assert_eq!(&words[..], [&b"welcome"[..], b"hello"][at]);
+                assert_eq!(peer.is_some(), self.sides[at].link.is_sealed());
                 self.sides[at].opened = true;
             }
             Event::Received { kind, body } => {

@@ -153,7 +153,14 @@ impl Served {
         match act {
             Act::Welcome => {
                 let (log, term) = (self.log, self.term);
-                let welcome = Welcome { log, term, clock }.to_bytes();
+                let pace = self.session.pace();
+                let welcome = Welcome {
+                    log,
+                    term,
+                    clock,
+                    pace,
+                }
+                .to_bytes();
                 self.link(now, LinkInput::Accept { welcome });
             }
             Act::Link(input) => self.link(now, input),

@@ -180,6 +180,7 @@ impl Server {
             store: true,
             lab: true,
             admission: Admission::default(),
+            rates: None,
         }
     }
 

@@ -12,9 +12,9 @@ use crate::child::{Launch, RawKind, Server, Side};
 use crate::folder::Folder;
 use crate::host::{self, Cores};
 use crate::load::saturate::{self, Measure, Shape};
-use crate::load::{idle, pingpong};
+use crate::load::{enter, idle, pingpong};
 use crate::report::{self, Report, median};
-use crate::wire::{Fault, Ours, Raw};
+use crate::wire::{Fault, Ours, Raw, SealedOurs};
 
 const WARM_UP: Duration = Duration::from_millis(300);
 /// Files that are not connections: streams, epoll, `/proc`.
@@ -31,6 +31,8 @@ struct Setting {
     cores: Option<Cores>,
     /// Which baseline.
     raw: RawKind,
+    /// Whether links to our server are sealed.
+    sealed: bool,
     /// Where servers get their folders.
     within: PathBuf,
     report: Report,
@@ -56,8 +58,16 @@ pub(crate) fn run(case: Case) -> Result<(), Fault> {
             setting.pingpong()?;
             setting.idle(ALL_IDLE_CONNECTIONS)
         }
-        Case::Durable { durable, common } => Setting::new(&common, 3, 2.0)?.durable(&durable),
-        Case::Startup { startup, common } => Setting::new(&common, 3, 2.0)?.startup(&startup),
+        Case::Handshakes {
+            connections,
+            common,
+        } => Setting::new(&common, 1, 2.0)?.handshakes(connections),
+        Case::Durable { durable, common } => {
+            Setting::new(&in_clear(common), 3, 2.0)?.durable(&durable)
+        }
+        Case::Startup { startup, common } => {
+            Setting::new(&in_clear(common), 3, 2.0)?.startup(&startup)
+        }
         // Hidden roles, taken before.
         Case::RawServer | Case::RawDurable { .. } => Ok(()),
     }
@@ -81,6 +91,7 @@ impl Setting {
             measured,
             cores,
             raw: RawKind::Copies,
+            sealed: !common.cleartext,
             within: std::env::temp_dir(),
             report: Report { json: common.json },
         })
@@ -107,8 +118,12 @@ impl Setting {
     }
 
     fn launch(&self, side: Side) -> Launch {
-        let (raw, cores) = (self.raw, self.cores);
-        Launch { side, raw, cores }
+        Launch {
+            side,
+            raw: self.raw,
+            cores: self.cores,
+            sealed: self.sealed,
+        }
     }
 
     /// One measurement of each side, round after round.
@@ -161,6 +176,7 @@ impl Setting {
         let measures = self.alternate(|round, side, server| {
             let measure = match side {
                 Side::Raw => saturate::run::<Raw>(server, shape)?,
+                Side::Ours if self.sealed => saturate::run::<SealedOurs>(server, shape)?,
                 Side::Ours => saturate::run::<Ours>(server, shape)?,
             };
             let (text, twin) = report::saturated(case, round, side, &measure);
@@ -184,6 +200,9 @@ impl Setting {
         let measures = self.alternate(|round, side, server| {
             let trips = match side {
                 Side::Raw => pingpong::run::<Raw>(server, size, WARM_UP, self.measured)?,
+                Side::Ours if self.sealed => {
+                    pingpong::run::<SealedOurs>(server, size, WARM_UP, self.measured)?
+                }
                 Side::Ours => pingpong::run::<Ours>(server, size, WARM_UP, self.measured)?,
             };
             let (text, twin) = report::pingpong(round, side, &trips);
@@ -216,6 +235,7 @@ impl Setting {
         let measures = self.alternate(|round, side, server| {
             let memory = match side {
                 Side::Raw => idle::run::<Raw>(server, connections)?,
+                Side::Ours if self.sealed => idle::run::<SealedOurs>(server, connections)?,
                 Side::Ours => idle::run::<Ours>(server, connections)?,
             };
             let (text, twin) = report::idle(round, side, memory);
@@ -228,9 +248,46 @@ impl Setting {
         Ok(())
     }
 
+    fn handshakes(&self, connections: u32) -> Result<(), Fault> {
+        let how = if self.sealed { "sealed" } else { "in clear" };
+        println!("\nhandshakes: {connections} connections {how}, one after the other");
+        let mut rates = Vec::new();
+        for _ in 0..self.rounds {
+            let (server, _folder) = self.start(Side::Ours)?;
+            let shake = |from: u32| {
+                let mut indices = from..from + connections;
+                indices.try_for_each(|index| {
+                    enter::handshake(server.addr(), index as usize, self.sealed)
+                })
+            };
+            // What is touched first is not theirs.
+            shake(1_000_000)?;
+            let before = server.cpu()?;
+            shake(0)?;
+            let (busy, _) = server.cpu()?.since(&before);
+            rates.push(f64::from(connections) / busy.as_secs_f64());
+        }
+        let rate = median(rates);
+        let us = 1e6 / rate;
+        let figures = [
+            ("handshakes_per_core_s", format!("{rate:.0}"), rate),
+            ("us_each", format!("{us:.1}"), us),
+        ];
+        self.result("handshakes", &figures, None);
+        Ok(())
+    }
+
     fn result(&self, case: &str, figures: &[(&str, String, f64)], ratio: Option<f64>) {
         let (text, twin) = report::result(case, figures, ratio);
         self.report.line(&text, &twin);
+    }
+}
+
+/// What a disk costs has nothing to do with seals.
+fn in_clear(common: Common) -> Common {
+    Common {
+        cleartext: true,
+        ..common
     }
 }
 

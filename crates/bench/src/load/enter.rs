@@ -9,13 +9,14 @@ use bytes::Bytes;
 use lamparina_protocol::control::Hello;
 use lamparina_protocol::frame::HEADER_BYTES;
 use lamparina_protocol::link::{Event, Input, Link, LinkConfig, Output, Terms};
+use lamparina_protocol::seal::{IdentityKey, LinkKeys, SEED_BYTES, Transport};
 use lamparina_protocol::{AuthorKey, Epoch, Instant, Lamport, LogId, Nick, SessionNumber, Term};
 use socket2::{Domain, Socket, Type};
 
 use super::until;
 use crate::flock::Flock;
 use crate::mark::Clock;
-use crate::wire::{Fault, Ours, Raw, RawDurable, Wire};
+use crate::wire::{Fault, Ours, Raw, RawDurable, SealedOurs, Wire};
 
 /// Connections from one loopback address, so that its ports suffice.
 const CONNECTIONS_PER_SOURCE: usize = 20_000;
@@ -120,13 +121,12 @@ impl Enter for Ours {
         stream: &mut TcpStream,
         text_bytes: usize,
     ) -> Result<(Self, Vec<u8>), Fault> {
-        let (terms, early) = shake_hands(index, stream)?;
+        let (_, terms, early) = shake_hands(index, stream, false)?;
         Ok((Self::new(index, terms, EPOCH, text_bytes), early))
     }
 
     fn claim(flock: &mut Flock<Self>, index: usize) -> Result<(), Fault> {
-        let nick = Nick::try_from(nick(index).as_str())
-            .map_err(|error| Fault::Broken(error.to_string()))?;
+        let nick = own_nick(index)?;
         let endpoint = &mut flock.endpoints[index];
         let mut put = Ok(());
         endpoint.queue(|wire, out| put = wire.put_nick(out, nick));
@@ -139,9 +139,50 @@ impl Enter for Ours {
     }
 }
 
-fn hello(index: usize) -> Bytes {
-    let mut author = [0; 32];
-    author[..8].copy_from_slice(&(index as u64 + 1).to_be_bytes());
+impl Enter for SealedOurs {
+    fn open(
+        index: usize,
+        stream: &mut TcpStream,
+        text_bytes: usize,
+    ) -> Result<(Self, Vec<u8>), Fault> {
+        let (link, terms, early) = shake_hands(index, stream, true)?;
+        let records = link.into_records();
+        let records = records.ok_or_else(|| Fault::Broken("the link is not sealed".to_owned()))?;
+        let inner = Ours::new(index, terms, EPOCH, text_bytes);
+        Ok((Self::new(inner, records), early))
+    }
+
+    fn claim(flock: &mut Flock<Self>, index: usize) -> Result<(), Fault> {
+        let nick = own_nick(index)?;
+        let endpoint = &mut flock.endpoints[index];
+        let mut put = Ok(());
+        endpoint.queue(|wire, out| put = wire.put_nick(out, nick));
+        put?;
+        endpoint.write()
+    }
+
+    fn is_in(&self) -> bool {
+        self.entered()
+    }
+}
+
+fn own_nick(index: usize) -> Result<Nick, Fault> {
+    Nick::try_from(nick(index).as_str()).map_err(|error| Fault::Broken(error.to_string()))
+}
+
+/// Connects and shakes hands as connection `index`, and no more.
+pub(crate) fn handshake(server: SocketAddr, index: usize, sealed: bool) -> Result<(), Fault> {
+    let mut stream = connect(server, index).map_err(Fault::io("connecting"))?;
+    shake_hands(index, &mut stream, sealed).map(|_| ())
+}
+
+fn own_seed(index: usize) -> [u8; 32] {
+    let mut seed = [0; 32];
+    seed[..8].copy_from_slice(&(index as u64 + 1).to_be_bytes());
+    seed
+}
+
+fn hello(author: [u8; 32]) -> Bytes {
     let hello = Hello {
         author: AuthorKey(author),
         epoch: Epoch(EPOCH),
@@ -153,8 +194,12 @@ fn hello(index: usize) -> Bytes {
     hello.to_bytes()
 }
 
-/// The handshake over a blocking stream; gives the terms and what came after it.
-fn shake_hands(index: usize, stream: &mut TcpStream) -> Result<(Terms, Vec<u8>), Fault> {
+/// The handshake over a blocking stream; gives the link, the terms and what came after it.
+fn shake_hands(
+    index: usize,
+    stream: &mut TcpStream,
+    sealed: bool,
+) -> Result<(Link, Terms, Vec<u8>), Fault> {
     let wrap = || Fault::io("shaking hands");
     stream
         .set_read_timeout(Some(super::WITHIN))
@@ -165,7 +210,18 @@ fn shake_hands(index: usize, stream: &mut TcpStream) -> Result<(Terms, Vec<u8>),
         window_bytes: WINDOW_BYTES,
         ..LinkConfig::default()
     };
-    let mut link = Link::initiate(config, hello(index), now());
+    let mut link = if sealed {
+        let identity = IdentityKey::from_seed(&own_seed(index));
+        // A load has no secrets; what counts is what it costs the server.
+        let mut seed = [7; SEED_BYTES];
+        seed[..8].copy_from_slice(&clock.ns().to_be_bytes());
+        seed[32..40].copy_from_slice(&(index as u64).to_be_bytes());
+        let hello = hello(identity.public().0);
+        let keys = LinkKeys::new(identity, seed, Transport::Tcp);
+        Link::initiate(config, hello, now()).sealed(keys)
+    } else {
+        Link::initiate(config, hello(own_seed(index)), now())
+    };
     let (mut output, mut came, mut input) = (Output::default(), Vec::new(), Input::Tick);
     loop {
         link.handle(now(), input, &mut output)
@@ -173,16 +229,21 @@ fn shake_hands(index: usize, stream: &mut TcpStream) -> Result<(Terms, Vec<u8>),
         for piece in output.wire.drain(..) {
             stream.write_all(&piece).map_err(wrap())?;
         }
+        let mut next = None;
         for event in output.events.drain(..) {
             match event {
-                Event::Opened { terms, .. } => return Ok((terms, came)),
+                Event::Proven { .. } => next = Some(Input::Trust),
+                Event::Opened { terms, .. } => return Ok((link, terms, came)),
                 Event::Closed(reason) => {
                     return Err(Fault::Broken(format!("the server refused: {reason:?}")));
                 }
                 _ => {}
             }
         }
-        input = Input::Bytes(next_frame(stream, &mut came).map_err(wrap())?);
+        input = match next {
+            Some(next) => next,
+            None => Input::Bytes(next_frame(stream, &mut came).map_err(wrap())?),
+        };
     }
 }
 

@@ -6,10 +6,12 @@ mod ours;
 mod pending;
 mod raw;
 mod raw_durable;
+mod sealed;
 
 pub(crate) use ours::Ours;
 pub(crate) use raw::Raw;
 pub(crate) use raw_durable::RawDurable;
+pub(crate) use sealed::SealedOurs;
 
 use bytes::BytesMut;
 
@@ -103,6 +105,11 @@ pub(crate) trait Wire {
     /// Appends what the frames walked demand: answers, and acknowledgements, as soon as they are
     /// due, or `at_once`. Gives whether something is still owed.
     fn answer(&mut self, out: &mut BytesMut, at_once: bool) -> bool;
+
+    /// Makes what was appended to `out` ready for the socket.
+    fn finish(&mut self, _out: &mut BytesMut) -> Result<(), Fault> {
+        Ok(())
+    }
 
     /// How many messages may be put now.
     fn room(&self) -> u64;

@@ -133,6 +133,18 @@ pub(super) struct Common {
     #[arg(long, global = true, value_name = "BYTES", help_heading = "For those who teach",
           value_parser = clap::value_parser!(u16).range(64..=8_180))]
     pub(super) fragment: Option<u16>,
+    /// Links in clear, to a server that wants them so: everybody on the way can read and change what
+    /// is said
+    #[arg(long, global = true, help_heading = "For those who teach")]
+    pub(super) cleartext: bool,
+    /// With --cleartext: also to a server on another machine
+    #[arg(
+        long,
+        global = true,
+        requires = "cleartext",
+        help_heading = "For those who teach"
+    )]
+    pub(super) cleartext_anywhere: bool,
     /// How much this program says of itself on stderr
     #[arg(long, global = true, value_name = "LEVEL", default_value = "warn")]
     pub(super) log: LogArg,

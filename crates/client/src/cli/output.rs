@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use tokio::sync::mpsc;
 
 use crate::client::Mark;
+use crate::show::clean;
 
 /// Lines that wait to be written.
 const LINES_WAITING_MAX: usize = 1_024;
@@ -135,10 +136,11 @@ fn push(batch: &mut String, line: &str) {
     batch.push('\n');
 }
 
-/// Says a line on stderr, for people.
+/// Says a line on stderr, for people. Whatever remote words are in it are harmless from here on.
 pub(super) fn talk(line: &str) {
     // In one piece, for stderr is not buffered and stdout may share the terminal. Whoever closed
     // stderr does not want to know.
+    let line = clean::words(line);
     let _ = io::stderr()
         .lock()
         .write_all(format!("{line}\n").as_bytes());

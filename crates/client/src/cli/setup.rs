@@ -90,6 +90,8 @@ pub(super) fn config(who: &Who, common: &Common) -> Result<ClientConfig, Stop> {
     config.window_frames = common.window;
     config.fragment_bytes = common.fragment;
     config.pass = super::pass::pass(who, common)?;
+    config.cleartext = common.cleartext;
+    config.cleartext_anywhere = common.cleartext_anywhere;
     Ok(config)
 }
 

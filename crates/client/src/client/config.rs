@@ -14,7 +14,7 @@ use crate::core::conversation::{CancelError, SayError};
 use crate::core::event::Ending;
 use crate::core::pass::Pass;
 use crate::disk::DiskError;
-use crate::net::LinkPlan;
+use crate::net::{AnyServer, LinkPlan, SealPlan, ServerCheck};
 use crate::profile::Profile;
 
 /// Where, as whom, and how.
@@ -34,6 +34,13 @@ pub struct ClientConfig {
     pub fragment_bytes: Option<u16>,
     /// A bad channel on purpose, both ways.
     pub impair: Option<Settings>,
+    /// Links in clear: everybody on the way can read and change what is said, and nobody proves who
+    /// they are. The server must want the same.
+    pub cleartext: bool,
+    /// With `cleartext`: also to a server on another machine.
+    pub cleartext_anywhere: bool,
+    /// Decides whether the server is the one that is meant.
+    pub server_check: Arc<dyn ServerCheck>,
     /// Whether to come back after the connection is lost.
     pub reconnect: bool,
     /// Whether to go on trying when the first attempt finds no server.
@@ -41,7 +48,7 @@ pub struct ClientConfig {
     /// How long to go on trying, at most; for ever for `None`.
     pub give_up_after: Option<Duration>,
     /// What to give to become a member; members need nothing. A password is sent only where nobody
-    /// between can read it: links are in clear, so to this machine alone.
+    /// between can read it: over sealed links, and to this machine.
     pub pass: Pass,
 }
 
@@ -56,6 +63,9 @@ impl ClientConfig {
             window_frames: None,
             fragment_bytes: None,
             impair: None,
+            cleartext: false,
+            cleartext_anywhere: false,
+            server_check: Arc::new(AnyServer),
             reconnect: true,
             retry_first: false,
             give_up_after: None,
@@ -106,6 +116,11 @@ pub(super) fn plan(config: &ClientConfig, token: u32) -> LinkPlan {
         },
         impair: config.impair.clone(),
         private_only: config.pass.password.is_some(),
+        seal: (!config.cleartext).then(|| SealPlan {
+            identity: config.profile.key(),
+            check: Arc::clone(&config.server_check),
+        }),
+        clear_anywhere: config.cleartext_anywhere,
     }
 }
 

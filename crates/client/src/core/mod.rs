@@ -19,6 +19,7 @@ pub mod cursor;
 pub mod event;
 pub mod keep;
 pub mod outbox;
+mod pace;
 pub mod pass;
 #[cfg(test)]
 pub(crate) mod testing;

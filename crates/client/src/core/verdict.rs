@@ -20,6 +20,7 @@ pub(super) enum Verdict {
 pub(super) fn judge(reason: CloseReason, parting: Option<(u16, String)>) -> Verdict {
     match (reason, parting) {
         (CloseReason::ByPeer { code, text }, _) => by_peer(code, text),
+        (CloseReason::Unproven { code, text }, _) => of_unproven(code, text),
         (
             CloseReason::ByUs { .. } | CloseReason::Eof | CloseReason::Orderly,
             Some((code, text)),
@@ -27,6 +28,16 @@ pub(super) fn judge(reason: CloseReason, parting: Option<(u16, String)>) -> Verd
         (CloseReason::ByUs { code, text }, None) => by_code(code as u16, text, "the server's"),
         (CloseReason::Eof, None) => Verdict::Retry("the connection was cut".to_owned()),
         (CloseReason::Orderly, None) => Verdict::Retry("the connection was closed".to_owned()),
+    }
+}
+
+/// Judges what was said before anything was proved: what concerns a person's own choice of program and
+/// server is told; nothing else is believed.
+pub(super) fn of_unproven(code: u16, text: String) -> Verdict {
+    match code {
+        1..=3 | 20 | 21 => by_code(code, text, "the server's"),
+        _ if text.is_empty() => Verdict::Retry("the server refused, without words".to_owned()),
+        _ => Verdict::Retry(text),
     }
 }
 
@@ -61,6 +72,9 @@ fn by_code(code: u16, text: String, whose: &str) -> Verdict {
             "a newer session of the same profile has taken over; close it, or use `--profile` to be somebody else"
                 .to_owned(),
         ),
+        20 => Verdict::Refused("sealed-only", or("links must be sealed there: connect without --cleartext")),
+        21 => Verdict::Refused("clear-only", or("links are in clear there: connect with --cleartext")),
+        22 => Verdict::Fault(format!("{whose} fault, code {code}: {}", or("no words"))),
         BANNED => Verdict::Refused("banned", or("who runs the server has banned this key")),
         NOT_ADMITTED => Verdict::Refused(
             "not-admitted",
@@ -84,7 +98,7 @@ mod tests {
             };
             format!("{code} {:?}\n", judge(reason, None))
         };
-        let table: String = (0..=23).map(row).collect();
+        let table: String = (0..=26).map(row).collect();
         assert_eq!(table, include_str!("verdict.table"));
     }
 }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use lamparina_server::logger::{Logger, LoggerConfig};
-use lamparina_server::{Server, ServerConfig};
+use lamparina_server::{Server, ServerConfig, identity};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -28,6 +28,7 @@ impl Stage {
             Logger::start(LoggerConfig::new(folder.join("logs/server.log"))).await?;
         let config = ServerConfig {
             log,
+            identity: Some(identity::generate().map_err(io::Error::other)?),
             ..ServerConfig::default()
         };
         let server = Server::bind(&[SocketAddr::from(([127, 0, 0, 1], 0))], config)

@@ -8,6 +8,7 @@ use lamparina_protocol::{Lamport, MemberId};
 
 use super::script::{Line, PEOPLE};
 use crate::core::event::{Commit, Event};
+use crate::show::clean;
 use crate::show::plain::{Line as Shown, Style, event as show};
 
 /// What all of them saw so far.
@@ -58,7 +59,7 @@ impl Views {
             Event::Committed(commit) => self.commit(person, commit),
             Event::Error { code, text, .. } => {
                 self.errors
-                    .push(format!("{}: {code}: {text}", PEOPLE[person]));
+                    .push(clean::line(&format!("{}: {code}: {text}", PEOPLE[person])));
             }
             _ => return,
         }

@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use lamparina_impair::Direction;
 use lamparina_protocol::control::{CloseCode, Hello, Welcome};
 use lamparina_protocol::link::{self, Link, Outgoing, SendError};
+use lamparina_protocol::seal::PublicKey;
 use lamparina_protocol::{Lamport, LogId, UnixMicros};
 use lamparina_transport::{Clock, Connection};
 use tokio::net::TcpStream;
@@ -47,8 +48,8 @@ pub(crate) struct Ends {
 }
 
 /// Why a password stays here.
-const EXPOSED: &str = "a password is not sent over a link that others can read, and links are not sealed \
-                       yet: reach the server through ssh -L, or join with an invite";
+const EXPOSED: &str =
+    "a password is not sent over a link that others can read: leave --cleartext away";
 
 /// Whether others may read what goes over a connection.
 fn is_exposed(stream: &TcpStream) -> bool {
@@ -260,10 +261,27 @@ impl Driver {
     }
 
     fn dialed(&mut self, dialed: Result<TcpStream, String>, hello: Hello) {
-        let exposed = self.plan.private_only && dialed.as_ref().is_ok_and(is_exposed);
+        if let (Ok(stream), None, false) = (&dialed, &self.plan.seal, self.plan.clear_anywhere)
+            && !is_this_machine(stream)
+        {
+            let text = format!(
+                "{} is another machine, and with --cleartext anybody on the way could read and change \
+                 what is said: leave --cleartext away; who knows what that means adds \
+                 --cleartext-anywhere",
+                self.plan.server
+            );
+            let code = "cleartext";
+            return self.apply(Input::Unwanted { code, text });
+        }
+        let exposed = self.plan.private_only
+            && self.plan.seal.is_none()
+            && dialed.as_ref().is_ok_and(is_exposed);
         let opened = dialed.and_then(|stream| {
             let now = self.clock.now();
-            let link = Link::initiate(self.plan.config.clone(), hello.to_bytes(), now);
+            let mut link = Link::initiate(self.plan.config.clone(), hello.to_bytes(), now);
+            if let Some(seal) = &self.plan.seal {
+                link = link.sealed(seal.keys().map_err(|error| error.to_string())?);
+            }
             Connection::new(stream, link, self.clock).map_err(|error| error.to_string())
         });
         match opened {
@@ -300,7 +318,8 @@ impl Driver {
     fn link_moved(&mut self) {
         for event in mem::take(&mut self.link_events) {
             match event {
-                link::Event::Opened { welcome, .. } => match Welcome::from_bytes(&welcome) {
+                link::Event::Proven { server } => self.proven(server),
+                link::Event::Opened { words, .. } => match Welcome::from_bytes(&words) {
                     Some(welcome) => self.apply(Input::Opened(welcome)),
                     None => return self.unreadable_welcome(),
                 },
@@ -325,6 +344,31 @@ impl Driver {
                 // What a dropped link said behind this is no longer our talk.
                 return;
             }
+        }
+    }
+
+    /// The server has proved who it is, and does not know yet who we are.
+    fn proven(&mut self, key: PublicKey) {
+        let server = &self.plan.server;
+        let checked = match &self.plan.seal {
+            Some(seal) => seal.check.check(server, &key),
+            // A link in clear proves nothing.
+            None => return,
+        };
+        let (input, refused) = match checked {
+            Ok(()) => (link::Input::Trust, None),
+            Err(text) => {
+                let (code, word) = (CloseCode::Unproven, "not the server meant".to_owned());
+                (link::Input::Abort { code, text: word }, Some(text))
+            }
+        };
+        if let Some(connection) = &mut self.connection {
+            // Both have their place behind a proof.
+            let _ = connection.input(input);
+        }
+        if let Some(text) = refused {
+            let code = "server-key";
+            self.apply(Input::Unwanted { code, text });
         }
     }
 
@@ -476,6 +520,11 @@ impl Driver {
             settings,
         })
     }
+}
+
+fn is_this_machine(stream: &TcpStream) -> bool {
+    let peer = stream.peer_addr();
+    peer.is_ok_and(|peer| peer.ip().to_canonical().is_loopback())
 }
 
 /// What the wall clock shows.

@@ -4,9 +4,11 @@ mod dial;
 mod driver;
 mod plan;
 mod request;
+mod trust;
 mod waits;
 
 pub(crate) use driver::{Driver, Ends, Handed, wall_clock};
-pub(crate) use plan::LinkPlan;
+pub(crate) use plan::{LinkPlan, SealPlan};
 pub(crate) use request::Request;
 pub use request::{ChannelStatus, NetStatus};
+pub use trust::{AnyServer, ServerCheck};

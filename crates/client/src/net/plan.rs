@@ -1,7 +1,12 @@
 //! How links are made, and the bad channel of each.
 
+use std::sync::Arc;
+
 use lamparina_impair::Settings;
 use lamparina_protocol::link::LinkConfig;
+use lamparina_protocol::seal::{IdentityKey, LinkKeys, SEED_BYTES, Transport};
+
+use super::trust::ServerCheck;
 
 /// How links are made.
 #[derive(Clone, Debug)]
@@ -11,6 +16,26 @@ pub(crate) struct LinkPlan {
     pub(crate) impair: Option<Settings>,
     /// Only to where nobody between can read what is sent.
     pub(crate) private_only: bool,
+    /// What seals links, and whom to trust; `None` for links in clear.
+    pub(crate) seal: Option<SealPlan>,
+    /// Links in clear may leave this machine.
+    pub(crate) clear_anywhere: bool,
+}
+
+/// How links are sealed.
+#[derive(Clone, Debug)]
+pub(crate) struct SealPlan {
+    pub(crate) identity: IdentityKey,
+    pub(crate) check: Arc<dyn ServerCheck>,
+}
+
+impl SealPlan {
+    /// Keys for one link.
+    pub(super) fn keys(&self) -> Result<LinkKeys, getrandom::Error> {
+        let mut seed = [0; SEED_BYTES];
+        getrandom::fill(&mut seed)?;
+        Ok(LinkKeys::new(self.identity.clone(), seed, Transport::Tcp))
+    }
 }
 
 /// The bad channel of the `link`th link, counted from one. The first has the seed as given; each

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use ed25519_dalek::SigningKey;
 use lamparina_protocol::AuthorKey;
+use lamparina_protocol::seal::IdentityKey;
 
 use super::{ProfileError, files, io_error};
 
@@ -51,6 +52,11 @@ impl Identity {
     /// The public half: the author.
     pub fn author(&self) -> AuthorKey {
         AuthorKey(self.key.verifying_key().to_bytes())
+    }
+
+    /// The key, to sign handshakes with.
+    pub fn key(&self) -> IdentityKey {
+        IdentityKey::from_seed(&self.key.to_bytes())
     }
 
     fn create(path: &Path) -> Result<Self, ProfileError> {

@@ -11,6 +11,7 @@ mod paths;
 
 use std::path::{Path, PathBuf};
 
+use lamparina_protocol::seal::IdentityKey;
 use lamparina_protocol::{AuthorKey, Epoch, Nick, UnixMicros};
 
 pub use identity::{IDENTITY_BYTES_MAX, Identity};
@@ -111,6 +112,11 @@ impl Profile {
     /// Its public key.
     pub fn author(&self) -> AuthorKey {
         self.identity.author()
+    }
+
+    /// Its key, to sign handshakes with.
+    pub fn key(&self) -> IdentityKey {
+        self.identity.key()
     }
 
     /// Where the running client of this profile listens for `send` and `tail`.

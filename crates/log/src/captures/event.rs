@@ -17,8 +17,13 @@ pub(super) enum Event {
     NewLog { log: String },
     /// The log lost its end since: what was seen there after `to` is no more.
     Rewound { to: u64 },
-    /// Its own message has this place.
-    Committed { epoch: u64, pseq: u64, stamp: u64 },
+    /// Its own message has this place, and what it says, where the client tells.
+    Committed {
+        epoch: u64,
+        pseq: u64,
+        stamp: u64,
+        text: Option<String>,
+    },
     /// It was delivered a message, or shown one from before its time.
     Message(Box<Shown>),
     /// Anything else.

@@ -89,7 +89,10 @@ fn unknown(sighting: &Sighting) -> Finding {
 fn words(sighting: &Sighting) -> String {
     match &sighting.content {
         Some(content) => format!("{sighting}: {}", FirstWords(&content.text)),
-        None => sighting.to_string(),
+        None => match &sighting.written {
+            Some(written) => format!("{sighting}: {}", FirstWords(written)),
+            None => sighting.to_string(),
+        },
     }
 }
 
@@ -115,7 +118,12 @@ fn same(record: &Record, message: &RecordedMessage, sighting: &Sighting) -> Resu
         audience: message.audience.clone(),
         text: message.text.clone(),
     };
+    let written = sighting.written.as_ref();
     match &sighting.content {
+        _ if written.is_some_and(|written| *written != content.text) => Err(differs(
+            "seen-text",
+            "the journal has another text, as its author says,",
+        )),
         Some(seen) if seen.text != content.text => {
             Err(differs("seen-text", "the journal has another text"))
         }

@@ -16,6 +16,7 @@ mod journal;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::BufRead;
 use std::path::Path;
 
 use lamparina_order::verify::{MessageId, Observed, OrderCheck};
@@ -90,6 +91,16 @@ impl Captures {
     ///
     /// The first violation, or words why the file cannot be read.
     pub fn read(&mut self, file: &Path) -> Result<(), Stop> {
+        self.take_lines(Lines::open(file)?)
+    }
+
+    /// The same of a capture that is being read.
+    ///
+    /// # Errors
+    ///
+    /// As [`Captures::read`].
+    pub fn take_lines<R: BufRead>(&mut self, lines: Lines<R>) -> Result<(), Stop> {
+        let file = lines.file();
         let viewer = file.display().to_string();
         self.files += 1;
         let mut reading = Reading {
@@ -98,15 +109,18 @@ impl Captures {
             member: None,
             fresh: true,
         };
-        for (number, event) in self.events(file, &viewer)? {
+        for (number, event) in self.events(lines, &viewer)? {
             self.take(&mut reading, event, number)?;
         }
         Ok(())
     }
 
     /// The events of a capture by line, without those of an end that the log lost since.
-    fn events(&mut self, file: &Path, viewer: &str) -> Result<Vec<(u64, Event)>, Stop> {
-        let mut lines = Lines::open(file)?;
+    fn events<R: BufRead>(
+        &mut self,
+        mut lines: Lines<R>,
+        viewer: &str,
+    ) -> Result<Vec<(u64, Event)>, Stop> {
         let mut events = Vec::new();
         while let Some(line) = lines.read()? {
             let (number, whole) = (line.number, line.whole);
@@ -192,7 +206,12 @@ impl Captures {
                 (reading.log, reading.fresh) = (log, true);
                 Ok(())
             }
-            Event::Committed { epoch, pseq, stamp } => {
+            Event::Committed {
+                epoch,
+                pseq,
+                stamp,
+                text,
+            } => {
                 // Without its number the client's message has no name.
                 let Some(member) = reading.member else {
                     return Ok(());
@@ -203,7 +222,10 @@ impl Captures {
                     epoch,
                     pseq,
                 };
-                self.committed(reading, id, Lamport::new(stamp), number)
+                let order = self.stretch(reading);
+                let (viewer, stamp) = (reading.viewer, Lamport::new(stamp));
+                let committed = order.check.committed_as(viewer, id, stamp, text.as_deref());
+                committed.map_err(|violation| found(&violation, reading, number).into())
             }
             Event::Message(shown) => {
                 let observed = shown.observed().map_err(|error| {
@@ -237,18 +259,6 @@ impl Captures {
             stretch.member = reading.member.or(stretch.member);
         }
         order
-    }
-
-    fn committed(
-        &mut self,
-        reading: &Reading<'_>,
-        id: MessageId,
-        stamp: Lamport,
-        number: u64,
-    ) -> Result<(), Stop> {
-        let order = self.stretch(reading);
-        let committed = order.check.committed(reading.viewer, id, stamp);
-        committed.map_err(|violation| found(&violation, reading, number).into())
     }
 
     fn delivered(

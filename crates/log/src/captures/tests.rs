@@ -113,6 +113,15 @@ fn captures_that_contradict_themselves_or_each_other() {
         },
         "capture-altered",
     );
+    // Of two captures, one of them the author's: what it wrote is not what was delivered.
+    for (author, other) in [(0, 1), (1, 0)] {
+        let changed = |_: &mut Vec<Record>, all: &mut Vec<Vec<String>>| {
+            let text = ["hello, both", "hello, ana"][author];
+            replace(line(&mut all[other], text), text, "hello, you");
+            all.truncate(2);
+        };
+        check(changed, "capture-altered");
+    }
     let swapped = |_: &mut Vec<Record>, all: &mut Vec<Vec<String>>| {
         // Eva says that the two came in the other order, with a chain that holds.
         let at =
@@ -164,6 +173,11 @@ fn captures_that_the_journal_contradicts() {
         |_, all| everywhere(all, "hello, all", "goodbye, all"),
         "seen-text",
     );
+    let by_its_author = |_: &mut Vec<Record>, all: &mut Vec<Vec<String>>| {
+        all.truncate(1);
+        replace(line(&mut all[0], "hello, both"), "hello, both", "hello");
+    };
+    check(by_its_author, "seen-text");
     let audience = |_: &mut Vec<Record>, all: &mut Vec<Vec<String>>| {
         everywhere(all, "[\"eva\",\"bob\"]", "[\"bob\",\"eva\"]");
     };

@@ -63,7 +63,7 @@ fn entry(record: &Record) -> String {
         Audience::All => String::new(),
         named => format!(
             " <span class=\"to\">to {}</span>",
-            escape(&named.names().join(", "))
+            escape(&clean::line(&named.names().join(", ")))
         ),
     };
     let lines = message.text.split('\n').map(clean::line);
@@ -72,7 +72,7 @@ fn entry(record: &Record) -> String {
         "<article id=\"s{stamp}\"><a href=\"#s{stamp}\">{stamp}</a><div>\
          <b><bdi>{from}</bdi></b>{to} <time datetime=\"{moment}\">{time}</time>\
          <p dir=\"auto\">{text}</p></div></article>\n",
-        from = escape(message.from.as_str()),
+        from = escape(&clean::line(message.from.as_str())),
         moment = rfc3339(record.at),
         time = time(record.at),
     )

@@ -7,11 +7,11 @@ use lamparina_protocol::{Audience, clean};
 pub(super) fn line(record: &Record) -> String {
     match &record.event {
         Recorded::Message(message) => {
-            let from = message.from.as_str();
+            let from = clean::line(message.from.as_str());
             let head = match &message.audience {
                 Audience::All => format!("{from}:"),
-                Audience::Room(room) => format!("{from} #{room}:"),
-                named => format!("{from} -> {}:", named.names().join(",")),
+                Audience::Room(room) => format!("{from} #{}:", clean::line(room.as_str())),
+                named => format!("{from} -> {}:", clean::line(&named.names().join(","))),
             };
             format!("[{}] {head} {}", record.stamp, clean::text(&message.text))
         }
@@ -19,8 +19,12 @@ pub(super) fn line(record: &Record) -> String {
     }
 }
 
-/// What else happened, in words.
+/// What else happened, in words, cleaned.
 pub(super) fn happened(record: &Record) -> String {
+    clean::line(&words(record))
+}
+
+fn words(record: &Record) -> String {
     match &record.event {
         Recorded::Began { term } => format!("the server started, term {term}"),
         Recorded::Clock { clock } => format!("the clock moved to {clock}"),

@@ -5,15 +5,26 @@ use std::collections::BTreeMap;
 
 /// What a line says.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Said {
+pub enum Said {
     /// A message has its place.
     Produced(Box<Produced>),
     /// A client handed over what it was delivered.
-    Consumed { by: String, upto: u64 },
+    Consumed {
+        /// The nick it had.
+        by: String,
+        /// The last stamp handed over.
+        upto: u64,
+    },
     /// Lines are missing here.
-    Dropped { count: u64 },
+    Dropped {
+        /// How many.
+        count: u64,
+    },
     /// A server started, on this log where the line names one.
-    Started { log: Option<String> },
+    Started {
+        /// Which.
+        log: Option<String>,
+    },
     /// A server ended by itself: nothing is missing before.
     Stopped,
     /// Anything else.
@@ -22,22 +33,27 @@ pub(super) enum Said {
 
 /// A message, as the log tells it.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Produced {
-    pub(super) stamp: u64,
-    pub(super) kind: String,
-    pub(super) from: String,
+pub struct Produced {
+    /// Its place.
+    pub stamp: u64,
+    /// `unicast`, `multicast` or `broadcast`.
+    pub kind: String,
+    /// Its author's nick.
+    pub from: String,
     /// Comma between names; of many the first ones.
-    pub(super) to: String,
+    pub to: String,
     /// Names left out.
-    pub(super) to_more: u64,
-    pub(super) bytes: u64,
-    pub(super) seen: u64,
+    pub to_more: u64,
+    /// Bytes of its text.
+    pub bytes: u64,
+    /// The stamp up to which its author had been delivered.
+    pub seen: u64,
     /// Where texts are logged, its beginning or all of it.
-    pub(super) text: Option<String>,
+    pub text: Option<String>,
 }
 
 /// Reads a line without its end; `None` for what is no line of such a log.
-pub(super) fn read(line: &str) -> Option<Said> {
+pub fn read(line: &str) -> Option<Said> {
     let (_time, pairs) = line.split_once(' ')?;
     let mut pairs = split(pairs)?;
     let event = pairs.remove("event")?;

@@ -3,7 +3,7 @@
 //! line and the last one, except as many as the log says were dropped, and what a killed server
 //! could not write any more.
 
-mod line;
+pub mod line;
 #[cfg(test)]
 mod tests;
 

@@ -1,25 +1,24 @@
 //! The rows of a journal, page by page, as they stand in its file: nothing is believed of them.
 
-mod open;
+mod row;
 
 use std::path::{Path, PathBuf};
 
 use lamparina_order::{LogIndex, Record};
 use lamparina_protocol::LogId;
 use lamparina_store::backup::JOURNAL_FILE;
-use lamparina_store::code::Columns;
-use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
+use lamparina_store::sqlite::{OpenError, ReadOnly};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use crate::finding::{Finding, Stop};
+use row::COLUMNS;
 
-pub(crate) use open::ReadOnly;
+pub use row::Row;
 
 /// Rows of a page, at most.
 const PAGE_ROWS: i64 = 1_024;
 /// Bytes of a page, about.
 const PAGE_BYTES: usize = 4 * 1024 * 1024;
-const COLUMNS: &str = "log_index, kind, stamp, at, member, \"from\", \"to\", detail, text, chain";
 
 /// A journal, to be read.
 #[derive(Debug)]
@@ -27,19 +26,6 @@ pub struct Source {
     file: PathBuf,
     database: ReadOnly,
     log: LogId,
-}
-
-/// A row as it stands in the file.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Row {
-    numbers: [i64; 4],
-    member: Option<i64>,
-    from: Option<Vec<u8>>,
-    to: Option<Vec<u8>>,
-    detail: Vec<u8>,
-    text: Option<Vec<u8>>,
-    /// The chain that stands with it; 32 bytes if nobody changed it.
-    pub chain: Vec<u8>,
 }
 
 /// Which way to read.
@@ -60,8 +46,8 @@ impl Source {
             true => path.join(JOURNAL_FILE),
             false => path.to_owned(),
         };
-        let database = ReadOnly::open(&file)?;
-        let log = log_id(&database.connection).map_err(|why| {
+        let database = ReadOnly::journal(&file).map_err(|error| unopened(&error))?;
+        let log = log_id(database.connection()).map_err(|why| {
             Stop::Failed(format!(
                 "{} is no journal of a Lamparina server: {why}",
                 file.display()
@@ -136,8 +122,10 @@ impl Source {
     pub fn record(&self, index: LogIndex) -> Option<Record> {
         let index = i64::try_from(index.0).ok()?;
         let sql = format!("SELECT {COLUMNS} FROM entry WHERE log_index = ?");
-        let mut statement = self.database.connection.prepare_cached(&sql).ok()?;
-        let row = statement.query_row([index], |row| Ok(read(row))).ok()?;
+        let mut statement = self.connection().prepare_cached(&sql).ok()?;
+        let row = statement
+            .query_row([index], |row| Ok(row::read(row)))
+            .ok()?;
         row.ok()?.columns().decode().ok()
     }
 
@@ -171,10 +159,10 @@ impl Source {
             }
         }
         for row in self.page_of(Way::Up, low.saturating_sub(1))? {
-            if row.numbers[2] > stamp {
+            if row.stamp() > stamp {
                 return Ok(());
             }
-            if row.numbers[2] == stamp && row.text.is_some() {
+            if row.stamp() == stamp && row.has_text() {
                 each(&row)?;
                 return Ok(());
             }
@@ -197,7 +185,7 @@ impl Source {
 
     /// The connection, for what stands beside the rows.
     pub(crate) const fn connection(&self) -> &Connection {
-        &self.database.connection
+        self.database.connection()
     }
 
     /// Words for what SQLite says.
@@ -211,7 +199,8 @@ impl Source {
     ///
     /// Where a server opened it meanwhile, and what was read may be mixed.
     pub fn read_in_peace(&self) -> Result<(), Stop> {
-        self.database.still_alone()
+        let peace = self.database.read_in_peace();
+        peace.map_err(|error| unopened(&error))
     }
 
     fn walk(
@@ -225,7 +214,7 @@ impl Source {
             let Some(last) = page.last() else {
                 return Ok(());
             };
-            from = last.numbers[0];
+            from = last.index();
             page.iter().try_for_each(&mut each)?;
         }
     }
@@ -243,50 +232,50 @@ impl Source {
         let failed = |error: rusqlite::Error| self.failed(&error);
         let mut statement = self.connection().prepare_cached(&sql).map_err(failed)?;
         let mut rows = statement.query(params![from, PAGE_ROWS]).map_err(failed)?;
-        let (mut page, mut bytes) = (Vec::new(), 0);
-        while bytes < PAGE_BYTES
-            && let Some(row) = rows.next().map_err(failed)?
-        {
-            let row = read(row)?;
-            bytes += row.detail.len() + row.text.as_ref().map_or(0, Vec::len);
-            page.push(row);
+        let (mut page, mut bytes) = (Vec::<Row>::new(), 0);
+        while bytes < PAGE_BYTES {
+            let read = match rows.next() {
+                Ok(None) => break,
+                Ok(Some(row)) => row::read(row).map_err(Stop::from),
+                Err(error) if error.sqlite_error_code() == Some(ErrorCode::TooBig) => {
+                    let before = page.last().map_or(from, Row::index);
+                    Err(self.too_large(is, order, before).into())
+                }
+                Err(error) => Err(failed(error)),
+            };
+            match read {
+                Ok(row) => {
+                    bytes += row.bytes();
+                    page.push(row);
+                }
+                // What stands before it is judged first; it is met again on the next page.
+                Err(_) if !page.is_empty() => break,
+                Err(stop) => return Err(stop),
+            }
         }
         Ok(page)
     }
+
+    /// What is wrong with the row that follows `before`.
+    fn too_large(&self, is: &str, order: &str, before: i64) -> Finding {
+        let sql = format!(
+            "SELECT log_index FROM entry WHERE log_index {is} ? ORDER BY log_index {order} LIMIT 1"
+        );
+        // Its number alone is small.
+        let row = self
+            .connection()
+            .query_row(&sql, [before], |row| row.get::<_, i64>(0));
+        let row = row.map_or_else(|_| "a row".to_owned(), |row| format!("row {row}"));
+        Finding::new("row", format!("{row} has {TOO_LARGE}"))
+    }
 }
 
-impl Row {
-    /// The number that it has in the table.
-    pub const fn index(&self) -> i64 {
-        self.numbers[0]
-    }
+/// What the guard refuses to read.
+const TOO_LARGE: &str = "a value larger than any that a server stores, so it was not read";
 
-    /// Whether it has a text, as only messages have.
-    pub const fn has_text(&self) -> bool {
-        self.text.is_some()
-    }
-
-    /// The row in the terms of the store.
-    pub fn columns(&self) -> Columns<'_> {
-        let [index, kind, stamp, at] = self.numbers;
-        Columns {
-            index,
-            kind,
-            stamp,
-            at,
-            member: self.member,
-            from: self.from.as_deref(),
-            to: self.to.as_deref(),
-            detail: &self.detail,
-            text: self.text.as_deref(),
-        }
-    }
-
-    /// The row in words, for one that is no record.
-    pub fn words(&self) -> String {
-        let [index, kind, stamp, _] = self.numbers;
-        format!("row {index}, kind {kind}, stamp {stamp}")
-    }
+/// Words for a file that is not opened.
+fn unopened(error: &OpenError) -> Stop {
+    Stop::Failed(format!("cannot read it: {error}"))
 }
 
 /// The log that a journal says to be.
@@ -296,47 +285,4 @@ fn log_id(connection: &Connection) -> Result<LogId, String> {
     let log = <[u8; 16]>::try_from(log);
     log.map(LogId)
         .map_err(|log| format!("its log id has {} bytes", log.len()))
-}
-
-fn read(row: &SqlRow<'_>) -> Result<Row, Finding> {
-    let mut read = Row::default();
-    let index = number(row, 0)?.unwrap_or(i64::MIN);
-    let wrong = |column: &str| {
-        let what = format!("the column `{column}` of row {index} has a type that no journal has");
-        Finding::new("row", what)
-    };
-    for (place, column) in ["log_index", "kind", "stamp", "at"].into_iter().enumerate() {
-        read.numbers[place] = number(row, place)?.ok_or_else(|| wrong(column))?;
-    }
-    read.member = number(row, 4)?;
-    read.from = bytes(row, 5)?;
-    read.to = bytes(row, 6)?;
-    read.detail = bytes(row, 7)?.ok_or_else(|| wrong("detail"))?;
-    read.text = bytes(row, 8)?;
-    read.chain = bytes(row, 9)?.unwrap_or_default();
-    Ok(read)
-}
-
-fn number(row: &SqlRow<'_>, place: usize) -> Result<Option<i64>, Finding> {
-    match row.get_ref(place) {
-        Ok(ValueRef::Integer(number)) => Ok(Some(number)),
-        Ok(ValueRef::Null) => Ok(None),
-        _ => Err(strange(place)),
-    }
-}
-
-fn bytes(row: &SqlRow<'_>, place: usize) -> Result<Option<Vec<u8>>, Finding> {
-    match row.get_ref(place) {
-        Ok(ValueRef::Text(bytes) | ValueRef::Blob(bytes)) => Ok(Some(bytes.to_owned())),
-        Ok(ValueRef::Null) => Ok(None),
-        _ => Err(strange(place)),
-    }
-}
-
-fn strange(place: usize) -> Finding {
-    let column = COLUMNS.split(", ").nth(place).unwrap_or("?");
-    Finding::new(
-        "row",
-        format!("the column {column} of a row has a type that no journal has"),
-    )
 }

@@ -231,6 +231,9 @@ const TABLES: &str = r#"
         at INTEGER NOT NULL) STRICT;
     CREATE TABLE meta(one INTEGER PRIMARY KEY CHECK(one = 1), log BLOB NOT NULL,
         created_at INTEGER NOT NULL) STRICT;
+    CREATE INDEX stays ON entry(member, log_index) WHERE kind IN (5, 6);
+    PRAGMA application_id = 1281453424;
+    PRAGMA user_version = 2;
 "#;
 
 /// Records with their chains, as the store makes them.

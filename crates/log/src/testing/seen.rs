@@ -20,8 +20,9 @@ pub(crate) fn capture(records: &[Record], member: u32, log: &str) -> Vec<String>
         let (epoch, pseq) = (message.epoch, message.pseq);
         let stamp = record.stamp.get();
         if message.member.0 == member {
+            let text = serde_json::to_string(&message.text).unwrap();
             lines.push(format!(
-                r#"{{"v":1,"type":"committed","epoch":{epoch},"pseq":{pseq},"stamp":{stamp}}}"#
+                r#"{{"v":1,"type":"committed","epoch":{epoch},"pseq":{pseq},"stamp":{stamp},"text":{text}}}"#
             ));
         } else if judge.receives(MemberId(member), message) {
             let mut line = serde_json::from_str::<serde_json::Value>(&json::line(record)).unwrap();

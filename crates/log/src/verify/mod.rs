@@ -27,7 +27,7 @@ use crate::captures::{AgainstJournal, Captures};
 use crate::finding::{Finding, Stop};
 use crate::server_log::ServerLog;
 use crate::source::Source;
-use index::Index;
+use index::Derived;
 use tables::Tables;
 
 /// What else is to be held against a journal.
@@ -54,7 +54,7 @@ pub fn verify(source: &Source, against: Against<'_>) -> Result<Proof, Stop> {
 fn judge(source: &Source, against: Against<'_>) -> Result<Proof, Stop> {
     let log = source.log();
     let mut tables = Tables::read(source)?;
-    let mut index = Index::beside(source.file(), log)?;
+    let mut derived = Derived::beside(source.file(), log)?;
     let mut server = match against.log {
         Some(file) => Some(ServerLog::open(file, &log.to_string())?),
         None => None,
@@ -66,9 +66,7 @@ fn judge(source: &Source, against: Against<'_>) -> Result<Proof, Stop> {
     let mut seen = seen.map(AgainstJournal::new);
     let walk = walk(source, |record, walk| {
         tables.entry(record)?;
-        if let Some(index) = &mut index {
-            index.entry(record, walk)?;
-        }
+        derived.compare(|index| index.entry(record, walk))?;
         if let Some(server) = &mut server {
             server.entry(record)?;
         }
@@ -77,9 +75,11 @@ fn judge(source: &Source, against: Against<'_>) -> Result<Proof, Stop> {
         }
         Ok(())
     })?;
+    // What else is wrong at the end may come of that.
+    derived.compare(|index| index.knows_no_more(&walk))?;
     let positions = tables.end(&walk)?;
-    if let Some(index) = &mut index {
-        index.end(&walk)?;
+    derived.compare(|index| index.end(&walk))?;
+    if let Derived::Read(index) = &derived {
         index.read_in_peace()?;
     }
     if let Some(server) = &mut server {
@@ -95,7 +95,14 @@ fn judge(source: &Source, against: Against<'_>) -> Result<Proof, Stop> {
         remarks: walk.judge.remarks().collect(),
         chain: walk.chain,
         positions,
-        index: index.map(|index| index.totals()),
+        index: match &derived {
+            Derived::Read(index) => Some(index.totals()),
+            Derived::None | Derived::Unread(_) => None,
+        },
+        index_unread: match derived {
+            Derived::Unread(words) => Some(words),
+            Derived::None | Derived::Read(_) => None,
+        },
         server: server.map(|server| server.totals()),
         compared: seen.map(|seen| seen.compared()),
     })

@@ -29,6 +29,8 @@ pub struct Proof {
     pub positions: usize,
     /// The derived file, where there is one.
     pub index: Option<index::Totals>,
+    /// Why it could not be compared, where it could not be read.
+    pub index_unread: Option<String>,
     /// The server's log, where it was given.
     pub server: Option<server_log::Totals>,
     /// Messages in captures that were found in the journal.
@@ -76,6 +78,7 @@ impl Proof {
             seen: self.compared,
             remarks: remarks
                 .map(|(remark, met)| format!("{}: {}", met.count, remark.words()))
+                .chain(self.index_unread.clone())
                 .collect(),
         };
         // Numbers, texts and lists of them: every value has a form.
@@ -104,6 +107,7 @@ impl fmt::Display for Proof {
             write!(f, "\n  positions {} members", self.positions)?;
         }
         match self.index {
+            None if self.index_unread.is_some() => write!(f, "\n  index     not compared")?,
             Some(index) => write!(
                 f,
                 "\n  index     {} texts up to entry {} and their words, {} snapshots",
@@ -146,6 +150,9 @@ impl fmt::Display for Proof {
                 remark.words(),
                 met.first
             )?;
+        }
+        if let Some(words) = &self.index_unread {
+            write!(f, "\n  remark    the search file: {}", clean::line(words))?;
         }
         Ok(())
     }

@@ -411,7 +411,7 @@ fn the_derived_file() {
         "index-words",
     );
     check_sql(INDEX, "UPDATE meta SET chain = x'00'", "index-chain");
-    check_sql(INDEX, "UPDATE meta SET log_index = 99", "index-chain");
+    check_sql(INDEX, "UPDATE meta SET log_index = 99", "removed-end");
     let state = "UPDATE snapshot SET state = CAST(replace(state, 'ana', 'eva') AS BLOB)";
     check_sql(INDEX, state, "snapshot");
     check_sql(INDEX, "UPDATE snapshot SET digest = x'00'", "snapshot");

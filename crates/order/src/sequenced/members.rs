@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Index, IndexMut};
 
-use lamparina_protocol::nick::NickKey;
+use lamparina_protocol::nick::{NickKey, NickLook};
 use lamparina_protocol::{AuthorKey, Epoch, Lamport, MemberId, Nick, SessionNumber};
 
 use super::outcomes::Outcomes;
@@ -51,12 +51,21 @@ pub(super) struct Member {
     pub(super) noted: u64,
 }
 
+/// What a claim added: to be taken back.
+#[derive(Clone, Debug)]
+pub(super) struct Claim {
+    key: NickKey,
+    looks: Vec<NickLook>,
+}
+
 /// All members.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Members {
     list: Vec<Member>,
     by_author: BTreeMap<AuthorKey, MemberId>,
     by_nick: BTreeMap<NickKey, MemberId>,
+    /// Who first had a nick of this look. Nothing but a claim asks for it.
+    by_look: BTreeMap<NickLook, MemberId>,
     present: BTreeSet<MemberId>,
 }
 
@@ -127,6 +136,7 @@ impl Members {
         }
         let member = MemberId(number);
         self.by_nick.insert(key, member);
+        self.note_looks(&nick, member);
         self.by_author.insert(author, member);
         self.list
             .push(Member::new(author, nick, Vec::new(), epoch, since));
@@ -146,6 +156,7 @@ impl Members {
         let mut free = self.by_author.insert(member.author, id).is_none();
         for nick in member.former.iter().chain([&member.nick]) {
             free &= self.by_nick.insert(nick.key(), id).is_none();
+            self.note_looks(nick, id);
         }
         self.list.push(member);
         free
@@ -167,12 +178,60 @@ impl Members {
                 self.present.remove(&id);
             }
             self.by_nick.remove(&member.nick.key());
+            for look in member.nick.looks() {
+                // An older name of the same look keeps it.
+                if self
+                    .by_look
+                    .get(&look)
+                    .is_some_and(|of| of.0 as usize >= members)
+                {
+                    self.by_look.remove(&look);
+                }
+            }
         }
     }
 
+    /// What a claim of this nick would add; `None` where somebody has it.
+    pub(super) fn unclaimed(&self, nick: &Nick) -> Option<Claim> {
+        let key = nick.key();
+        if self.by_nick.contains_key(&key) {
+            return None;
+        }
+        let mut looks = nick.looks().to_vec();
+        looks.retain(|look| !self.by_look.contains_key(look));
+        Some(Claim { key, looks })
+    }
+
     /// Forgets that a nick was ever claimed.
-    pub(super) fn unclaim(&mut self, nick: &NickKey) {
-        self.by_nick.remove(nick);
+    pub(super) fn unclaim(&mut self, claim: &Claim) {
+        self.by_nick.remove(&claim.key);
+        for look in &claim.looks {
+            self.by_look.remove(look);
+        }
+    }
+
+    /// Whether `member`, or somebody new, may claim a nick now. A nick that it has already may be
+    /// taken again, whatever it looks like: names of old journals stay their owners'.
+    pub(super) fn may_claim(&self, member: Option<MemberId>, nick: &Nick) -> Result<(), Refusal> {
+        if let Some(owner) = self.by_nick(nick) {
+            return match Some(owner) == member {
+                true => Ok(()),
+                false => Err(Refusal::NickTaken(nick.clone())),
+            };
+        }
+        nick.claimable().map_err(Refusal::NickInvalid)?;
+        let looks = nick.looks();
+        let owners = looks.iter().filter_map(|look| self.by_look.get(look));
+        match owners.copied().find(|owner| Some(*owner) != member) {
+            Some(_) => Err(Refusal::NickLooksTaken(nick.clone())),
+            None => Ok(()),
+        }
+    }
+
+    fn note_looks(&mut self, nick: &Nick, member: MemberId) {
+        for look in nick.looks() {
+            self.by_look.entry(look).or_insert(member);
+        }
     }
 
     /// Gives `member` the nick, spelt like this. Returns the one held before.
@@ -189,6 +248,7 @@ impl Members {
                     return Err(Refusal::nicks_used_up(held, former));
                 }
                 self.by_nick.insert(key.clone(), member);
+                self.note_looks(&nick, member);
             }
         }
         Ok(self[member].take_nick(nick, &key))

@@ -22,7 +22,9 @@ impl Sequenced {
         epoch: Epoch,
     ) -> Done {
         let Some(member) = self.members.by_author(&author) else {
-            return match self.members.add(author, nick, epoch, self.head) {
+            let added = self.members.may_claim(None, &nick);
+            let added = added.and_then(|()| self.members.add(author, nick, epoch, self.head));
+            return match added {
                 Ok(member) => {
                     self.set_session(member, Session::Open(session));
                     let claimed = Lasting::Event(self.claimed(member));
@@ -87,6 +89,7 @@ impl Sequenced {
         let renamed_from = if found.nick == nick {
             None
         } else {
+            self.members.may_claim(Some(member), &nick)?;
             Some(self.rename_member(member, nick)?)
         };
         self.set_session(member, Session::Open(session));
@@ -163,7 +166,9 @@ impl Sequenced {
         let rooms = &self.members[member].rooms;
         let (room, members, came) = match found {
             Some(room) if rooms.contains_key(&room) => (room, Arc::from([member]), false),
-            _ if rooms.len() >= ROOMS_PER_MEMBER_MAX => return Err(Refusal::TooManyRooms),
+            _ if rooms.len() >= ROOMS_PER_MEMBER_MAX => {
+                return Err(Refusal::TooManyRooms(ROOMS_PER_MEMBER_MAX));
+            }
             None if self.rooms.len() >= ROOMS_MAX => return Err(Refusal::RoomsFull),
             _ => {
                 let room = found.unwrap_or_else(|| self.rooms.make(name));

@@ -90,6 +90,24 @@ pub struct Sequenced {
     all: Newest,
     /// Not part of the state: how to take the present batch back.
     undo: Undo,
+    /// Not part of the state: what entries are held to, and journals are not.
+    admission: Admission,
+}
+
+/// Limits that a server sets for what is asked of it now. What a journal holds was admitted, by
+/// this or by other limits.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Admission {
+    /// Rooms that one member may be in at a time: at most [`ROOMS_PER_MEMBER_MAX`].
+    pub rooms_per_member: usize,
+}
+
+impl Default for Admission {
+    fn default() -> Self {
+        Self {
+            rooms_per_member: ROOMS_PER_MEMBER_MAX,
+        }
+    }
 }
 
 /// What an entry did, and what of it lasts.
@@ -139,6 +157,11 @@ impl Sequenced {
         };
         out.push(effect);
         lasting
+    }
+
+    /// What entries are held to from now on.
+    pub fn admit(&mut self, admission: Admission) {
+        self.admission = admission;
     }
 
     /// The order's clock: what an author's clock starts from. At least [`Self::last_stamp`], and
@@ -267,6 +290,23 @@ impl Sequenced {
         }
     }
 
+    /// Whether a member may come into a room, or make it, now.
+    fn may_join(&self, member: MemberId, name: &RoomName) -> Result<(), Refusal> {
+        let rooms = &self.members[member].rooms;
+        let found = self.rooms.by_name(name);
+        if found.is_some_and(|room| rooms.contains_key(&room)) {
+            return Ok(());
+        }
+        let most = self.admission.rooms_per_member.min(ROOMS_PER_MEMBER_MAX);
+        if rooms.len() >= most {
+            return Err(Refusal::TooManyRooms(most));
+        }
+        match found {
+            Some(_) => Ok(()),
+            None => self.rooms.may_make(name),
+        }
+    }
+
     /// An entry of an open session.
     fn act(&mut self, member: MemberId, session: SessionNumber, action: Action) -> Done {
         let done = match action {
@@ -276,8 +316,14 @@ impl Sequenced {
                 Err(Refusal::NotEntered)
             }
             Action::Exit => Ok((self.exit(member, session), None)),
-            Action::Rename { nick } => self.rename(member, nick),
-            Action::Join { room } => self.join(member, room),
+            Action::Rename { nick } => {
+                let may = self.members.may_claim(Some(member), &nick);
+                may.and_then(|()| self.rename(member, nick))
+            }
+            Action::Join { room } => {
+                let may = self.may_join(member, &room);
+                may.and_then(|()| self.join(member, room))
+            }
             Action::Leave { room } => self.leave(member, &room),
         };
         done.unwrap_or_else(|refusal| (refusal.effect(Some(member), None), None))

@@ -3,10 +3,11 @@
 
 use lamparina_protocol::audience::AUDIENCE_USERS_MAX;
 use lamparina_protocol::message::{RefusalCode, TEXT_BYTES_MAX};
+use lamparina_protocol::nick::NickError;
 use lamparina_protocol::{Epoch, Lamport, MemberId, Nick, Pseq, RoomName};
 
 use super::outcomes::OUTCOMES_KEPT;
-use super::{MEMBERS_MAX, NICKS_PER_MEMBER_MAX, ROOMS_MAX, ROOMS_PER_MEMBER_MAX};
+use super::{MEMBERS_MAX, NICKS_PER_MEMBER_MAX, ROOMS_MAX};
 use crate::access::{INVITE_USES_MAX, INVITES_MAX, InviteId, OPERATOR_BYTES_MAX, REASON_BYTES_MAX};
 use crate::effect::Effect;
 
@@ -34,6 +35,16 @@ pub(super) enum Refusal {
     StaleEpoch { epoch: Epoch, newest: Epoch },
     #[error("{0} belongs to somebody else: choose another name")]
     NickTaken(Nick),
+    #[error(
+        "{0} looks like a name that belongs to somebody else: choose one that cannot be taken for it"
+    )]
+    NickLooksTaken(Nick),
+    #[error("{0}")]
+    NickInvalid(NickError),
+    #[error(
+        "#{name} looks like #{there}, which is another room: /join #{there}, or choose another name"
+    )]
+    RoomLooksLike { name: RoomName, there: RoomName },
     #[error("you are already called {0}")]
     SameNick(Nick),
     #[error(
@@ -48,8 +59,8 @@ pub(super) enum Refusal {
     MembersFull,
     #[error("there are {ROOMS_MAX} rooms and no more can be made: join one that exists")]
     RoomsFull,
-    #[error("you are in {ROOMS_PER_MEMBER_MAX} rooms, the most there may be: /leave one first")]
-    TooManyRooms,
+    #[error("you are in {0} rooms, the most there may be: /leave one first")]
+    TooManyRooms(usize),
     #[error("you are not in #{0}: /join #{0} first")]
     NotInRoom(RoomName),
     #[error("messages are counted from 1, not 0")]
@@ -157,13 +168,14 @@ impl Refusal {
             Self::NotEntered | Self::SessionEnded | Self::PseqZero => RefusalCode::Malformed,
             Self::TakenOver | Self::NewerActive => RefusalCode::TakenOver,
             Self::StaleEpoch { .. } => RefusalCode::StaleEpoch,
-            Self::NickTaken(_) => RefusalCode::NickTaken,
+            Self::NickTaken(_) | Self::NickLooksTaken(_) => RefusalCode::NickTaken,
             // Not `NickTaken`: a program that then tries `ana_` would rename its user.
-            Self::SameNick(_) => RefusalCode::NotAllowed,
+            Self::SameNick(_) | Self::RoomLooksLike { .. } => RefusalCode::NotAllowed,
+            Self::NickInvalid(_) => RefusalCode::NickInvalid,
             Self::NicksUsedUp { .. }
             | Self::MembersFull
             | Self::RoomsFull
-            | Self::TooManyRooms
+            | Self::TooManyRooms(_)
             | Self::LongSettled(_)
             | Self::EndOfTime => RefusalCode::Limit,
             Self::NotInRoom(_) => RefusalCode::NotInRoom,

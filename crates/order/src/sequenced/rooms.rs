@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::ops::{Index, IndexMut};
 use std::sync::Arc;
 
-use lamparina_protocol::nick::NickKey;
+use lamparina_protocol::nick::{NickKey, NickLook};
 use lamparina_protocol::{MemberId, RoomName};
 
 use super::newest::Newest;
+use super::refusal::Refusal;
 use crate::record::RoomId;
 
 /// One room.
@@ -27,6 +28,8 @@ pub(super) struct Room {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rooms {
     by_name: BTreeMap<NickKey, RoomId>,
+    /// One room of each look. Nothing but the making of a room asks for it.
+    by_look: BTreeMap<NickLook, RoomId>,
     rooms: BTreeMap<RoomId, Room>,
     /// Rooms ever made.
     made: u64,
@@ -60,6 +63,7 @@ impl Rooms {
         let room = RoomId(self.made);
         self.made += 1;
         self.by_name.insert(name.key(), room);
+        self.note_looks(&name, room);
         let members = Arc::from([]);
         self.rooms.insert(
             room,
@@ -95,8 +99,8 @@ impl Rooms {
 
     /// Forgets that rooms of this number and later ones were ever made.
     pub(super) fn forget_from(&mut self, made: u64) {
-        for room in self.rooms.split_off(&RoomId(made)).into_values() {
-            self.by_name.remove(&room.name.key());
+        for (id, room) in self.rooms.split_off(&RoomId(made)) {
+            self.forget_name(id, &room.name);
         }
         self.made = made;
     }
@@ -104,6 +108,7 @@ impl Rooms {
     /// Puts back a room that was no more.
     pub(super) fn restore(&mut self, id: RoomId, room: Room) {
         self.by_name.insert(room.name.key(), id);
+        self.note_looks(&room.name, id);
         self.rooms.insert(id, room);
     }
 
@@ -134,9 +139,38 @@ impl Rooms {
         self[id].members = [earlier, later].concat().into();
         if self[id].members.is_empty() {
             self.rooms.remove(&id);
-            self.by_name.remove(&before.name.key());
+            self.forget_name(id, &before.name);
         }
         before
+    }
+
+    /// Whether a room of this name, which is not there, may be made now.
+    pub(super) fn may_make(&self, name: &RoomName) -> Result<(), Refusal> {
+        name.claimable().map_err(Refusal::NickInvalid)?;
+        let looks = name.looks();
+        let mut alike = looks.iter().filter_map(|look| self.by_look.get(look));
+        match alike.find_map(|room| self.rooms.get(room)) {
+            Some(room) => Err(Refusal::RoomLooksLike {
+                name: name.clone(),
+                there: room.name.clone(),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn note_looks(&mut self, name: &RoomName, room: RoomId) {
+        for look in name.looks() {
+            self.by_look.entry(look).or_insert(room);
+        }
+    }
+
+    fn forget_name(&mut self, room: RoomId, name: &RoomName) {
+        self.by_name.remove(&name.key());
+        for look in name.looks() {
+            if self.by_look.get(&look) == Some(&room) {
+                self.by_look.remove(&look);
+            }
+        }
     }
 }
 

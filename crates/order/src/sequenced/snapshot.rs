@@ -98,6 +98,7 @@ impl Sequenced {
         source.check(known, "the newest messages")?;
         source.finish()?;
         Ok(Self {
+            admission: super::Admission::default(),
             head,
             last_stamp,
             members,

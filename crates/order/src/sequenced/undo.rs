@@ -7,11 +7,10 @@
 
 use std::sync::Arc;
 
-use lamparina_protocol::nick::NickKey;
 use lamparina_protocol::{Epoch, Lamport, MemberId, Nick};
 
 use super::Sequenced;
-use super::members::{Member, Members, Session};
+use super::members::{Claim, Member, Members, Session};
 use super::newest::Newest;
 use super::outcomes::{Block, Mark, Outcome, Outcomes};
 use super::refusal::Refusal;
@@ -69,7 +68,7 @@ enum Step {
         nick: Nick,
         former: Vec<Nick>,
         /// The nick that nobody had before.
-        claimed: Option<NickKey>,
+        claimed: Option<Claim>,
     },
     /// A member came into a room (`None` before) or went out of it.
     Moved {
@@ -190,7 +189,7 @@ impl Sequenced {
         if !self.undo.open {
             return self.members.rename(id, nick);
         }
-        let claimed = Some(nick.key()).filter(|_| self.members.by_nick(&nick).is_none());
+        let claimed = self.members.unclaimed(&nick);
         let former = self.members[id].former.clone();
         let before = self.members.rename(id, nick)?;
         self.undo.steps.push(Step::Named {
@@ -282,8 +281,8 @@ impl Members {
             } => {
                 let found = &mut self[member];
                 (found.nick, found.former) = (nick, former);
-                if let Some(key) = claimed {
-                    self.unclaim(&key);
+                if let Some(claim) = claimed {
+                    self.unclaim(&claim);
                 }
             }
             Step::Moved {

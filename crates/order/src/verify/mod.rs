@@ -113,6 +113,7 @@ impl OrderCheck {
             stamp: seen.stamp,
             id: seen.id,
             content: Some(seen.content.clone()),
+            written: None,
         };
         if let Some(prev) = seen.prev {
             self.check_chain(&sighting, prev)?;
@@ -130,11 +131,23 @@ impl OrderCheck {
         id: MessageId,
         stamp: Lamport,
     ) -> Result<(), Violation> {
+        self.committed_as(viewer, id, stamp, None)
+    }
+
+    /// The same, where `viewer` also says what it wrote.
+    pub fn committed_as(
+        &mut self,
+        viewer: &str,
+        id: MessageId,
+        stamp: Lamport,
+        written: Option<&str>,
+    ) -> Result<(), Violation> {
         let sighting = Sighting {
             viewer: viewer.to_owned(),
             stamp,
             id,
             content: None,
+            written: written.map(str::to_owned),
         };
         self.check_place(&sighting)?;
         self.note(sighting, false);
@@ -213,7 +226,7 @@ impl OrderCheck {
             return self.check_author(later);
         };
         let earlier = &place.first;
-        let altered = matches!((&earlier.content, &later.content), (Some(a), Some(b)) if a != b);
+        let altered = earlier.contradicts(later);
         let same = earlier.id == later.id;
         if same && !altered {
             return Ok(());
@@ -265,9 +278,9 @@ impl OrderCheck {
             }
             Some(place) => {
                 place.shared |= place.first.viewer != sighting.viewer;
-                if place.first.content.is_none() {
-                    place.first.content = sighting.content;
-                }
+                let first = &mut place.first;
+                first.content = first.content.take().or(sighting.content);
+                first.written = first.written.take().or(sighting.written);
             }
         }
     }

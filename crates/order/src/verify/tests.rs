@@ -39,6 +39,7 @@ fn sighting(viewer: &str, seen: &Observed) -> Box<Sighting> {
         stamp: seen.stamp,
         id: seen.id,
         content,
+        written: None,
     })
 }
 
@@ -261,6 +262,28 @@ fn commits_and_history_take_part_in_the_agreement_and_not_in_the_chain() {
         order.order().map(|seen| seen.stamp).collect::<Vec<_>>(),
         [at(2), at(3)]
     );
+}
+
+#[test]
+fn what_an_author_wrote_is_what_everybody_sees() {
+    let altered = |done: Result<(), Violation>| {
+        assert!(matches!(done, Err(Violation::Altered { .. })), "{done:?}");
+    };
+    let mut order = OrderCheck::default();
+    order
+        .committed_as("ana", id(0, 1), at(2), Some("x"))
+        .unwrap();
+    order.committed("ana", id(0, 1), at(2)).unwrap();
+    order.delivered("bob", &seen(2, 0, 0, 1)).unwrap();
+    altered(order.committed_as("ana", id(0, 1), at(2), Some("y")));
+    // The other way round, and where only the author speaks.
+    order.delivered("bob", &seen(3, 2, 0, 2)).unwrap();
+    altered(order.committed_as("ana", id(0, 2), at(3), Some("y")));
+    order
+        .committed_as("ana", id(0, 3), at(4), Some("y"))
+        .unwrap();
+    altered(order.committed_as("ana", id(0, 3), at(4), Some("z")));
+    altered(order.delivered("bob", &seen(4, 3, 0, 3)));
 }
 
 #[test]

@@ -17,6 +17,25 @@ pub struct Sighting {
     pub id: MessageId,
     /// What it says; `None` where only its author's commit was seen.
     pub content: Option<Content>,
+    /// What its author says that it wrote, where that is known.
+    pub written: Option<String>,
+}
+
+impl Sighting {
+    /// Whether the two say different things of one message.
+    pub(super) fn contradicts(&self, other: &Self) -> bool {
+        let differ = |a: Option<&str>, b: Option<&str>| a.zip(b).is_some_and(|(a, b)| a != b);
+        let contents = self.content.as_ref().zip(other.content.as_ref());
+        contents.is_some_and(|(a, b)| a != b)
+            || differ(self.written.as_deref(), other.text())
+            || differ(other.written.as_deref(), self.text())
+    }
+
+    /// Its text, by whoever saw it.
+    fn text(&self) -> Option<&str> {
+        let shown = self.content.as_ref().map(|content| content.text.as_str());
+        shown.or(self.written.as_deref())
+    }
 }
 
 /// How what was seen contradicts one order. `earlier` was seen before `later`.

@@ -1,10 +1,13 @@
 //! Payloads of SYN, SYN_ACK and HANDSHAKE_ACK. Magic and version stand first in the first two, so
 //! that a foreign one can be refused in words whatever follows.
 
+use std::ops::RangeInclusive;
+
 use bytes::{BufMut, Bytes};
 
 use super::ControlError;
 use super::terms::{Repair, Terms, VERSION};
+use crate::seal::handshake::{FIRST_BYTES, SECOND_EXTRA_BYTES, THIRD_EXTRA_BYTES};
 
 /// The first bytes of SYN and SYN_ACK.
 pub const MAGIC: [u8; 4] = *b"LMPR";
@@ -15,16 +18,27 @@ pub const SYN_BYTES_MIN: usize = 4 + 2 + TERMS_BYTES + 4 + 2;
 
 /// Flags, fragment, window frames, window bytes, message bytes.
 const TERMS_BYTES: usize = 2 + 2 + 2 + 4 + 4;
+/// Bytes of SYN before the length of its words.
+pub const SYN_CLEAR_BYTES: usize = 4 + 2 + TERMS_BYTES + 4;
+/// Bytes of SYN_ACK before the length of its words.
+pub const SYN_ACK_CLEAR_BYTES: usize = SYN_CLEAR_BYTES + 4;
 const FLAG_GO_BACK_N: u16 = 1;
+const FLAG_SEALED: u16 = 2;
+/// Bytes of the words of a sealed SYN_ACK, at most.
+const SEALED_WELCOME_BYTES_MAX: usize = WORDS_BYTES_MAX + SECOND_EXTRA_BYTES;
+/// Bytes of the words of a sealed HANDSHAKE_ACK, at most.
+const SEALED_HELLO_BYTES_MAX: usize = WORDS_BYTES_MAX + THIRD_EXTRA_BYTES;
 
 /// SYN: what the initiator offers.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Syn {
     /// Its limits.
     pub terms: Terms,
+    /// Whether the link is to be sealed.
+    pub sealed: bool,
     /// Tells this connection from others between the same ends.
     pub token: u32,
-    /// First words of the layer above.
+    /// First words of the layer above; of a sealed link Noise's first message.
     pub hello: Bytes,
 }
 
@@ -33,27 +47,39 @@ pub struct Syn {
 pub struct SynAck {
     /// The lower of both limits.
     pub terms: Terms,
+    /// Whether the link is to be sealed.
+    pub sealed: bool,
     /// The initiator's token.
     pub echo: u32,
     /// The responder's token.
     pub token: u32,
-    /// First words of the layer above.
+    /// First words of the layer above; of a sealed link Noise's second message.
     pub welcome: Bytes,
 }
 
 /// HANDSHAKE_ACK: the SYN_ACK came.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct HandshakeAck {
     /// The responder's token.
     pub echo: u32,
+    /// Nothing; of a sealed link Noise's third message.
+    pub hello: Bytes,
 }
 
 impl Syn {
+    /// What stands before the words' length: magic, version, flags, terms, token.
+    pub fn clear_bytes(&self) -> [u8; SYN_CLEAR_BYTES] {
+        let mut out = [0; SYN_CLEAR_BYTES];
+        let mut rest = &mut out[..];
+        put_terms(&mut rest, &self.terms, self.sealed);
+        rest.put_u32(self.token);
+        out
+    }
+
     /// Magic, version, flags, terms, token, length of hello, hello.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(SYN_BYTES_MIN + self.hello.len());
-        put_terms(&mut out, &self.terms);
-        out.put_u32(self.token);
+        out.put_slice(&self.clear_bytes());
         put_words(&mut out, &self.hello);
         out
     }
@@ -65,11 +91,15 @@ impl Syn {
     /// [`ControlError`]; a foreign magic or version is told before anything else.
     pub fn from_bytes(payload: &[u8]) -> Result<Self, ControlError> {
         let mut fields = Fields(payload);
-        let terms = fields.terms()?;
+        let (terms, sealed) = fields.terms()?;
         let token = fields.u32()?;
-        let hello = fields.words()?;
+        let hello = match sealed {
+            true => fields.words(FIRST_BYTES..=FIRST_BYTES)?,
+            false => fields.words(0..=WORDS_BYTES_MAX)?,
+        };
         Ok(Self {
             terms,
+            sealed,
             token,
             hello,
         })
@@ -77,12 +107,20 @@ impl Syn {
 }
 
 impl SynAck {
+    /// What stands before the words' length: magic, version, flags, terms, echo, token.
+    pub fn clear_bytes(&self) -> [u8; SYN_ACK_CLEAR_BYTES] {
+        let mut out = [0; SYN_ACK_CLEAR_BYTES];
+        let mut rest = &mut out[..];
+        put_terms(&mut rest, &self.terms, self.sealed);
+        rest.put_u32(self.echo);
+        rest.put_u32(self.token);
+        out
+    }
+
     /// Magic, version, flags, terms, echo, token, length of welcome, welcome.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(SYN_BYTES_MIN + 4 + self.welcome.len());
-        put_terms(&mut out, &self.terms);
-        out.put_u32(self.echo);
-        out.put_u32(self.token);
+        out.put_slice(&self.clear_bytes());
         put_words(&mut out, &self.welcome);
         out
     }
@@ -94,12 +132,16 @@ impl SynAck {
     /// [`ControlError`]; a foreign magic or version is told before anything else.
     pub fn from_bytes(payload: &[u8]) -> Result<Self, ControlError> {
         let mut fields = Fields(payload);
-        let terms = fields.terms()?;
+        let (terms, sealed) = fields.terms()?;
         let echo = fields.u32()?;
         let token = fields.u32()?;
-        let welcome = fields.words()?;
+        let welcome = match sealed {
+            true => fields.words(SECOND_EXTRA_BYTES..=SEALED_WELCOME_BYTES_MAX)?,
+            false => fields.words(0..=WORDS_BYTES_MAX)?,
+        };
         Ok(Self {
             terms,
+            sealed,
             echo,
             token,
             welcome,
@@ -108,12 +150,14 @@ impl SynAck {
 }
 
 impl HandshakeAck {
-    /// The four bytes.
-    pub fn to_bytes(self) -> [u8; 4] {
-        self.echo.to_be_bytes()
+    /// The four bytes, and of a sealed link the third message.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = self.echo.to_be_bytes().to_vec();
+        out.put_slice(&self.hello);
+        out
     }
 
-    /// Reads exactly four bytes.
+    /// Reads a whole payload: four bytes, or of a sealed link as many as a third message has.
     ///
     /// # Errors
     ///
@@ -121,19 +165,24 @@ impl HandshakeAck {
     pub fn from_bytes(payload: &[u8]) -> Result<Self, ControlError> {
         let mut fields = Fields(payload);
         let echo = fields.u32()?;
-        fields.end()?;
-        Ok(Self { echo })
+        match fields.0.len() {
+            0 | THIRD_EXTRA_BYTES..=SEALED_HELLO_BYTES_MAX => Ok(Self {
+                echo,
+                hello: Bytes::copy_from_slice(fields.0),
+            }),
+            _ => Err(ControlError::Length),
+        }
     }
 }
 
-fn put_terms(out: &mut Vec<u8>, terms: &Terms) {
-    let flags = match terms.repair {
+fn put_terms(out: &mut &mut [u8], terms: &Terms, sealed: bool) {
+    let repair = match terms.repair {
         Repair::SelectiveRepeat => 0,
         Repair::GoBackN => FLAG_GO_BACK_N,
     };
     out.put_slice(&MAGIC);
     out.put_u16(terms.version);
-    out.put_u16(flags);
+    out.put_u16(if sealed { repair | FLAG_SEALED } else { repair });
     out.put_u16(terms.fragment_bytes);
     out.put_u16(terms.window_frames);
     out.put_u32(terms.window_bytes);
@@ -141,7 +190,7 @@ fn put_terms(out: &mut Vec<u8>, terms: &Terms) {
 }
 
 fn put_words(out: &mut Vec<u8>, words: &[u8]) {
-    debug_assert!(words.len() <= WORDS_BYTES_MAX);
+    debug_assert!(words.len() <= SEALED_WELCOME_BYTES_MAX);
     out.put_u16(words.len() as u16);
     out.put_slice(words);
 }
@@ -167,15 +216,8 @@ impl Fields<'_> {
         self.take().map(u32::from_be_bytes)
     }
 
-    fn end(&self) -> Result<(), ControlError> {
-        if self.0.is_empty() {
-            Ok(())
-        } else {
-            Err(ControlError::Length)
-        }
-    }
-
-    fn terms(&mut self) -> Result<Terms, ControlError> {
+    /// The terms, and whether the link is to be sealed.
+    fn terms(&mut self) -> Result<(Terms, bool), ControlError> {
         if self.take() != Ok(MAGIC) {
             return Err(ControlError::Magic);
         }
@@ -183,25 +225,27 @@ impl Fields<'_> {
         if version != VERSION {
             return Err(ControlError::Version(version));
         }
-        let repair = match self.u16()? {
+        let flags = self.u16()?;
+        let repair = match flags & !FLAG_SEALED {
             0 => Repair::SelectiveRepeat,
             FLAG_GO_BACK_N => Repair::GoBackN,
-            flags => return Err(ControlError::Flags(flags)),
+            _ => return Err(ControlError::Flags(flags)),
         };
-        Ok(Terms {
+        let terms = Terms {
             version,
             fragment_bytes: self.u16()?,
             window_frames: self.u16()?,
             window_bytes: self.u32()?,
             repair,
             message_bytes_max: self.u32()?,
-        })
+        };
+        Ok((terms, flags & FLAG_SEALED != 0))
     }
 
     /// The words that end a payload. They are copied: they outlive the chunk they came in.
-    fn words(&mut self) -> Result<Bytes, ControlError> {
+    fn words(&mut self, sizes: RangeInclusive<usize>) -> Result<Bytes, ControlError> {
         let length = usize::from(self.u16()?);
-        if length > WORDS_BYTES_MAX || self.0.len() != length {
+        if !sizes.contains(&length) || self.0.len() != length {
             return Err(ControlError::Length);
         }
         Ok(Bytes::copy_from_slice(self.0))

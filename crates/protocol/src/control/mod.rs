@@ -8,7 +8,10 @@ mod terms;
 
 pub use ack::{Ack, Nack, RANGES_MAX, SeqRange};
 pub use disconnect::{CLOSE_TEXT_BYTES_MAX, Disconnect, cut, read_ping};
-pub use handshake::{HandshakeAck, MAGIC, SYN_BYTES_MIN, Syn, SynAck, WORDS_BYTES_MAX};
+pub use handshake::{
+    HandshakeAck, MAGIC, SYN_ACK_CLEAR_BYTES, SYN_BYTES_MIN, SYN_CLEAR_BYTES, Syn, SynAck,
+    WORDS_BYTES_MAX,
+};
 pub use terms::{
     FRAGMENT_BYTES_MAX, FRAGMENT_BYTES_MIN, Repair, Terms, TermsFault, VERSION, WINDOW_FRAMES_MAX,
 };
@@ -62,17 +65,23 @@ pub enum CloseCode {
     Nick = 18,
     /// A newer session of the same author is active.
     TakenOver = 19,
+    /// Links must be sealed here.
+    SealedOnly = 20,
+    /// Links are in clear here.
+    ClearOnly = 21,
+    /// An identity was not proved.
+    Unproven = 22,
     /// The author was banned by who runs the server.
-    Banned = 20,
+    Banned = 23,
     /// Who was never here needs an invite or a password, and has none that is good.
-    NotAdmitted = 21,
+    NotAdmitted = 24,
     /// Who runs the server ended the session; its author may come back.
-    Kicked = 22,
+    Kicked = 25,
 }
 
 impl CloseCode {
     /// Every code, in the order of their numbers.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 26] = [
         Self::Goodbye,
         Self::WrongProtocol,
         Self::WrongVersion,
@@ -93,6 +102,9 @@ impl CloseCode {
         Self::TooSlow,
         Self::Nick,
         Self::TakenOver,
+        Self::SealedOnly,
+        Self::ClearOnly,
+        Self::Unproven,
         Self::Banned,
         Self::NotAdmitted,
         Self::Kicked,
@@ -158,12 +170,24 @@ pub struct Welcome {
     pub term: Term,
     /// The order's clock.
     pub clock: Lamport,
+    /// How fast an author may send; what is left of the burst comes with `Entered`.
+    pub pace: Pace,
+}
+
+/// How many messages a server takes of one author: it counts them in a bucket that holds `burst`
+/// and is filled up by `per_second`.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Pace {
+    /// Messages a second, for as long as it lasts; 0 where nothing is counted.
+    pub per_second: u32,
+    /// Messages at once.
+    pub burst: u32,
 }
 
 /// Bytes of an encoded [`Hello`].
 pub const HELLO_BYTES: usize = 32 + 8 + 8 + 16 + 4 + 8;
 /// Bytes of an encoded [`Welcome`].
-pub const WELCOME_BYTES: usize = 16 + 4 + 8;
+pub const WELCOME_BYTES: usize = 16 + 4 + 8 + 4 + 4;
 
 impl Hello {
     /// Author, epoch, session, log, term, cursor; numbers big-endian.
@@ -198,12 +222,14 @@ impl Hello {
 }
 
 impl Welcome {
-    /// Log, term, clock; numbers big-endian.
+    /// Log, term, clock, messages a second, burst; numbers big-endian.
     pub fn to_bytes(&self) -> Bytes {
         let mut out = Vec::with_capacity(WELCOME_BYTES);
         out.extend_from_slice(&self.log.0);
         out.extend_from_slice(&self.term.0.to_be_bytes());
         out.extend_from_slice(&self.clock.get().to_be_bytes());
+        out.extend_from_slice(&self.pace.per_second.to_be_bytes());
+        out.extend_from_slice(&self.pace.burst.to_be_bytes());
         out.into()
     }
 
@@ -211,11 +237,17 @@ impl Welcome {
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (log, rest) = bytes.split_first_chunk::<16>()?;
         let (term, rest) = rest.split_first_chunk::<4>()?;
-        let clock: &[u8; 8] = rest.try_into().ok()?;
+        let (clock, rest) = rest.split_first_chunk::<8>()?;
+        let (per_second, rest) = rest.split_first_chunk::<4>()?;
+        let burst: &[u8; 4] = rest.try_into().ok()?;
         Some(Self {
             log: LogId(*log),
             term: Term(u32::from_be_bytes(*term)),
             clock: Lamport::new(u64::from_be_bytes(*clock)),
+            pace: Pace {
+                per_second: u32::from_be_bytes(*per_second),
+                burst: u32::from_be_bytes(*burst),
+            },
         })
     }
 }

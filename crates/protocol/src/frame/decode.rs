@@ -3,8 +3,9 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::header::{FrameFault, FrameType, HEADER_BYTES, Header, PAYLOAD_BYTES_MAX};
+use super::header::{FrameFault, FrameType, HEADER_BYTES, Header, PAYLOAD_BYTES_MAX, field};
 use super::{Frame, checksum};
+use crate::seal::record::SEALED_BYTES_MAX;
 
 /// The length field is impossible: the stream's frame boundaries are lost.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -38,9 +39,19 @@ pub struct FrameDecoder {
     /// Bytes not looked at yet; they follow `partial`.
     chunk: Bytes,
     lost: Option<LostBoundary>,
+    /// SEALED frames may be longer than others; their checksum covers the header alone.
+    sealed: bool,
 }
 
 impl FrameDecoder {
+    /// A decoder for a sealed link.
+    pub fn sealed() -> Self {
+        Self {
+            sealed: true,
+            ..Self::default()
+        }
+    }
+
     /// Gives the decoder the next bytes of the stream.
     ///
     /// Cheapest when [`FrameDecoder::next`] has given `None` before; otherwise the chunks are joined.
@@ -94,7 +105,7 @@ impl FrameDecoder {
 
     /// As `next` when the chunk begins at a frame boundary: whole frames are slices of it.
     fn next_in_chunk(&mut self) -> Result<Option<Decoded>, LostBoundary> {
-        let Some((header, frame_bytes)) = begun(&self.chunk)? else {
+        let Some((header, frame_bytes)) = begun(&self.chunk, self.sealed)? else {
             self.keep_rest();
             return Ok(None);
         };
@@ -104,13 +115,13 @@ impl FrameDecoder {
         }
         let mut whole = self.chunk.split_to(frame_bytes);
         whole.advance(HEADER_BYTES);
-        Ok(Some(judge(header, whole)))
+        Ok(Some(judge(header, whole, self.sealed)))
     }
 
     /// As `next` when a frame began in an earlier chunk: completes it with as few bytes as it needs.
     fn next_across_chunks(&mut self) -> Result<Option<Decoded>, LostBoundary> {
         self.take(HEADER_BYTES);
-        let Some((header, frame_bytes)) = begun(&self.partial)? else {
+        let Some((header, frame_bytes)) = begun(&self.partial, self.sealed)? else {
             return Ok(None);
         };
         self.take(frame_bytes);
@@ -119,7 +130,7 @@ impl FrameDecoder {
         }
         let mut whole = std::mem::take(&mut self.partial).freeze();
         whole.advance(HEADER_BYTES);
-        Ok(Some(judge(header, whole)))
+        Ok(Some(judge(header, whole, self.sealed)))
     }
 
     /// Moves bytes from `chunk` until `partial` holds `target` bytes or `chunk` is empty.
@@ -141,12 +152,20 @@ impl FrameDecoder {
 
 /// The header at the beginning of `bytes` and the length of the whole frame, once that is known to
 /// be possible; `None` while bytes are missing.
-fn begun(bytes: &[u8]) -> Result<Option<(Header, usize)>, LostBoundary> {
+fn begun(bytes: &[u8], sealed: bool) -> Result<Option<(Header, usize)>, LostBoundary> {
     // The length is judged before the rest has come: who never sends it cannot keep us waiting.
     let Some(length) = bytes.first_chunk().map(|field| u32::from_be_bytes(*field)) else {
         return Ok(None);
     };
-    if length as usize > PAYLOAD_BYTES_MAX {
+    let possible = match sealed && length as usize > PAYLOAD_BYTES_MAX {
+        false => length as usize <= PAYLOAD_BYTES_MAX,
+        true if length as usize > SEALED_BYTES_MAX => false,
+        // Only one type may be so long, and its byte comes next.
+        true => bytes
+            .get(field::TYPE)
+            .is_none_or(|kind| *kind == FrameType::Sealed.number()),
+    };
+    if !possible {
         return Err(LostBoundary { length });
     }
     Ok(bytes
@@ -155,8 +174,13 @@ fn begun(bytes: &[u8]) -> Result<Option<(Header, usize)>, LostBoundary> {
 }
 
 /// Judges one frame between intact boundaries: checksum, then type, then `last`.
-fn judge(header: Header, payload: Bytes) -> Decoded {
-    if header.checksum_after(checksum::of(&payload)) != header.checksum {
+fn judge(header: Header, payload: Bytes, sealed: bool) -> Decoded {
+    // What is sealed is judged by its seal.
+    let covered: &[u8] = match sealed && header.kind == FrameType::Sealed.number() {
+        true => &[],
+        false => &payload,
+    };
+    if header.checksum_after(checksum::of(covered)) != header.checksum {
         return Decoded::Damaged(header);
     }
     let Some(kind) = FrameType::from_number(header.kind) else {

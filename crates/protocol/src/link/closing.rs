@@ -70,7 +70,15 @@ impl Link {
             };
             self.put_disconnect(&answer);
         }
-        self.close(by_peer(bye), out);
+        let reason = match self.is_sealed() {
+            // In clear, before keys: anybody may have said it.
+            true => {
+                let Disconnect { code, text, .. } = bye;
+                CloseReason::Unproven { code, text }
+            }
+            false => by_peer(bye),
+        };
+        self.close(reason, out);
     }
 
     /// The transport has ended.
@@ -187,7 +195,7 @@ impl Link {
     }
 
     /// Nothing follows.
-    fn close(&mut self, reason: CloseReason, out: &mut Output) {
+    pub(super) fn close(&mut self, reason: CloseReason, out: &mut Output) {
         out.events.push(Event::Closed(reason));
         self.ended_drained = self.is_drained();
         self.state = State::Closed;

@@ -4,6 +4,7 @@
 use crate::control::{CloseCode, ControlError, TermsFault, VERSION};
 use crate::fragment::FragmentFault;
 use crate::frame::{FrameFault, FrameType, LostBoundary};
+use crate::seal::SealFault;
 
 /// What ended the link.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -46,6 +47,22 @@ pub(super) enum LinkFault {
     GaveUp,
     #[error("the first words are longer than a SYN can carry")]
     HelloTooLong,
+    #[error("links must be sealed here and this one is in clear: connect without --cleartext")]
+    SealedOnly,
+    #[error(
+        "links are in clear here and this one is sealed: connect with --cleartext, or start the server without it"
+    )]
+    ClearOnly,
+    #[error("the other side cannot show who it is: {0}; connect again")]
+    Handshake(SealFault),
+    #[error("{0:?} came in clear on a sealed link; connect again and resume")]
+    InClear(FrameType),
+    #[error("something on the way changed a sealed link; connect again and resume")]
+    Broken,
+    #[error("a sealed record is not taken: {0}; connect again and resume")]
+    NotOpened(SealFault),
+    #[error("a sealed record ends inside a frame")]
+    CutRecord,
 }
 
 impl LinkFault {
@@ -64,7 +81,16 @@ impl LinkFault {
             Self::BadControl(..) => CloseCode::BadControl,
             Self::TooLong | Self::HelloTooLong => CloseCode::TooLong,
             Self::MixedTypes => CloseCode::BadMessage,
-            Self::LostBoundary(_) | Self::HalfFrame => CloseCode::Damaged,
+            Self::LostBoundary(_)
+            | Self::HalfFrame
+            | Self::InClear(_)
+            | Self::Broken
+            | Self::NotOpened(_)
+            | Self::Handshake(SealFault::NotOpened) => CloseCode::Damaged,
+            Self::CutRecord => CloseCode::BadControl,
+            Self::SealedOnly => CloseCode::SealedOnly,
+            Self::ClearOnly => CloseCode::ClearOnly,
+            Self::Handshake(_) => CloseCode::Unproven,
             Self::Silence | Self::SlowHandshake => CloseCode::Timeout,
             Self::GaveUp => CloseCode::GaveUp,
         }

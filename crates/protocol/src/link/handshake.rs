@@ -8,12 +8,13 @@ use bytes::Bytes;
 use super::fault::LinkFault;
 use super::flow::Flow;
 use super::outbox::Outbox;
-use super::state::{Answered, Asked, Open, Repeat, State};
+use super::state::{Answered, Asked, Open, Proving, Repeat, State};
 use super::{Event, Link, Output, UseError};
 use crate::control::{
     ControlError, Disconnect, HandshakeAck, SYN_BYTES_MIN, Syn, SynAck, Terms, WORDS_BYTES_MAX,
 };
 use crate::frame::{Frame, FrameType, Header, LostBoundary, Seq};
+use crate::seal::PublicKey;
 use crate::time::Instant;
 
 /// First repetition of SYN and SYN_ACK (RFC 6298, 2.1: nothing was measured yet).
@@ -24,9 +25,10 @@ const REPEAT_AFTER_MAX: Duration = Duration::from_secs(2);
 const REPEAT_AFTER_MIN: Duration = Duration::from_millis(50);
 
 /// What no state accepts: types of other versions' lanes, and control frames that do not stand alone.
-pub(super) fn judge_form(frame: &Frame) -> Result<(), LinkFault> {
+pub(super) fn judge_form(frame: &Frame, sealed: bool) -> Result<(), LinkFault> {
     match frame.kind {
-        FrameType::Sealed | FrameType::Bulk => Err(LinkFault::NotSpoken(frame.kind)),
+        FrameType::Sealed if !sealed => Err(LinkFault::NotSpoken(frame.kind)),
+        FrameType::Bulk => Err(LinkFault::NotSpoken(frame.kind)),
         kind if kind.is_sequenced() => Ok(()),
         _ if frame.seq == Seq::FIRST && frame.last => Ok(()),
         kind => Err(LinkFault::BadControl(kind, ControlError::NotAlone)),
@@ -57,7 +59,8 @@ pub(super) fn repeated(
 ) -> Result<(), LinkFault> {
     match (answer, kind) {
         (Some(echo), FrameType::SynAck) => {
-            let payload = HandshakeAck { echo }.to_bytes();
+            let hello = Bytes::new();
+            let payload = HandshakeAck { echo, hello }.to_bytes();
             outbox.put_control(FrameType::HandshakeAck, &payload);
             Ok(())
         }
@@ -85,13 +88,20 @@ impl Link {
                 if calling.hello.len() > WORDS_BYTES_MAX {
                     return Err(LinkFault::HelloTooLong);
                 }
-                let syn = Syn {
-                    terms: self.config.terms(),
-                    token: self.config.token,
-                    hello: calling.hello.clone(),
-                };
+                if calling.syn.is_empty() {
+                    let mut syn = Syn {
+                        terms: self.config.terms(),
+                        sealed: self.seal.is_some(),
+                        token: self.config.token,
+                        hello: calling.hello.clone(),
+                    };
+                    if let Some(seal) = &mut self.seal {
+                        syn.hello = seal.call(&syn).map_err(LinkFault::Handshake)?.into();
+                    }
+                    calling.syn = syn.to_bytes().into();
+                }
                 said(&mut calling.repeat, now);
-                self.outbox.put_control(FrameType::Syn, &syn.to_bytes());
+                self.outbox.put_control(FrameType::Syn, &calling.syn);
             }
             State::Answered(answered) => put_syn_ack(answered, now, &mut self.outbox),
             _ => {}
@@ -100,28 +110,41 @@ impl Link {
     }
 
     /// The layer above takes the peer in.
-    pub(super) fn on_accept(&mut self, now: Instant, welcome: Bytes) -> Result<(), UseError> {
+    pub(super) fn on_accept(
+        &mut self,
+        now: Instant,
+        welcome: Bytes,
+    ) -> Result<Result<(), LinkFault>, UseError> {
         let State::Asked(asked) = &self.state else {
             return Err(UseError::NothingAsked);
         };
         if welcome.len() > WORDS_BYTES_MAX {
             return Err(UseError::WordsTooLong);
         }
-        let syn_ack = SynAck {
+        let mut syn_ack = SynAck {
             terms: asked.terms,
+            sealed: self.seal.is_some(),
             echo: asked.peer_token,
             token: self.config.token,
             welcome,
         };
+        if let Some(seal) = &mut self.seal {
+            match seal.answer(&syn_ack) {
+                Ok(second) => syn_ack.welcome = second.into(),
+                // A first message that gives no secret.
+                Err(fault) => return Ok(Err(LinkFault::Handshake(fault))),
+            }
+        }
         let mut answered = Box::new(Answered {
             until: asked.until,
             terms: asked.terms,
+            hello: asked.hello.clone(),
             syn_ack: syn_ack.to_bytes().into(),
             repeat: Repeat::at(now),
         });
         put_syn_ack(&mut answered, now, &mut self.outbox);
         self.state = State::Answered(answered);
-        Ok(())
+        Ok(Ok(()))
     }
 
     /// Initiator, waiting for SYN_ACK.
@@ -152,15 +175,79 @@ impl Link {
             .map_err(LinkFault::BadTerms)?;
         let round_trip = sample(&calling.repeat, now);
         let answer = Some(syn_ack.token);
+        match (&mut self.seal, syn_ack.sealed) {
+            (None, false) => {}
+            (Some(_), true) => return self.on_second(terms, round_trip, &syn_ack, out),
+            (None, true) => return Err(LinkFault::SealedOnly),
+            (Some(_), false) => return Err(LinkFault::ClearOnly),
+        }
         repeated(answer, FrameType::SynAck, &mut self.outbox)?;
-        self.open(now, terms, round_trip, answer, syn_ack.welcome, out);
+        let (words, peer) = (syn_ack.welcome, None);
+        self.open(now, terms, round_trip, answer, (words, peer), out);
         Ok(())
+    }
+
+    /// Initiator of a sealed link: SYN_ACK came. Who answers is proved before we say who we are.
+    fn on_second(
+        &mut self,
+        terms: Terms,
+        round_trip: Option<Duration>,
+        syn_ack: &SynAck,
+        out: &mut Output,
+    ) -> Result<(), LinkFault> {
+        let (State::Calling(calling), Some(seal)) = (&self.state, &mut self.seal) else {
+            return Ok(());
+        };
+        let answer = seal.answered(syn_ack).map_err(LinkFault::Handshake)?;
+        let server = answer.server;
+        self.state = State::Proving(Box::new(Proving {
+            hello: calling.hello.clone(),
+            until: calling.until,
+            terms,
+            round_trip,
+            echo: syn_ack.token,
+            welcome: answer.welcome,
+            server,
+        }));
+        out.events.push(Event::Proven { server });
+        Ok(())
+    }
+
+    /// Initiator of a sealed link: the layer above trusts who answers.
+    pub(super) fn on_trust(
+        &mut self,
+        now: Instant,
+        out: &mut Output,
+    ) -> Result<Result<(), LinkFault>, UseError> {
+        let (State::Proving(proving), Some(seal)) = (&mut self.state, &mut self.seal) else {
+            return Err(UseError::NothingProven);
+        };
+        if let Err(fault) = seal.finish(proving.echo, &proving.hello) {
+            return Ok(Err(LinkFault::Handshake(fault)));
+        }
+        let (terms, round_trip) = (proving.terms, proving.round_trip);
+        let said = (std::mem::take(&mut proving.welcome), Some(proving.server));
+        self.open(now, terms, round_trip, None, said, out);
+        Ok(Ok(()))
+    }
+
+    /// Initiator of a sealed link, waiting for the layer above: only a repeated SYN_ACK can come.
+    pub(super) fn on_frame_proving(
+        &mut self,
+        frame: &Frame,
+        out: &mut Output,
+    ) -> Result<(), LinkFault> {
+        match frame.kind {
+            FrameType::SynAck => Ok(()),
+            FrameType::Disconnect => self.on_early_disconnect(frame, out),
+            kind => Err(LinkFault::Unexpected(kind)),
+        }
     }
 
     /// Responder, waiting for SYN.
     pub(super) fn on_frame_listening(
         &mut self,
-        frame: &Frame,
+        frame: Frame,
         out: &mut Output,
     ) -> Result<(), LinkFault> {
         let State::Listening(listening) = &self.state else {
@@ -168,21 +255,30 @@ impl Link {
         };
         match frame.kind {
             FrameType::Syn => {}
-            FrameType::Disconnect => return self.on_early_disconnect(frame, out),
+            FrameType::Disconnect => return self.on_early_disconnect(&frame, out),
             kind => return Err(LinkFault::Unexpected(kind)),
         }
         let syn =
             Syn::from_bytes(&frame.payload).map_err(|e| LinkFault::control(FrameType::Syn, e))?;
         let offer = syn.terms.checked().map_err(LinkFault::BadTerms)?;
         let terms = offer.lower_of(self.config.terms());
+        match (&mut self.seal, syn.sealed) {
+            (None, false) => {}
+            (Some(seal), true) => seal.called(&syn).map_err(LinkFault::Handshake)?,
+            (None, true) => return Err(LinkFault::ClearOnly),
+            (Some(_), false) => return Err(LinkFault::SealedOnly),
+        }
         let asked = Asked {
             until: listening.until,
             terms,
             peer_token: syn.token,
+            hello: match syn.sealed {
+                true => Bytes::new(),
+                false => syn.hello,
+            },
         };
         self.state = State::Asked(Box::new(asked));
-        let hello = syn.hello;
-        out.events.push(Event::Asked { hello, terms });
+        out.events.push(Event::Asked { terms });
         Ok(())
     }
 
@@ -223,10 +319,22 @@ impl Link {
         }
         let ack = HandshakeAck::from_bytes(&frame.payload)
             .map_err(|e| LinkFault::control(frame.kind, e))?;
-        if ack.echo == self.config.token {
-            let (terms, round_trip) = (answered.terms, sample(&answered.repeat, now));
-            self.open(now, terms, round_trip, None, Bytes::new(), out);
+        if ack.echo != self.config.token {
+            return Ok(());
         }
+        let (terms, round_trip) = (answered.terms, sample(&answered.repeat, now));
+        let said = match &mut self.seal {
+            None if ack.hello.is_empty() => (std::mem::take(&mut answered.hello), None),
+            None => {
+                let error = ControlError::Length;
+                return Err(LinkFault::BadControl(frame.kind, error));
+            }
+            Some(seal) => {
+                let call = seal.finished(&ack).map_err(LinkFault::Handshake)?;
+                (call.hello, Some(call.author))
+            }
+        };
+        self.open(now, terms, round_trip, None, said, out);
         Ok(())
     }
 
@@ -236,12 +344,12 @@ impl Link {
         terms: Terms,
         round_trip: Option<Duration>,
         answer: Option<u32>,
-        welcome: Bytes,
+        (words, peer): (Bytes, Option<PublicKey>),
         out: &mut Output,
     ) {
         let flow = Flow::new(now, terms, round_trip);
         self.state = State::Open(Open { flow, answer });
-        out.events.push(Event::Opened { terms, welcome });
+        out.events.push(Event::Opened { terms, words, peer });
     }
 
     /// The end before the beginning. An orderly end waits for its answer.

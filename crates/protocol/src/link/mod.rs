@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `state` | the states, each with what it may use |
 //! | `handshake` | until a link is open |
+//! | `sealing` | records around everything, on a sealed link |
 //! | `flow` | messages both ways: `outbox`, `backlog`, `acks`, and the windows |
 //! | `closing` | how a link ends |
 
@@ -16,6 +17,7 @@ mod fault;
 mod flow;
 mod handshake;
 mod outbox;
+mod sealing;
 mod state;
 mod types;
 
@@ -38,6 +40,7 @@ use crate::time::Instant;
 use fault::LinkFault;
 use flow::Flow;
 use outbox::Outbox;
+use sealing::Seal;
 use state::{Calling, Listening, Repeat, State};
 
 /// A frame must be complete this long after its first byte.
@@ -56,13 +59,19 @@ pub struct Link {
     frame_began: Option<Instant>,
     /// Once closed: whether everything sent had been acknowledged.
     ended_drained: bool,
+    /// What makes the link a sealed one.
+    seal: Option<Box<Seal>>,
+    /// Frames pass through a channel of the caller's, both ways.
+    channel: bool,
 }
 
 impl Link {
-    /// An initiator: the first `Tick` sends SYN with `hello` (at most 1,024 bytes).
+    /// An initiator, in clear unless [`Link::sealed`]: the first `Tick` sends SYN, with `hello` (at
+    /// most 1,024 bytes) where the link is in clear.
     pub fn initiate(config: LinkConfig, hello: Bytes, now: Instant) -> Self {
         let calling = Calling {
             hello,
+            syn: Bytes::new(),
             until: now + config.handshake_within,
             repeat: Repeat::at(now),
         };
@@ -84,6 +93,8 @@ impl Link {
             heard_at: now,
             frame_began: None,
             ended_drained: true,
+            seal: None,
+            channel: false,
         }
     }
 
@@ -98,16 +109,16 @@ impl Link {
         if matches!(self.state, State::Closed) {
             return Ok(());
         }
+        let from = out.wire.len();
         let done = match input {
             Input::Bytes(bytes) => self.on_bytes(now, bytes, out),
+            Input::Frames(bytes) => self.on_frames(now, bytes, out).map(drop),
+            Input::Trust => self.on_trust(now, out)?,
             Input::Eof => {
                 self.on_eof(out);
                 Ok(())
             }
-            Input::Accept { welcome } => {
-                self.on_accept(now, welcome)?;
-                Ok(())
-            }
+            Input::Accept { welcome } => self.on_accept(now, welcome)?,
             Input::Close { code, text } => {
                 self.on_close(now, code, &text, out);
                 Ok(())
@@ -122,7 +133,10 @@ impl Link {
             self.end(fault.code(), &fault.to_string(), out);
         }
         self.settle(now, out);
-        self.flush(now, out);
+        self.put_burst(now, out);
+        if self.seal.is_some() || self.channel {
+            self.pass_down(from, out);
+        }
         Ok(())
     }
 
@@ -158,6 +172,22 @@ impl Link {
 
     /// Appends the frames of messages taken since to `out`, as one piece where possible.
     pub fn flush(&mut self, now: Instant, out: &mut Output) {
+        let from = out.wire.len();
+        self.put_burst(now, out);
+        if self.seal.is_some() || self.channel {
+            self.pass_down(from, out);
+        }
+    }
+
+    /// Lets frames pass through a channel of the caller's, between the link's repair and its seal:
+    /// they come in [`Output::frames`] and leave by [`Link::seal_frames`], and those that came are in
+    /// [`Output::opened`] and go on by [`Input::Frames`]. The handshake of a sealed link passes beside
+    /// the channel. A channel must leave the boundaries between frames intact.
+    pub fn set_channel(&mut self, channel: bool) {
+        self.channel = channel;
+    }
+
+    fn put_burst(&mut self, now: Instant, out: &mut Output) {
         if self.outbox.is_empty() {
             return;
         }
@@ -249,6 +279,26 @@ impl Link {
 
     fn on_bytes(&mut self, now: Instant, bytes: Bytes, out: &mut Output) -> Result<(), LinkFault> {
         self.outbox.stats.bytes_received += bytes.len() as u64;
+        if self.seal.is_some() {
+            return self.on_sealed_bytes(now, bytes, out);
+        }
+        if self.channel {
+            out.opened.push(bytes);
+            return Ok(());
+        }
+        let whole = self.on_frames(now, bytes, out)?;
+        let is_mid_frame = self.decoder.is_mid_frame();
+        self.note_frame_began(now, is_mid_frame, whole);
+        Ok(())
+    }
+
+    /// Frames as the link judges them; gives whether one was complete.
+    fn on_frames(
+        &mut self,
+        now: Instant,
+        bytes: Bytes,
+        out: &mut Output,
+    ) -> Result<bool, LinkFault> {
         self.decoder.push(bytes);
         let mut whole = false;
         while !matches!(self.state, State::Closed) {
@@ -260,12 +310,16 @@ impl Link {
             whole = true;
             self.on_decoded(now, decoded, out)?;
         }
+        Ok(whole)
+    }
+
+    /// A frame must be complete some time after its first byte.
+    fn note_frame_began(&mut self, now: Instant, is_mid_frame: bool, whole: bool) {
         self.frame_began = match self.frame_began {
-            _ if !self.decoder.is_mid_frame() => None,
+            _ if !is_mid_frame => None,
             Some(began) if !whole => Some(began),
             Some(_) | None => Some(now),
         };
-        Ok(())
     }
 
     #[inline]
@@ -311,10 +365,11 @@ impl Link {
         frame: Frame,
         out: &mut Output,
     ) -> Result<(), LinkFault> {
-        handshake::judge_form(&frame)?;
+        handshake::judge_form(&frame, self.seal.is_some())?;
         match &mut self.state {
             State::Calling(_) => self.on_frame_calling(now, &frame, out),
-            State::Listening(_) => self.on_frame_listening(&frame, out),
+            State::Proving(_) => self.on_frame_proving(&frame, out),
+            State::Listening(_) => self.on_frame_listening(frame, out),
             State::Asked(_) => self.on_frame_asked(&frame, out),
             State::Answered(_) => self.on_frame_answered(now, frame, out),
             State::Open(_) | State::Closing(_) => self.on_frame_open(now, frame, out),
@@ -407,6 +462,6 @@ mod tests {
     /// and without capacity.
     #[test]
     fn a_link_is_small() {
-        assert!(size_of::<Link>() <= 704, "{} bytes", size_of::<Link>());
+        assert!(size_of::<Link>() <= 720, "{} bytes", size_of::<Link>());
     }
 }

@@ -1,10 +1,13 @@
 //! The states of a link. Each carries only what it may use.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::flow::Flow;
 use crate::control::{Disconnect, Terms};
 use crate::frame::Seq;
+use crate::seal::PublicKey;
 use crate::time::Instant;
 
 /// Where a link stands.
@@ -16,6 +19,8 @@ use crate::time::Instant;
 pub(super) enum State {
     /// Initiator: SYN goes out until SYN_ACK comes.
     Calling(Box<Calling>),
+    /// Initiator of a sealed link: the layer above is asked whether it trusts the responder.
+    Proving(Box<Proving>),
     /// Responder: SYN is awaited.
     Listening(Listening),
     /// Responder: the layer above is asked.
@@ -33,8 +38,22 @@ pub(super) enum State {
 #[derive(Debug)]
 pub(super) struct Calling {
     pub(super) hello: Bytes,
+    /// The payload of SYN, once it was said: it is repeated as it was.
+    pub(super) syn: Bytes,
     pub(super) until: Instant,
     pub(super) repeat: Repeat,
+}
+
+#[derive(Debug)]
+pub(super) struct Proving {
+    pub(super) hello: Bytes,
+    pub(super) until: Instant,
+    pub(super) terms: Terms,
+    pub(super) round_trip: Option<Duration>,
+    /// The responder's token.
+    pub(super) echo: u32,
+    pub(super) welcome: Bytes,
+    pub(super) server: PublicKey,
 }
 
 #[derive(Debug)]
@@ -47,6 +66,8 @@ pub(super) struct Asked {
     pub(super) until: Instant,
     pub(super) terms: Terms,
     pub(super) peer_token: u32,
+    /// The initiator's first words, of a link in clear.
+    pub(super) hello: Bytes,
 }
 
 #[derive(Debug)]
@@ -55,6 +76,8 @@ pub(super) struct Answered {
     pub(super) terms: Terms,
     /// The payload of SYN_ACK.
     pub(super) syn_ack: Bytes,
+    /// The initiator's first words, of a link in clear.
+    pub(super) hello: Bytes,
     pub(super) repeat: Repeat,
 }
 
@@ -112,6 +135,7 @@ impl State {
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Calling(_) => "calling",
+            Self::Proving(_) => "proving",
             Self::Listening(_) => "listening",
             Self::Asked(_) => "asked",
             Self::Answered(_) => "answered",
@@ -145,6 +169,7 @@ impl State {
     pub(super) fn handshake_until(&self) -> Option<Instant> {
         match self {
             Self::Calling(calling) => Some(calling.until),
+            Self::Proving(proving) => Some(proving.until),
             Self::Listening(listening) => Some(listening.until),
             Self::Asked(asked) => Some(asked.until),
             Self::Answered(answered) => Some(answered.until),

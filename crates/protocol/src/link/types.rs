@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::control::{CloseCode, Terms};
 use crate::frame::{FrameType, SharedBody};
+use crate::seal::PublicKey;
 
 /// Who speaks first.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -21,6 +22,10 @@ pub enum Role {
 pub enum Input {
     /// Bytes of the stream, split anyhow.
     Bytes(Bytes),
+    /// Frames that have come through a channel: what [`Output::opened`] held.
+    Frames(Bytes),
+    /// Initiator of a sealed link: the answer to [`Event::Proven`] that goes on.
+    Trust,
     /// The stream has ended.
     Eof,
     /// Responder: the answer to [`Event::Asked`].
@@ -51,17 +56,23 @@ pub enum Input {
 pub enum Event {
     /// Responder: a well-formed SYN. Answer with `Accept` or `Abort`.
     Asked {
-        /// The initiator's first words.
-        hello: Bytes,
         /// What would be agreed on.
         terms: Terms,
+    },
+    /// Initiator of a sealed link: the responder has proved that it holds this key, and does not know
+    /// yet who calls. Answer with `Trust` or `Abort`.
+    Proven {
+        /// The server's identity.
+        server: PublicKey,
     },
     /// Messages can flow.
     Opened {
         /// What was agreed on.
         terms: Terms,
-        /// Initiator: the responder's first words. Responder: empty.
-        welcome: Bytes,
+        /// The peer's first words: the welcome, or the hello.
+        words: Bytes,
+        /// Of a sealed link: the identity that the peer has proved.
+        peer: Option<PublicKey>,
     },
     /// A whole message, once, in order.
     Received {
@@ -93,6 +104,14 @@ pub enum CloseReason {
         /// Its words.
         text: String,
     },
+    /// On a sealed link, before anything was proved: somebody on the way or at the other end said
+    /// this. The attempt has failed, and nothing else follows from it.
+    Unproven {
+        /// Its code, as a number.
+        code: u16,
+        /// Its words.
+        text: String,
+    },
     /// This side ended it: the peer's fault, the channel's, or the layer above.
     ByUs {
         /// Why.
@@ -109,6 +128,11 @@ pub enum CloseReason {
 pub struct Output {
     /// Bytes to send, in order. Each piece is one or more whole frames.
     pub wire: Vec<Bytes>,
+    /// With [`Link::set_channel`](super::Link::set_channel): frames for the channel to treat before
+    /// [`Link::seal_frames`](super::Link::seal_frames).
+    pub frames: Vec<Bytes>,
+    /// With it: what came, for the channel to treat before [`Input::Frames`].
+    pub opened: Vec<Bytes>,
     /// What happened, in order.
     pub events: Vec<Event>,
 }
@@ -158,6 +182,9 @@ pub enum UseError {
     /// `Accept` without an `Asked`.
     #[error("nothing was asked")]
     NothingAsked,
+    /// `Trust` without a `Proven`.
+    #[error("nothing was proved")]
+    NothingProven,
     /// `welcome` is over 1,024 bytes.
     #[error("the first words are too long")]
     WordsTooLong,

@@ -46,8 +46,8 @@ impl Access {
     }
 }
 
-/// Whether nobody between can read what a client at `peer` sends: passwords go over such links
-/// alone. Links are in clear, so this machine's own it is.
+/// Whether nobody between can read what a client at `peer` sends in clear: passwords go over sealed
+/// links, and over those of this machine.
 pub fn is_private(peer: IpAddr) -> bool {
     match peer {
         IpAddr::V4(v4) => v4.is_loopback(),

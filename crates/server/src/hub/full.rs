@@ -1,4 +1,4 @@
-//! Requests while the disk is full: what needs no storing is answered as ever, everything else
+//! Requests while nothing can be stored: what needs no storing is answered as ever, everything else
 //! refused in words, and nothing of it has happened.
 
 use lamparina_order::{Action, Entry};
@@ -10,11 +10,38 @@ use super::batch::{Batch, Note, Rings, What, Words};
 use super::builder::Builder;
 use super::{Ask, Asked, ConnectionId, Hub, message_of};
 
-/// What a refused message's author reads.
-const FULL: &str = "the server's disk is full: nothing was kept of this; say it again once there is \
-                    room (reading goes on)";
+/// Why nothing can be stored for now.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Unstored {
+    /// There is no room.
+    #[default]
+    Full,
+    /// Another program has the journal for itself.
+    Held,
+}
+
+impl Unstored {
+    /// What a refused message's author reads.
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Full => {
+                "the server's disk is full: nothing was kept of this; say it again once there is \
+                 room (reading goes on)"
+            }
+            Self::Held => {
+                "another program holds the server's journal: nothing was kept of this; say it again \
+                 in a moment (reading goes on)"
+            }
+        }
+    }
+}
 
 impl Hub {
+    /// Why requests are refused from here on; whether that was another reason before.
+    pub fn cannot_store(&mut self, why: Unstored) -> bool {
+        std::mem::replace(&mut self.unstored, why) != why
+    }
+
     /// Applies requests of which nothing may be stored. Each gives a batch of its own.
     pub fn apply_unstored(&mut self, now: UnixMicros, asked: Vec<Asked>) -> Vec<(Batch, Rings)> {
         let mut told = Vec::new();
@@ -133,7 +160,7 @@ impl Hub {
         by: ConnectionId,
         (epoch, pseq): (Epoch, Pseq),
     ) -> Option<(Batch, Rings)> {
-        let (code, text) = (RefusalCode::StorageFull, FULL.to_owned());
+        let (code, text) = (RefusalCode::StorageFull, self.unstored.words().to_owned());
         let answer = ToClient::Refused {
             epoch,
             pseq,
@@ -144,7 +171,7 @@ impl Hub {
     }
 
     fn refused_other(&self, by: ConnectionId, enters: bool) -> Option<(Batch, Rings)> {
-        let (code, text) = (RefusalCode::StorageFull, FULL.to_owned());
+        let (code, text) = (RefusalCode::StorageFull, self.unstored.words().to_owned());
         if enters {
             let mut builder = Builder::new(self.order.last_stamp(), 1, 0);
             builder.note(by, Note::ClaimRefused(Words { code, text }));

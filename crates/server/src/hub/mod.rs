@@ -30,6 +30,7 @@ mod receipts;
 pub use applied::Applied;
 pub use ask::{Ask, Asked, ConnectionId};
 pub use batch::{Batch, Entered, Item, Lane, Note, Reaching, Rings, What, Words};
+pub use full::Unstored;
 pub use list::LIST_USERS_MAX;
 pub use operate::{LISTED_MAX, MemberLine, OperatorAnswer, OperatorAsk, Ticket, Whom};
 pub use receipts::{FOLLOWED_MESSAGES_MAX, FOLLOWED_RECIPIENTS_MAX};
@@ -37,7 +38,7 @@ pub use receipts::{FOLLOWED_MESSAGES_MAX, FOLLOWED_RECIPIENTS_MAX};
 use std::sync::Arc;
 
 use lamparina_order::record::Lasting;
-use lamparina_order::{Action, Effect, Entry, LogIndex, Record, Recorded, Sequenced};
+use lamparina_order::{Action, Admission, Effect, Entry, LogIndex, Record, Recorded, Sequenced};
 use lamparina_protocol::message::MESSAGE_BYTES_MAX;
 use lamparina_protocol::{Epoch, Lamport, MemberId, Nick, Pseq, UnixMicros};
 use lamparina_store::Position;
@@ -81,6 +82,8 @@ pub struct Hub {
     effects: Vec<Effect>,
     /// A session begins in an outbox of which nothing is stored.
     settles_nothing: bool,
+    /// Why nothing can be stored, while that is so.
+    unstored: Unstored,
     /// New names taken at an entry: they are logged once they are durable.
     renamed: Vec<(Nick, Nick)>,
     /// What operators asked, answered; not yet fetched.
@@ -249,6 +252,11 @@ impl Hub {
     /// The order's clock.
     pub fn clock(&self) -> Lamport {
         self.order.clock()
+    }
+
+    /// What is asked is held to this from now on.
+    pub fn admit(&mut self, admission: Admission) {
+        self.order.admit(admission);
     }
 
     /// The order, to look at.

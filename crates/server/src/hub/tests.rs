@@ -1,6 +1,7 @@
 //! What each request says to whom, as text.
 
 use lamparina_order::Action;
+use lamparina_protocol::message::RefusalCode;
 use lamparina_protocol::{Audience, Lamport, MemberId};
 
 use super::*;
@@ -388,6 +389,24 @@ fn what_could_not_be_stored_has_not_happened_and_the_rest_is_answered() {
             "committed 1 at 3 -> c2",
         ],
     );
+}
+
+#[test]
+fn a_refusal_says_whether_the_disk_is_full_or_the_journal_held() {
+    for (why, words) in [
+        (Unstored::Full, "the server's disk is full"),
+        (Unstored::Held, "another program holds the server's journal"),
+    ] {
+        let mut hub = with_three();
+        hub.cannot_store(why);
+        assert!(!hub.cannot_store(why), "it is the same reason");
+        let asked = vec![ask(1, say(1, Audience::All, "new"))];
+        let told = hub.apply_unstored(UnixMicros(0), asked);
+        let What::Refusal(refusal) = &told[0].0.items[0].what else {
+            panic!("{told:?}");
+        };
+        assert!(refusal.text.starts_with(words), "{}", refusal.text);
+    }
 }
 
 #[test]

@@ -5,6 +5,8 @@
 //! that must be escaped. Every other value is a JSON string: in double quotes, with `\"`, `\\`,
 //! `\n`, `\r`, `\t` and `\uXXXX` (two of them, a surrogate pair, beyond U+FFFF).
 
+use lamparina_protocol::clean::{MARKS_MAX, is_harmful};
+use unicode_normalization::char::is_combining_mark;
 use unicode_segmentation::UnicodeSegmentation;
 
 /// The flag on which the emoji of regions are built, by tag characters.
@@ -66,11 +68,14 @@ const fn is_bare_ascii(byte: u8) -> bool {
 fn push_cluster(out: &mut Vec<u8>, cluster: &str, baseless: bool) -> bool {
     let mut base = None;
     let mut bare = true;
+    let mut marks = 0;
     for c in cluster.chars() {
+        // Marks beyond what any language stacks are written as escapes: they would cover lines.
+        marks = if is_combining_mark(c) { marks + 1 } else { 0 };
         let joins = base.is_some_and(|base| is_joining(c, base));
         if c.is_ascii() {
             bare &= push_ascii(out, c as u8);
-        } else if baseless || (is_hidden(c) && !joins) {
+        } else if baseless || (is_hidden(c) && !joins) || marks > MARKS_MAX {
             push_escape(out, c);
             bare = false;
         } else {
@@ -125,13 +130,10 @@ const fn is_joining(c: char, base: char) -> bool {
 }
 
 /// Controls, characters that turn the direction of a line, and those that show nothing.
-const fn is_hidden(c: char) -> bool {
-    matches!(c,
-        '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{ad}' | '\u{34f}' | '\u{61c}'
-        | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
-        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
-        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+fn is_hidden(c: char) -> bool {
+    is_harmful(c)
+        || matches!(c, '\u{180b}'..='\u{180f}' | '\u{200c}'..='\u{200d}' | '\u{fe00}'..='\u{fe0f}'
+            | '\u{e0100}'..='\u{e01ef}')
 }
 
 #[cfg(test)]
@@ -180,6 +182,12 @@ mod tests {
         check("\u{301}a", r#""\u0301a""#);
         check("x\n\u{301}a", r#""x\n\u0301a""#);
         check("a\u{e0041}", r#""a\udb40\udc41""#);
+        check("a\u{e000}\u{fffe}", r#""a\ue000\ufffe""#);
+        let (kept, escaped) = ("\u{489}".repeat(MARKS_MAX), r"\u0489".repeat(2));
+        check(
+            &format!("a{}", "\u{489}".repeat(MARKS_MAX + 2)),
+            &format!("\"a{kept}{escaped}\""),
+        );
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! A reader over entries in memory, and a directory: what the tests of readers and sessions share.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use lamparina_order::{LogIndex, Record, Recorded, RecordedMessage, RoomId, To};
 use lamparina_protocol::{
     Audience, AuthorKey, Epoch, Lamport, MemberId, Nick, Pseq, RoomName, UnixMicros,
 };
+use lamparina_store::rows::Rows;
 use lamparina_store::{Chain, Found, Position, ReadError, Reader, Stays};
 
 use super::{Directory, ReadAnswer, ReadAsk, Turn, answer};
@@ -70,25 +72,12 @@ impl Stored {
         self.records.lock().unwrap().clone()
     }
 
-    fn gather<'a>(
-        &self,
-        records: impl Iterator<Item = &'a Record>,
-        count_max: usize,
-        bytes_max: usize,
-    ) -> Vec<Record> {
-        let (mut some, mut bytes) = (Vec::new(), 0);
+    /// Reads what is there.
+    fn read<T>(&self, read: impl FnOnce(&mut Rows<'_, Record>) -> T) -> T {
+        let (records, nobody) = (self.records.lock().unwrap(), BTreeMap::new());
         // Fewer than wanted, so that little takes several turns.
         let few = if self.whole { usize::MAX } else { GATHERED_MAX };
-        for record in records.take(count_max.min(few)) {
-            some.push(record.clone());
-            if let Recorded::Message(message) = &record.event {
-                bytes += message.text.len();
-            }
-            if bytes > bytes_max {
-                break;
-            }
-        }
-        some
+        read(&mut Rows::new(&records, &nobody).at_once(few))
     }
 }
 
@@ -99,9 +88,7 @@ impl Reader for Stored {
         count_max: usize,
         bytes_max: usize,
     ) -> Result<Vec<Record>, ReadError> {
-        let records = self.records.lock().unwrap();
-        let from = records.partition_point(|record| record.index <= after);
-        Ok(self.gather(records[from..].iter(), count_max, bytes_max))
+        self.read(|rows| rows.entries(after, count_max, bytes_max))
     }
 
     fn entries_before(
@@ -110,28 +97,20 @@ impl Reader for Stored {
         count_max: usize,
         bytes_max: usize,
     ) -> Result<Vec<Record>, ReadError> {
-        let records = self.records.lock().unwrap();
-        let to = records.partition_point(|record| record.index < before);
-        let down = records[..to].iter().rev();
-        Ok(self.gather(down, count_max, bytes_max))
+        self.read(|rows| rows.entries_before(before, count_max, bytes_max))
     }
 
     fn index_of(&mut self, stamp: Lamport) -> Result<LogIndex, ReadError> {
-        let records = self.records.lock().unwrap();
-        let upto = records.partition_point(|record| record.stamp <= stamp);
-        Ok(LogIndex(upto as u64))
+        self.read(|rows| rows.index_of(stamp))
     }
 
     fn message(&mut self, stamp: Lamport) -> Result<Option<(Record, Chain)>, ReadError> {
-        let is_it =
-            |record: &Record| record.stamp == stamp && matches!(record.event, Recorded::Message(_));
-        let records = self.records.lock().unwrap();
-        let found = records.iter().find(|record| is_it(record)).cloned();
-        Ok(found.map(|record| (record, Chain([9; 32]))))
+        let found = self.read(|rows| rows.message(stamp))?;
+        Ok(found.map(|(record, _)| (record, Chain([9; 32]))))
     }
 
     fn stays(&mut self, member: MemberId) -> Result<Stays, ReadError> {
-        Ok(Stays::of(member, self.records.lock().unwrap().iter()))
+        self.read(|rows| rows.stays(member))
     }
 
     /// Every even member has handed over as many stamps as ten times its number.
@@ -150,26 +129,10 @@ impl Reader for Stored {
         words: &str,
         before: Lamport,
         count_max: usize,
-        _bytes_max: usize,
+        bytes_max: usize,
         may_see: &dyn Fn(&Record) -> bool,
     ) -> Result<Found, ReadError> {
-        let records = self.records();
-        let upto = records.last().map_or(Lamport::ZERO, |record| record.stamp);
-        let holds = |record: &&Record| {
-            let early = before == Lamport::ZERO || record.stamp < before;
-            let Recorded::Message(message) = &record.event else {
-                return false;
-            };
-            early && words.split(' ').all(|word| message.text.contains(word)) && may_see(record)
-        };
-        let mut messages: Vec<Record> = records.iter().rev().filter(holds).cloned().collect();
-        let more = messages.len() > count_max;
-        messages.truncate(count_max);
-        Ok(Found {
-            messages,
-            more,
-            upto,
-        })
+        self.read(|rows| rows.find(words, before, count_max, bytes_max, may_see))
     }
 }
 

@@ -102,9 +102,8 @@ impl Session {
     pub(super) fn gave_password(&mut self, now: Instant, password: String, out: &mut Output) {
         let admission = self.config.admission;
         if !admission.private {
-            let text = "passwords are not taken over a link that others can read: this one is not \
-                        sealed. Connect from the server's own machine or through ssh -L, and \
-                        change that password";
+            let text = "passwords are not taken over a link that others can read, and this one is \
+                        not sealed: connect without --cleartext, and change that password";
             return self.abort(now, CloseCode::NotAdmitted, text, out);
         }
         if !admission.passwords {

@@ -240,6 +240,7 @@ impl Session {
             gap: resume.gap,
             newest: entered.last_addressed,
             rewound: resume.rewound,
+            left: self.left(now),
         };
         if let Ok(body) = codec::encode(&answer) {
             self.answer(now, FrameType::Data, body, out);

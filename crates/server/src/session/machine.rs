@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use lamparina_order::{Action, Entry};
-use lamparina_protocol::control::{CloseCode, Hello};
+use lamparina_protocol::control::{CloseCode, Hello, Pace};
 use lamparina_protocol::frame::FrameType;
 use lamparina_protocol::link::{CloseReason, Event, Input as LinkInput, Outgoing, Terms};
 use lamparina_protocol::message::MESSAGE_BYTES_MAX;
+use lamparina_protocol::seal::PublicKey;
 use lamparina_protocol::{Instant, Lamport, LogId, MemberId, Nick, Prev, Term};
 use lamparina_store::TermBegan;
 
@@ -19,6 +20,7 @@ use super::output::{Act, Logged, Output};
 use super::reading::Reading;
 use super::reason;
 use crate::hub::{Ask, Asked, ConnectionId};
+use crate::limits::{AuthorRates, Rates, TooMuch, What};
 use crate::reading::ReadAnswer;
 
 /// Time to claim a nick, from the opening of the link.
@@ -48,6 +50,8 @@ pub struct SessionConfig {
     pub lab: bool,
     /// Who may become a member.
     pub admission: Admission,
+    /// Counts what its author asks; none where nothing is counted.
+    pub rates: Option<Arc<Rates>>,
 }
 
 impl SessionConfig {
@@ -61,6 +65,7 @@ impl SessionConfig {
             store: false,
             lab: false,
             admission: Admission::default(),
+            rates: None,
         }
     }
 }
@@ -76,6 +81,8 @@ pub enum Input {
     Checked(Verdict),
     /// Time has passed.
     Tick,
+    /// Too many shake hands, and this one has taken longest.
+    Crowded,
     /// The server is closing.
     Shutdown,
     /// The server's disk failed: nothing that was asked will be answered.
@@ -149,6 +156,10 @@ pub struct Session {
     /// The server is closing: nothing more is asked, what was asked is answered.
     pub(super) draining: bool,
     deadline: Option<Instant>,
+    /// Counts what the author asks, from its first words on.
+    rates: Option<AuthorRates>,
+    /// The author has proved that it holds its key.
+    proven: bool,
     /// Answers of the session itself; at most [`OWN_WAITING_MAX`].
     pub(super) own: VecDeque<Outgoing>,
     /// Bytes of these; at most [`OWN_WAITING_BYTES_MAX`].
@@ -171,6 +182,8 @@ impl Session {
             reading: None,
             draining: false,
             deadline: None,
+            rates: None,
+            proven: false,
             own: VecDeque::new(),
             own_bytes: 0,
             channel: None,
@@ -181,8 +194,10 @@ impl Session {
     /// Applies one input. What is to be done is appended to `out`, in order.
     pub fn handle(&mut self, now: Instant, input: Input, out: &mut Output) {
         match input {
-            Input::Link(Event::Asked { hello, terms }) => self.asked(now, &hello, terms, out),
-            Input::Link(Event::Opened { .. }) => self.deadline = Some(now + NAME_WITHIN),
+            Input::Link(Event::Asked { terms }) => self.asked(now, terms, out),
+            Input::Link(Event::Opened { words, peer, .. }) => self.opened(now, &words, peer, out),
+            // Only a client asks itself whom to trust.
+            Input::Link(Event::Proven { .. }) => {}
             Input::Link(Event::Received { kind, body }) if !self.draining => {
                 self.received(now, kind, &body, out);
             }
@@ -192,6 +207,7 @@ impl Session {
             Input::Read(answer) => self.was_read(now, answer, out),
             Input::Checked(verdict) => self.checked(now, verdict, out),
             Input::Tick => self.tick(now, out),
+            Input::Crowded => self.crowded(now, out),
             Input::Shutdown => self.shut_down(now, out),
             Input::Failed => self.failed(now, out),
         }
@@ -200,6 +216,17 @@ impl Session {
     /// When to call again with [`Input::Tick`].
     pub fn deadline(&self) -> Option<Instant> {
         self.deadline
+    }
+
+    /// How fast an author may send: for the welcome.
+    pub fn pace(&self) -> Pace {
+        let rates = self.config.rates.as_ref();
+        rates.map_or_else(Pace::default, |rates| rates.pace())
+    }
+
+    /// What is left of the burst now.
+    pub(super) fn left(&self, now: Instant) -> u32 {
+        self.rates.as_ref().map_or(0, |rates| rates.left(now))
     }
 
     /// Whether nothing follows.
@@ -219,15 +246,10 @@ impl Session {
         }
     }
 
-    fn asked(&mut self, now: Instant, hello: &[u8], terms: Terms, out: &mut Output) {
+    fn asked(&mut self, now: Instant, terms: Terms, out: &mut Output) {
         if !matches!(self.state, State::AwaitingHello) {
             return; // A link asks once.
         }
-        let Some(hello) = Hello::from_bytes(hello) else {
-            let text =
-                "the first words are not a client's: use lamparina-client, or see docs/protocol.md";
-            return self.abort(now, CloseCode::BadControl, text, out);
-        };
         if (terms.message_bytes_max as usize) < MESSAGE_BYTES_MAX {
             let text = format!(
                 "messages here have up to {MESSAGE_BYTES_MAX} bytes: offer at least as many"
@@ -237,9 +259,56 @@ impl Session {
         if self.draining {
             return self.abort(now, CloseCode::ShuttingDown, SHUTTING_DOWN, out);
         }
+        out.acts.push(Act::Welcome);
+    }
+
+    /// The link is open, and `peer` proved where it is a sealed one: only that key may be the author.
+    fn opened(&mut self, now: Instant, hello: &[u8], peer: Option<PublicKey>, out: &mut Output) {
+        if !matches!(self.state, State::AwaitingHello) {
+            return; // A link opens once.
+        }
+        let Some(hello) = Hello::from_bytes(hello) else {
+            let text =
+                "the first words are not a client's: use lamparina-client, or see docs/protocol.md";
+            return self.abort(now, CloseCode::BadControl, text, out);
+        };
+        if peer.is_some_and(|peer| peer.0 != hello.author.0) {
+            let text = "the author in the first words is not the key that signed this handshake: \
+                        say the key that you hold";
+            return self.abort(now, CloseCode::Unproven, text, out);
+        }
+        self.proven = peer.is_some();
+        if let Some(rates) = &self.config.rates {
+            match rates.enter(hello.author, hello.epoch, now) {
+                Ok(rates) => self.rates = Some(rates),
+                Err(over) => {
+                    return self.abort(now, CloseCode::Limit, &over.to_string(), out);
+                }
+            }
+        }
         self.state = State::AwaitingNick(hello);
         self.deadline = Some(now + NAME_WITHIN);
-        out.acts.push(Act::Welcome);
+    }
+
+    /// Whether the author has proved that it holds its key: always on a sealed link.
+    pub fn is_proven(&self) -> bool {
+        self.proven
+    }
+
+    /// Counts something that the author asks.
+    pub(super) fn count(&self, what: What, now: Instant) -> Result<(), TooMuch> {
+        match &self.rates {
+            Some(rates) => rates.take(what, now),
+            None => Ok(()),
+        }
+    }
+
+    fn crowded(&mut self, now: Instant, out: &mut Output) {
+        if matches!(self.state, State::AwaitingHello | State::AwaitingNick(_)) {
+            let text =
+                "too many handshakes are under way, and this one has taken longest: connect again";
+            self.abort(now, CloseCode::Limit, text, out);
+        }
     }
 
     fn tick(&mut self, now: Instant, out: &mut Output) {
@@ -279,8 +348,8 @@ impl Session {
 
     fn failed(&mut self, now: Instant, out: &mut Output) {
         if !matches!(self.state, State::Closing { .. } | State::Over) {
-            let text = "the server's disk failed and it ends: what was not committed is sent again \
-                        when it is back";
+            let text = "the server's disk or a file on it failed it and it ends: what was not \
+                        committed is sent again when it is back";
             self.abort(now, CloseCode::ShuttingDown, text, out);
         }
     }
@@ -322,7 +391,7 @@ impl Session {
             }
         };
         self.state = State::Closing { nick, reason };
-        self.reading = None;
+        (self.reading, self.rates) = (None, None);
         self.deadline = Some(now + CLOSE_WITHIN);
     }
 

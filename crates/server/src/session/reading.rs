@@ -12,6 +12,7 @@ use super::catch_up::CatchUp;
 use super::follow::{Followed, Outbox};
 use super::machine::{Session, State};
 use super::output::Output;
+use crate::limits::What;
 use crate::reading::{Asker, History, ReadAnswer, ReadAsk, Wanted};
 use crate::tail::Tail;
 
@@ -95,6 +96,9 @@ impl Session {
         if !self.config.store {
             let text = "this server keeps no history: ask one that has a store".to_owned();
             return self.refuse(now, RefusalCode::NotAllowed, text, out);
+        }
+        if let Err(over) = self.count(What::Question, now) {
+            return self.refuse(now, RefusalCode::Limit, over.to_string(), out);
         }
         let reading = self.reading.get_or_insert_default();
         if reading.questions.len() >= QUESTIONS_MAX {

@@ -26,6 +26,9 @@ pub(super) const fn name(code: CloseCode) -> &'static str {
         CloseCode::TooSlow => "too-slow",
         CloseCode::Nick => "nick",
         CloseCode::TakenOver => "taken-over",
+        CloseCode::SealedOnly => "not-sealed",
+        CloseCode::ClearOnly => "sealed",
+        CloseCode::Unproven => "unproven",
         CloseCode::Banned => "banned",
         CloseCode::NotAdmitted => "not-admitted",
         CloseCode::Kicked => "kicked",
@@ -36,7 +39,7 @@ pub(super) const fn name(code: CloseCode) -> &'static str {
 pub(super) const fn of(reason: &CloseReason) -> &'static str {
     match reason {
         CloseReason::Orderly => "closed",
-        CloseReason::ByPeer { .. } => "by-client",
+        CloseReason::ByPeer { .. } | CloseReason::Unproven { .. } => "by-client",
         CloseReason::ByUs { code, .. } => name(*code),
         CloseReason::Eof => "connection-lost",
     }

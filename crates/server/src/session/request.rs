@@ -9,7 +9,7 @@ use lamparina_protocol::codec;
 use lamparina_protocol::control::{CloseCode, Hello};
 use lamparina_protocol::frame::FrameType;
 use lamparina_protocol::message::{
-    ChannelSettings, HISTORY_MESSAGES_MAX, RefusalCode, SetNick, ToClient, ToServer,
+    ChannelSettings, HISTORY_MESSAGES_MAX, RefusalCode, SetNick, Submit, ToClient, ToServer,
     WORDS_BYTES_MAX,
 };
 use lamparina_protocol::{Instant, Lamport, Nick};
@@ -18,6 +18,7 @@ use serde::Serialize;
 use super::machine::{Session, State};
 use super::output::{Act, Logged, Output};
 use crate::hub::Ask;
+use crate::limits::What;
 use crate::reading::{self, Asking, History, Tracing};
 
 /// Bytes of channel settings, at most.
@@ -104,9 +105,9 @@ impl Session {
 
     fn data(&mut self, now: Instant, body: &[u8], out: &mut Output) {
         match codec::decode(body) {
-            Ok(ToServer::Submit(message)) => self.act(Action::Say(message), out),
-            Ok(ToServer::Join { room }) => self.act(Action::Join { room }, out),
-            Ok(ToServer::Leave { room }) => self.act(Action::Leave { room }, out),
+            Ok(ToServer::Submit(message)) => self.submit(now, message, out),
+            Ok(ToServer::Join { room }) => self.move_room(now, Action::Join { room }, out),
+            Ok(ToServer::Leave { room }) => self.move_room(now, Action::Leave { room }, out),
             Ok(ToServer::Consumed { upto, count }) => self.consumed(upto, count, out),
             Ok(ToServer::History { before, count }) => match counted(count) {
                 Ok(count) => {
@@ -132,6 +133,33 @@ impl Session {
                 self.abort(now, CloseCode::BadMessage, text, out);
             }
             Err(error) => self.unreadable(now, &error.to_string(), out),
+        }
+    }
+
+    /// A message over the pace does not reach the order: it is not judged and its place stays free,
+    /// so that what is behind it is a gap until it has been sent again.
+    fn submit(&mut self, now: Instant, message: Submit, out: &mut Output) {
+        let Err(over) = self.count(What::Message, now) else {
+            return self.act(Action::Say(message), out);
+        };
+        let (code, text) = (RefusalCode::TooFast, over.to_string());
+        // One line of the log for a whole flood.
+        if over.over == 1 {
+            out.acts.push(Logged::refused(self.nick(), code, &text));
+        }
+        let refused = ToClient::Refused {
+            epoch: message.epoch,
+            pseq: message.pseq,
+            code,
+            text,
+        };
+        self.say(now, FrameType::Data, &refused, out);
+    }
+
+    fn move_room(&mut self, now: Instant, action: Action, out: &mut Output) {
+        match self.count(What::RoomChange, now) {
+            Ok(()) => self.act(action, out),
+            Err(over) => self.refuse(now, RefusalCode::Limit, over.to_string(), out),
         }
     }
 

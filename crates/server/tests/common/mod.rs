@@ -104,7 +104,7 @@ impl Raw {
     pub(crate) async fn open(addr: SocketAddr, hello: Hello) -> Self {
         let mut raw = Self::dial(addr, hello.to_bytes()).await;
         match raw.event().await {
-            Event::Opened { welcome, .. } => raw.welcome = Welcome::from_bytes(&welcome),
+            Event::Opened { words, .. } => raw.welcome = Welcome::from_bytes(&words),
             other => panic!("{other:?}"),
         }
         raw

@@ -27,8 +27,7 @@ fn said(talk: &mut Talk, count: usize) -> Vec<Record> {
 /// The chain is whole, and terms follow one another.
 #[track_caller]
 fn sound(file: &Path) -> Vec<u32> {
-    let mut found = ReadOnly::open(file).unwrap();
-    let reader = found.reader();
+    let reader = ReadOnly::journal(file).unwrap().into_reader().unwrap();
     let from = (LogIndex(0), Chain::genesis(reader.meta().unwrap().log));
     let mut began = Vec::new();
     let take = |record: Record, _| {

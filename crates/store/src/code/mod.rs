@@ -150,6 +150,7 @@ codes! {
     15 ShuttingDown,
     16 StorageFull,
     17 NotFound,
-    18 Banned,
-    19 NotAdmitted,
+    18 TooFast,
+    19 Banned,
+    20 NotAdmitted,
 }

@@ -12,7 +12,9 @@ use lamparina_protocol::LogId;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use super::file::{self, Upto};
-use super::{IndexError, Snapshot};
+use super::{INDEX_FILE, IndexError, Snapshot};
+use crate::sqlite::guard;
+use crate::sqlite::watch::FileId;
 use crate::traits::Chain;
 
 /// Entries indexed in one transaction.
@@ -23,7 +25,9 @@ const BYTES_AT_ONCE: usize = 4 * 1024 * 1024;
 /// cost more than the message.
 const COMPANY_WAIT: Duration = Duration::from_millis(150);
 /// Pause after an error.
-const ERROR_PAUSE: Duration = Duration::from_secs(5);
+const ERROR_PAUSE: Duration = Duration::from_secs(1);
+/// Bytes of a file whose words are looked through when it is opened, which takes a second or two.
+const CHECKED_BYTES_MAX: u64 = 64 << 20;
 /// How much less than others this thread gets of a busy processor.
 const NICE: i32 = 10;
 /// After a part the thread rests so many times as long as the part took, so that serving goes first.
@@ -34,13 +38,27 @@ const REST_FACTOR: u32 = 3;
 struct Asked {
     last: LogIndex,
     snapshot: Option<Snapshot>,
+    /// A reader found the file damaged.
+    damaged: bool,
     stop: bool,
 }
 
 #[derive(Debug, Default)]
-struct Bell {
+pub(super) struct Bell {
     asked: Mutex<Asked>,
     rung: Condvar,
+}
+
+/// Tells the thread that the file is damaged, as far as a reader can see.
+#[derive(Clone, Debug)]
+pub struct Alarm(Arc<Bell>);
+
+impl Alarm {
+    /// The file is not what was written there: it is looked at, and made anew where that is so.
+    pub fn damaged(&self) {
+        lock(&self.0).damaged = true;
+        self.0.rung.notify_one();
+    }
 }
 
 /// Where it says what it cannot do, once for each time it begins to fail.
@@ -80,6 +98,11 @@ impl Behind {
         })
     }
 
+    /// What rings it when a reader finds the file damaged.
+    pub fn alarm(&self) -> Alarm {
+        Alarm(self.bell.clone())
+    }
+
     /// The journal has entries up to `last`.
     pub fn appended(&self, last: LogIndex) {
         lock(&self.bell).last = last;
@@ -116,10 +139,19 @@ struct Work {
     tell: Tell,
 }
 
+/// What it has to do.
+struct Todo {
+    snapshot: Option<Snapshot>,
+    damaged: bool,
+    stop: bool,
+}
+
 /// Both files, open.
 struct Files {
     journal: Connection,
     index: Connection,
+    /// Which file the index is: somebody may remove it at any time.
+    id: FileId,
     upto: Upto,
 }
 
@@ -130,8 +162,9 @@ impl Work {
         let mut files = None;
         let mut failing = false;
         loop {
-            let (snapshot, stop) = self.wait(files.as_ref(), failing);
-            let mut done = self.part(&mut files, snapshot, stop);
+            let todo = self.wait(files.as_ref(), failing);
+            let stop = todo.stop;
+            let mut done = self.part(&mut files, todo);
             if let Err(error) = &done
                 && error.is_damage()
             {
@@ -156,7 +189,7 @@ impl Work {
     }
 
     /// Waits for something to do.
-    fn wait(&self, files: Option<&Files>, failing: bool) -> (Option<Snapshot>, bool) {
+    fn wait(&self, files: Option<&Files>, failing: bool) -> Todo {
         let mut asked = lock(&self.bell);
         if failing {
             let waited = self
@@ -168,33 +201,38 @@ impl Work {
         let done = files.map(|files| files.upto.index);
         let waited = self.bell.rung.wait_while(asked, |asked| {
             let behind = done.is_none_or(|done| done < asked.last);
-            !asked.stop && asked.snapshot.is_none() && !behind
+            !asked.stop && asked.snapshot.is_none() && !asked.damaged && !behind
         });
         let asked = waited.unwrap_or_else(PoisonError::into_inner);
         let few = |asked: &mut Asked| {
             let many = done.is_none_or(|done| done.0 + ENTRIES_AT_ONCE as u64 <= asked.last.0);
-            !asked.stop && asked.snapshot.is_none() && !many
+            !asked.stop && asked.snapshot.is_none() && !asked.damaged && !many
         };
         let waited = self.bell.rung.wait_timeout_while(asked, COMPANY_WAIT, few);
         let mut asked = waited.unwrap_or_else(PoisonError::into_inner).0;
-        (asked.snapshot.take(), asked.stop)
+        Todo {
+            snapshot: asked.snapshot.take(),
+            damaged: std::mem::take(&mut asked.damaged),
+            stop: asked.stop,
+        }
     }
 
     /// Does a bounded part of what there is to do.
-    fn part(
-        &self,
-        files: &mut Option<Files>,
-        snapshot: Option<Snapshot>,
-        stop: bool,
-    ) -> Result<(), IndexError> {
+    fn part(&self, files: &mut Option<Files>, todo: Todo) -> Result<(), IndexError> {
+        let stands = FileId::of(&self.folder.join(INDEX_FILE)).ok();
+        // Removed or replaced: what stands there now goes on, or a new one.
+        *files = files.take().filter(|files| stands == Some(files.id));
         let files = match files {
             Some(files) => files,
             None => files.insert(self.open()?),
         };
-        if let Some(snapshot) = snapshot {
+        if todo.damaged {
+            file::check_words(&files.index)?;
+        }
+        if let Some(snapshot) = todo.snapshot {
             file::keep(&files.index, &snapshot)?;
         }
-        if stop {
+        if todo.stop {
             return Ok(());
         }
         let began = Instant::now();
@@ -213,6 +251,7 @@ impl Work {
     fn open(&self) -> Result<Files, IndexError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let journal = Connection::open_with_flags(&self.journal, flags)?;
+        guard::harden(&journal, guard::VALUE_BYTES_MAX)?;
         journal.busy_timeout(Duration::from_secs(5))?;
         let (mut index, mut upto) = file::open(&self.folder, self.log)?;
         if upto.index.0 > 0 && chain_at(&journal, upto.index)? != upto.chain {
@@ -224,12 +263,23 @@ impl Work {
             file::remove(&self.folder)?;
             (index, upto) = file::open(&self.folder, self.log)?;
         }
+        if is_small(&self.folder) {
+            file::check_words(&index)?;
+        }
         Ok(Files {
             journal,
+            id: FileId::of(&self.folder.join(INDEX_FILE))?,
             index,
             upto,
         })
     }
+}
+
+/// Whether the words are looked through when the file is opened. Those of a larger one are when a
+/// search finds them damaged.
+fn is_small(folder: &Path) -> bool {
+    let found = std::fs::metadata(folder.join(INDEX_FILE));
+    found.is_ok_and(|found| found.len() <= CHECKED_BYTES_MAX)
 }
 
 fn chain_at(journal: &Connection, index: LogIndex) -> rusqlite::Result<Option<Chain>> {

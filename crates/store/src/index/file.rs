@@ -1,12 +1,13 @@
 //! The file: its tables, to which journal it belongs, and making it anew.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use lamparina_order::LogIndex;
-use lamparina_protocol::LogId;
+use lamparina_protocol::{Lamport, LogId};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use super::{INDEX_FILE, IndexError, Snapshot};
+use crate::sqlite::guard::{self, SNAPSHOT_BYTES_MAX};
 use crate::traits::Chain;
 
 /// Its form. Another one is thrown away and made anew.
@@ -14,7 +15,8 @@ pub(super) const INDEX_VERSION: i32 = 1;
 /// Snapshots that are kept.
 const SNAPSHOTS_KEPT: u32 = 2;
 
-const TABLES: &str = "
+/// Its tables.
+pub const TABLES: &str = "
     CREATE TABLE meta(one INTEGER PRIMARY KEY CHECK (one = 1), log BLOB NOT NULL,
         log_index INTEGER NOT NULL, stamp INTEGER NOT NULL, chain BLOB NOT NULL) STRICT;
     CREATE TABLE message(log_index INTEGER PRIMARY KEY, stamp INTEGER NOT NULL,
@@ -45,7 +47,10 @@ pub(super) fn open(folder: &Path, log: LogId) -> Result<(Connection, Upto), Inde
     let file = folder.join(INDEX_FILE);
     match open_as_it_is(&file, log) {
         Ok(Some(opened)) => return Ok(opened),
-        Ok(None) | Err(_) => remove(folder)?,
+        Ok(None) => remove(folder)?,
+        Err(error) if error.is_damage() => remove(folder)?,
+        // A full disk, or a program that holds it: what is there is still good.
+        Err(error) => return Err(error),
     }
     let connection = Connection::open(&file)?;
     only_ours(&file)?;
@@ -58,6 +63,12 @@ pub(super) fn open(folder: &Path, log: LogId) -> Result<(Connection, Upto), Inde
         params![&log.0[..]],
     )?;
     Ok((connection, Upto::NOTHING))
+}
+
+/// The words are whole, and those of the texts beside them. Takes a time that grows with the file.
+pub(super) fn check_words(connection: &Connection) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO words(words, rank) VALUES('integrity-check', 1)";
+    connection.execute(sql, []).map(|_| ())
 }
 
 /// Removes the file and what SQLite keeps beside it.
@@ -77,14 +88,20 @@ fn open_as_it_is(file: &Path, log: LogId) -> Result<Option<(Connection, Upto)>, 
     }
     let connection = Connection::open(file)?;
     prepare(&connection)?;
-    if version(&connection)? != INDEX_VERSION {
+    if !is_ours(&connection)? {
         return Ok(None);
     }
     let upto = upto(&connection, log)?;
     Ok(upto.map(|upto| (connection, upto)))
 }
 
+/// It has today's form, and nothing was put into it.
+fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {
+    Ok(version(connection)? == INDEX_VERSION && guard::strange(connection, &[TABLES])?.is_none())
+}
+
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    guard::harden(connection, SNAPSHOT_BYTES_MAX)?;
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     // What a crash takes is made again from the journal.
     connection.execute_batch(
@@ -118,8 +135,13 @@ fn only_ours(file: &Path) -> std::io::Result<()> {
     std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600))
 }
 
-/// Keeps a snapshot; the oldest ones go.
+/// Keeps a snapshot; the oldest ones go. One that is too large to be read again is not kept.
 pub(super) fn keep(connection: &Connection, snapshot: &Snapshot) -> rusqlite::Result<()> {
+    // The rest of the row needs less.
+    const ROW_BYTES: usize = 1024;
+    if snapshot.state.len() + ROW_BYTES > SNAPSHOT_BYTES_MAX as usize {
+        return Ok(());
+    }
     connection.execute(
         "INSERT OR REPLACE INTO snapshot VALUES (?, ?, ?, ?)",
         params![
@@ -145,14 +167,99 @@ pub fn snapshots(folder: &Path, log: LogId) -> Vec<Snapshot> {
     read_snapshots(&folder.join(INDEX_FILE), log).unwrap_or_default()
 }
 
-fn read_snapshots(file: &Path, log: LogId) -> rusqlite::Result<Vec<Snapshot>> {
-    let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    if version(&connection)? != INDEX_VERSION || upto(&connection, log)?.is_none() {
-        return Ok(Vec::new());
+/// The last entry of a log that the derived file knows of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Evidence {
+    /// The entry.
+    pub index: LogIndex,
+    /// Its stamp, where that is known.
+    pub stamp: Option<Lamport>,
+}
+
+/// The last entry that the derived file in `folder` knows of, where it is of `log`, or of any one
+/// where none is named. `None` where it knows of none, or cannot be read.
+pub fn evidence(folder: &Path, log: Option<LogId>) -> Option<Evidence> {
+    let known = || -> rusqlite::Result<Option<Evidence>> {
+        let connection = for_reading(&folder.join(INDEX_FILE))?;
+        if !is_ours(&connection)? {
+            return Ok(None);
+        }
+        let log = match log {
+            Some(log) => log,
+            None => match log_of(&connection)? {
+                Some(log) => log,
+                None => return Ok(None),
+            },
+        };
+        let Some(upto) = upto(&connection, log)? else {
+            return Ok(None);
+        };
+        let of_texts = Evidence {
+            index: upto.index,
+            stamp: u64::try_from(upto.stamp).ok().map(Lamport::new),
+        };
+        let of_snapshots = whole_snapshots(&connection)?;
+        let of_snapshots = of_snapshots.first().map(|snapshot| Evidence {
+            index: snapshot.index,
+            stamp: None,
+        });
+        let latest = [Some(of_texts), of_snapshots].into_iter().flatten();
+        Ok(latest
+            .rev()
+            .max_by_key(|known| known.index)
+            .filter(|known| known.index > LogIndex(0)))
+    };
+    known().ok().flatten()
+}
+
+fn log_of(connection: &Connection) -> rusqlite::Result<Option<LogId>> {
+    let log = connection.query_row("SELECT log FROM meta", [], |row| row.get::<_, Vec<u8>>(0));
+    let log = log.optional()?;
+    Ok(log.and_then(|log| <[u8; 16]>::try_from(log).ok().map(LogId)))
+}
+
+/// Gives the derived file in `folder`, and what stands beside it, names that end with `name`; the
+/// first of them.
+///
+/// # Errors
+///
+/// What the file system says.
+pub fn set_aside(folder: &Path, name: &str) -> std::io::Result<PathBuf> {
+    let aside = folder.join(format!("{INDEX_FILE}.{name}"));
+    if aside.exists() {
+        return Err(std::io::ErrorKind::AlreadyExists.into());
     }
-    let sql = "SELECT log_index, chain, state, digest FROM snapshot ORDER BY log_index DESC";
+    for end in ["-wal", "-shm", ""] {
+        let from = folder.join(format!("{INDEX_FILE}{end}"));
+        if from.exists() {
+            std::fs::rename(from, folder.join(format!("{INDEX_FILE}.{name}{end}")))?;
+        }
+    }
+    std::fs::File::open(folder)?.sync_all()?;
+    Ok(aside)
+}
+
+fn for_reading(file: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags)?;
+    guard::harden(&connection, SNAPSHOT_BYTES_MAX)?;
+    Ok(connection)
+}
+
+fn read_snapshots(file: &Path, log: LogId) -> rusqlite::Result<Vec<Snapshot>> {
+    let connection = for_reading(file)?;
+    match is_ours(&connection)? && upto(&connection, log)?.is_some() {
+        true => whole_snapshots(&connection),
+        false => Ok(Vec::new()),
+    }
+}
+
+/// The snapshots whose digest holds, newest first.
+fn whole_snapshots(connection: &Connection) -> rusqlite::Result<Vec<Snapshot>> {
+    let sql = "SELECT log_index, chain, state, digest FROM snapshot
+        ORDER BY log_index DESC LIMIT ?";
     let mut statement = connection.prepare(sql)?;
-    let rows = statement.query_map([], |row| {
+    let rows = statement.query_map([SNAPSHOTS_KEPT], |row| {
         let (chain, found): (Vec<u8>, Vec<u8>) = (row.get(1)?, row.get(3)?);
         let snapshot = Snapshot {
             index: LogIndex(row.get::<_, i64>(0)? as u64),

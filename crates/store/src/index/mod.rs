@@ -12,8 +12,8 @@ use lamparina_order::LogIndex;
 
 use crate::traits::Chain;
 
-pub use behind::{Behind, Tell};
-pub use file::snapshots;
+pub use behind::{Alarm, Behind, Tell};
+pub use file::{Evidence, TABLES, evidence, set_aside, snapshots};
 pub use search::{Candidates, Search};
 
 /// Its name, beside the journal's.

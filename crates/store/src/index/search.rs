@@ -6,8 +6,11 @@ use lamparina_order::LogIndex;
 use lamparina_protocol::Lamport;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
+use super::behind::Alarm;
 use super::file::INDEX_VERSION;
 use super::{INDEX_FILE, IndexError};
+use crate::sqlite::guard;
+use crate::sqlite::watch::FileId;
 
 /// Words of a search that count; more narrow nothing down that matters.
 const WORDS_MAX: usize = 32;
@@ -16,7 +19,10 @@ const WORDS_MAX: usize = 32;
 #[derive(Debug)]
 pub struct Search {
     file: PathBuf,
-    connection: Option<Connection>,
+    /// Open, and which file that is: it may be made anew at any time.
+    connection: Option<(Connection, FileId)>,
+    /// Rung where the file turns out to be damaged.
+    alarm: Option<Alarm>,
 }
 
 /// Messages that hold the words, newest first.
@@ -34,7 +40,15 @@ impl Search {
         Self {
             file: folder.join(INDEX_FILE),
             connection: None,
+            alarm: None,
         }
+    }
+
+    /// The same; `alarm` is rung where the file turns out to be damaged.
+    #[must_use]
+    pub fn ringing(mut self, alarm: Alarm) -> Self {
+        self.alarm = Some(alarm);
+        self
     }
 
     /// At most `count_max` messages before the entry `before` that hold all `words`.
@@ -49,8 +63,13 @@ impl Search {
         count_max: usize,
     ) -> Result<Candidates, IndexError> {
         let found = self.try_candidates(words, before, count_max);
-        if found.is_err() {
+        if let Err(error) = &found {
             self.connection = None;
+            if error.is_damage()
+                && let Some(alarm) = &self.alarm
+            {
+                alarm.damaged();
+            }
         }
         found
     }
@@ -89,20 +108,27 @@ impl Search {
 
     /// `None` while there is no index yet.
     fn connection(&mut self) -> Result<Option<&Connection>, IndexError> {
-        if self.connection.is_none() {
-            if !self.file.exists() {
+        let stands = match FileId::of(&self.file) {
+            Ok(stands) => stands,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                self.connection = None;
                 return Ok(None);
             }
+            Err(error) => return Err(error.into()),
+        };
+        if self.connection.as_ref().is_none_or(|(_, id)| *id != stands) {
+            self.connection = None;
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let connection = Connection::open_with_flags(&self.file, flags)?;
+            guard::harden(&connection, guard::SNAPSHOT_BYTES_MAX)?;
             connection.busy_timeout(std::time::Duration::from_secs(5))?;
             let version: i32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
             if version != INDEX_VERSION {
                 return Ok(None);
             }
-            self.connection = Some(connection);
+            self.connection = Some((connection, stands));
         }
-        Ok(self.connection.as_ref())
+        Ok(self.connection.as_ref().map(|(connection, _)| connection))
     }
 }
 

@@ -1,9 +1,10 @@
 //! Reads the simulated disk as a reader of a file does.
 
-use lamparina_order::{LogIndex, Record, Recorded};
+use lamparina_order::{LogIndex, Record};
 use lamparina_protocol::{Lamport, MemberId};
 
 use super::{Disk, Inner};
+use crate::rows::Rows;
 use crate::stays::Stays;
 use crate::traits::{Chain, Found, Position, ReadError, Reader};
 
@@ -18,10 +19,14 @@ impl SimReader {
         Self { disk }
     }
 
-    fn read<T>(&self, read: impl FnOnce(&Inner) -> T) -> Result<T, ReadError> {
+    fn read<T>(
+        &self,
+        read: impl FnOnce(&mut Rows<'_, (Record, Chain)>) -> Result<T, ReadError>,
+    ) -> Result<T, ReadError> {
         let mut inner = self.disk.lock();
         inner.read()?;
-        Ok(read(&inner))
+        let Inner { files, .. } = &*inner;
+        read(&mut Rows::new(&files.rows, &files.positions))
     }
 }
 
@@ -32,10 +37,7 @@ impl Reader for SimReader {
         count_max: usize,
         bytes_max: usize,
     ) -> Result<Vec<Record>, ReadError> {
-        self.read(|inner| {
-            let rows = inner.files.rows.iter().skip(place(after));
-            take(rows.map(|(row, _)| row), count_max, bytes_max)
-        })
+        self.read(|rows| rows.entries(after, count_max, bytes_max))
     }
 
     fn entries_before(
@@ -44,38 +46,23 @@ impl Reader for SimReader {
         count_max: usize,
         bytes_max: usize,
     ) -> Result<Vec<Record>, ReadError> {
-        self.read(|inner| {
-            let end = place(before).saturating_sub(1).min(inner.files.rows.len());
-            let rows = inner.files.rows[..end].iter().rev();
-            take(rows.map(|(row, _)| row), count_max, bytes_max)
-        })
+        self.read(|rows| rows.entries_before(before, count_max, bytes_max))
     }
 
     fn index_of(&mut self, stamp: Lamport) -> Result<LogIndex, ReadError> {
-        self.read(|inner| {
-            let rows = &inner.files.rows;
-            LogIndex(rows.partition_point(|(row, _)| row.stamp <= stamp) as u64)
-        })
+        self.read(|rows| rows.index_of(stamp))
     }
 
     fn message(&mut self, stamp: Lamport) -> Result<Option<(Record, Chain)>, ReadError> {
-        self.read(|inner| {
-            let rows = &inner.files.rows;
-            let first = rows.get(rows.partition_point(|(row, _)| row.stamp < stamp))?;
-            (first.0.stamp == stamp && is_message(&first.0)).then(|| first.clone())
-        })
+        self.read(|rows| rows.message(stamp))
     }
 
     fn stays(&mut self, member: MemberId) -> Result<Stays, ReadError> {
-        self.read(|inner| Stays::of(member, inner.files.rows.iter().map(|(row, _)| row)))
+        self.read(|rows| rows.stays(member))
     }
 
     fn positions(&mut self, members: &[MemberId]) -> Result<Vec<Position>, ReadError> {
-        self.read(|inner| {
-            let positions = &inner.files.positions;
-            let found = members.iter().filter_map(|member| positions.get(member));
-            found.copied().collect()
-        })
+        self.read(|rows| rows.positions(members))
     }
 
     fn find(
@@ -86,64 +73,6 @@ impl Reader for SimReader {
         bytes_max: usize,
         may_see: &dyn Fn(&Record) -> bool,
     ) -> Result<Found, ReadError> {
-        let wanted = tokens(words);
-        let hit = |record: &Record| {
-            let earlier = before == Lamport::ZERO || record.stamp < before;
-            earlier && holds(record, &wanted) && may_see(record)
-        };
-        self.read(|inner| {
-            let rows = inner.files.rows.iter().rev().map(|(row, _)| row);
-            let hits: Vec<&Record> = rows.filter(|record| hit(record)).collect();
-            let messages = take(hits.iter().copied(), count_max, bytes_max);
-            Found {
-                more: hits.len() > messages.len(),
-                messages,
-                upto: inner.tip().stamp,
-            }
-        })
+        self.read(|rows| rows.find(words, before, count_max, bytes_max, may_see))
     }
-}
-
-fn place(index: LogIndex) -> usize {
-    usize::try_from(index.0).unwrap_or(usize::MAX)
-}
-
-fn is_message(record: &Record) -> bool {
-    matches!(record.event, Recorded::Message(_))
-}
-
-/// The bounds of a page: at least one, then neither too many nor too long.
-fn take<'a>(
-    rows: impl Iterator<Item = &'a Record>,
-    count_max: usize,
-    bytes_max: usize,
-) -> Vec<Record> {
-    let mut bytes = 0_usize;
-    let fits = |(place, row): &(usize, &Record)| {
-        if let Recorded::Message(message) = &row.event {
-            bytes += message.text.len();
-        }
-        *place == 0 || bytes <= bytes_max
-    };
-    let rows = rows.take(count_max).enumerate().take_while(fits);
-    rows.map(|(_, row)| row.clone()).collect()
-}
-
-fn tokens(text: &str) -> Vec<String> {
-    let words = text.split(|c: char| !c.is_alphanumeric());
-    let words = words.filter(|word| !word.is_empty());
-    words.map(str::to_lowercase).collect()
-}
-
-/// Whether a message holds all words, the last one perhaps as the beginning of a longer one.
-fn holds(record: &Record, wanted: &[String]) -> bool {
-    let Recorded::Message(message) = &record.event else {
-        return false;
-    };
-    let Some((last, others)) = wanted.split_last() else {
-        return false;
-    };
-    let words = tokens(&message.text);
-    words.iter().any(|word| word.starts_with(last.as_str()))
-        && others.iter().all(|wanted| words.contains(wanted))
 }

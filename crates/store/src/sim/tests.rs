@@ -41,6 +41,7 @@ fn check(fate: Fate, first: &str, second: &str, there: [bool; 2]) {
         Ok(()) => "ok",
         Err(AppendError::Full(_)) => "full",
         Err(AppendError::Failed(_)) => "failed",
+        Err(AppendError::Held(_) | AppendError::Removed(_)) => "not of a simulated disk",
     };
     let before = talk.state.clone();
     let said = talk.say(1, "first");

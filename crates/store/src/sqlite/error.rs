@@ -4,9 +4,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use lamparina_order::LogIndex;
+use lamparina_protocol::Lamport;
 use rusqlite::ErrorCode;
 
 use crate::traits::ReadError;
+
+/// What SQLite's own words for it do not say.
+pub(crate) const TOO_LARGE: &str = "a value larger than any that a server stores";
 
 /// A store that cannot be opened. It is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +20,9 @@ pub enum OpenError {
         "another server uses the store in {0}: stop that one, or give this one another folder with --data"
     )]
     Locked(PathBuf),
+    /// A program that is no server has it for itself.
+    #[error("another program holds {0}: end it and start again")]
+    Held(PathBuf),
     /// There is none.
     #[error("there is no store at {0}: give the folder of a server, or its file lamparina.db")]
     Missing(PathBuf),
@@ -48,6 +55,39 @@ pub enum OpenError {
         found: i64,
         /// The newest one known here.
         known: i64,
+    },
+    /// Something else in the place of a file.
+    #[error("{0} is {1}, where a file should be: move it away and start again")]
+    NoFile(PathBuf, &'static str),
+    /// Tables that are not those of a journal.
+    #[error(
+        "{0} is no journal as this program makes it, it has {1}: restore a backup, or take out what was put there"
+    )]
+    Strange(PathBuf, String),
+    /// Somebody wrote while it was read without locks.
+    #[error("a server opened {0} while it was read: run this again")]
+    Disturbed(PathBuf),
+    /// A program was interrupted while it changed the file.
+    #[error(
+        "{0} was being changed when a program was interrupted: open it once with that program, or restore a backup"
+    )]
+    Interrupted(PathBuf),
+    /// The search file has seen more than there is.
+    #[error(
+        "the journal in {folder} ends at entry {ends}, stamp {stamp}, and the search file beside it knows entries up to {known}{}: the newest ones were removed or lost. Restore a backup, or go on without them: lamparina-server --accept-shorter-log",
+        known_stamp.map_or_else(String::new, |stamp| format!(", stamp {stamp}"))
+    )]
+    Shorter {
+        /// Where.
+        folder: PathBuf,
+        /// The journal's last entry; 0 for none.
+        ends: LogIndex,
+        /// Its stamp.
+        stamp: Lamport,
+        /// The last entry that is known of.
+        known: LogIndex,
+        /// Its stamp, where that is known.
+        known_stamp: Option<Lamport>,
     },
     /// No room to begin with.
     #[error("no room for {0} ({1}): make room on that disk and start again")]
@@ -82,7 +122,8 @@ impl OpenError {
                 Self::Permission(path, words)
             }
             Some(ErrorCode::DiskFull) => Self::Full(path, words),
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked(path),
+            Some(ErrorCode::TooBig) => Self::Strange(path, TOO_LARGE.to_owned()),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Held(path),
             _ => Self::Io(path, words),
         }
     }

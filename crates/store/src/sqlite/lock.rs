@@ -5,7 +5,7 @@ use std::fs::{File, TryLockError};
 use std::path::Path;
 
 use super::error::OpenError;
-use super::files;
+use super::{files, guard};
 
 /// The lock of a data folder.
 #[derive(Debug)]
@@ -22,6 +22,7 @@ impl Lock {
     pub fn take(folder: &Path) -> Result<Self, OpenError> {
         files::make_folder(folder)?;
         let path = folder.join(files::LOCK);
+        guard::regular(&path)?;
         let file = files::private(&path).map_err(|error| OpenError::io(&path, &error))?;
         match file.try_lock() {
             Ok(()) => Ok(Self(file)),

@@ -9,7 +9,7 @@ use super::writer::put_term;
 use crate::restart::{Tip, next_term};
 use crate::traits::ReadError;
 
-pub(crate) use super::schema::version;
+pub(crate) use super::schema::{check, version};
 
 /// Begins `count` terms, one after the other, behind the journal's end; all or none.
 pub(crate) fn begin_terms(

@@ -7,12 +7,12 @@ use lamparina_order::{LogIndex, Record, Sequenced};
 use lamparina_protocol::{LogId, Term, UnixMicros};
 
 use super::error::OpenError;
-use super::files;
 use super::lock::Lock;
 use super::reader::SqliteReader;
 use super::schema::Meta;
 use super::writer::{SqliteJournal, connect};
-use crate::index::{self, Behind, Tell};
+use super::{files, guard};
+use crate::index::{self, Alarm, Behind, Evidence, Tell};
 use crate::restart::{Tip, next_term, replay};
 use crate::traits::{AppendError, Chain, Position, ReadError, Reader, TermBegan};
 
@@ -53,6 +53,7 @@ pub struct Opened {
 #[derive(Clone, Debug)]
 pub struct Readers {
     folder: PathBuf,
+    alarm: Alarm,
 }
 
 impl Readers {
@@ -62,7 +63,8 @@ impl Readers {
     ///
     /// [`ReadError::Failed`].
     pub fn reader(&self) -> Result<SqliteReader, ReadError> {
-        SqliteReader::open(&self.folder)
+        let reader = SqliteReader::open(&self.folder)?;
+        Ok(reader.searching(&self.folder, self.alarm.clone()))
     }
 }
 
@@ -74,18 +76,24 @@ impl Readers {
 /// [`OpenError`]: no term has begun then.
 pub fn open(folder: &Path, now: UnixMicros, new: LogId, tell: Tell) -> Result<Opened, OpenError> {
     let lock = Lock::take(folder)?;
+    let path = folder.join(files::DATABASE);
+    guard::regular_database(&path)?;
+    guard::regular_database(&folder.join(files::INDEX))?;
+    if is_empty(&path)? {
+        whole(folder, Tip::genesis(new), index::evidence(folder, None))?;
+    }
     let new = Meta {
         log: new,
         created_at: now,
     };
     let (connection, meta) = connect(folder, new)?;
-    let path = folder.join(files::DATABASE);
-    let readers = Readers {
-        folder: folder.to_owned(),
-    };
-    let kept = readers.reader();
-    let kept = kept.and_then(|mut reader| Kept::read(&mut reader, folder, meta.log));
+    let reader = SqliteReader::open(folder);
+    let mut reader = reader.map_err(|error| OpenError::reading(&path, error))?;
+    let tip = end(&reader, meta.log).map_err(|error| OpenError::reading(&path, error))?;
+    whole(folder, tip, index::evidence(folder, Some(meta.log)))?;
+    let kept = Kept::read(&mut reader, folder, meta.log, tip);
     let kept = kept.map_err(|error| OpenError::reading(&path, error))?;
+    drop(reader);
     let mut journal = SqliteJournal::new(folder, lock, connection, kept.tip)?;
     let mut state = kept.state;
     let (mut terms, mut recent) = (kept.terms, kept.recent);
@@ -95,7 +103,12 @@ pub fn open(folder: &Path, now: UnixMicros, new: LogId, tell: Tell) -> Result<Op
     recent.push(began);
     let last = journal.tip();
     let behind = Behind::start(&path, meta.log, last.index, tell);
-    journal.follow(behind.map_err(|error| OpenError::io(&path, &error))?);
+    let behind = behind.map_err(|error| OpenError::io(&path, &error))?;
+    let readers = Readers {
+        folder: folder.to_owned(),
+        alarm: behind.alarm(),
+    };
+    journal.follow(behind);
     Ok(Opened {
         journal,
         state,
@@ -111,6 +124,65 @@ pub fn open(folder: &Path, now: UnixMicros, new: LogId, tell: Tell) -> Result<Op
     })
 }
 
+/// Nothing was ever stored in this file.
+fn is_empty(path: &Path) -> Result<bool, OpenError> {
+    let bytes = |path: &Path| match std::fs::metadata(path) {
+        Ok(found) => Ok(found.len()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(OpenError::io(path, &error)),
+    };
+    Ok(bytes(path)? == 0 && bytes(&guard::beside(path, "-wal"))? == 0)
+}
+
+/// The last entry of the log.
+fn end(reader: &SqliteReader, log: LogId) -> Result<Tip, ReadError> {
+    Ok(reader.tip()?.unwrap_or(Tip::genesis(log)))
+}
+
+/// Nothing is missing at the end, as far as the derived file knows: that follows what is durable.
+fn whole(folder: &Path, tip: Tip, known: Option<Evidence>) -> Result<(), OpenError> {
+    match known {
+        Some(known) if known.index > tip.index => Err(OpenError::Shorter {
+            folder: folder.to_owned(),
+            ends: tip.index,
+            stamp: tip.stamp,
+            known: known.index,
+            known_stamp: known.stamp,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Goes on without the newest entries, which the derived file in `folder` knows of and the journal
+/// has not: that file gets other names, which end with `name`. The next [`open`] begins a term
+/// where the journal ends. `None` where nothing is missing; nothing is done then.
+///
+/// # Errors
+///
+/// [`OpenError`]; everything is as it was then, or the derived file is aside.
+pub fn accept_shorter(folder: &Path, name: &str) -> Result<Option<PathBuf>, OpenError> {
+    let _lock = Lock::take(folder)?;
+    let path = folder.join(files::DATABASE);
+    guard::regular_database(&path)?;
+    guard::regular_database(&folder.join(files::INDEX))?;
+    let (log, tip) = match is_empty(&path)? {
+        true => (None, Tip::genesis(LogId([0; 16]))),
+        false => {
+            let words = |error| OpenError::reading(&path, error);
+            let reader = SqliteReader::open(folder).map_err(words)?;
+            let log = reader.meta().map_err(words)?.log;
+            (Some(log), end(&reader, log).map_err(words)?)
+        }
+    };
+    match whole(folder, tip, index::evidence(folder, log)) {
+        Ok(()) => Ok(None),
+        Err(_) => {
+            let aside = index::set_aside(folder, name);
+            Ok(Some(aside.map_err(|error| OpenError::io(folder, &error))?))
+        }
+    }
+}
+
 /// What the files hold.
 struct Kept {
     state: Sequenced,
@@ -122,9 +194,13 @@ struct Kept {
 }
 
 impl Kept {
-    fn read(reader: &mut SqliteReader, folder: &Path, log: LogId) -> Result<Self, ReadError> {
+    fn read(
+        reader: &mut SqliteReader,
+        folder: &Path,
+        log: LogId,
+        tip: Tip,
+    ) -> Result<Self, ReadError> {
         let genesis = Tip::genesis(log);
-        let tip = reader.tip()?.unwrap_or(genesis);
         let empty = || Start {
             state: Sequenced::default(),
             from: (genesis.index, genesis.chain),
@@ -152,7 +228,8 @@ struct Start {
     from: (LogIndex, Chain),
 }
 
-/// The newest snapshot that belongs to the journal.
+/// The newest snapshot that belongs to the journal: the row that it was made after is the one that
+/// was written, and no row before it is believed.
 fn snapshot(
     reader: &SqliteReader,
     folder: &Path,
@@ -165,10 +242,24 @@ fn snapshot(
         // One that cannot be read only makes the start slower.
         if belongs && let Ok(state) = Sequenced::from_bytes(&snapshot.state) {
             let from = (snapshot.index, snapshot.chain);
+            last_row(reader, log, snapshot.index)?;
             return Ok(Some(Start { state, from }));
         }
     }
     Ok(None)
+}
+
+/// Chains one row again, from the chain that stands with the one before it.
+fn last_row(reader: &SqliteReader, log: LogId, at: LogIndex) -> Result<(), ReadError> {
+    let before = LogIndex(at.0.saturating_sub(1));
+    let chain = match before {
+        LogIndex(0) => Some(Chain::genesis(log)),
+        before => reader.stored_chain(before)?,
+    };
+    let chain = chain.ok_or_else(|| ReadError::Damaged(before, "it is missing".into()))?;
+    let chained = reader.verify((before, chain), at, |_, _| Ok(()))?;
+    debug_assert_eq!(chained.0, at, "its chain was read, so the row is there");
+    Ok(())
 }
 
 fn begin(
@@ -188,6 +279,10 @@ fn begin(
 fn not_begun(path: &Path, error: AppendError) -> OpenError {
     match error {
         AppendError::Full(words) => OpenError::Full(path.to_owned(), words),
+        AppendError::Held(_) => OpenError::Held(path.to_owned()),
         AppendError::Failed(words) => OpenError::Io(path.to_owned(), words),
+        AppendError::Removed(gone) => {
+            OpenError::Io(gone, "it was removed or replaced meanwhile".into())
+        }
     }
 }

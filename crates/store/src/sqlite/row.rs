@@ -3,8 +3,9 @@
 
 use lamparina_order::LogIndex;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Row, ToSql};
+use rusqlite::{ErrorCode, Row, ToSql};
 
+use super::error::TOO_LARGE;
 use crate::code::Columns;
 use crate::traits::{Chain, ReadError};
 
@@ -80,5 +81,8 @@ fn other_type(place: LogIndex, at: usize) -> ReadError {
 
 /// What SQLite says while reading.
 pub(crate) fn failed(error: &rusqlite::Error) -> ReadError {
-    ReadError::Failed(error.to_string())
+    ReadError::Failed(match error.sqlite_error_code() {
+        Some(ErrorCode::TooBig) => format!("it has {TOO_LARGE}: run lamparina-log verify"),
+        _ => error.to_string(),
+    })
 }

@@ -7,6 +7,7 @@ use lamparina_protocol::{LogId, UnixMicros};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::error::OpenError;
+use super::guard;
 
 /// "Lamp" in ASCII.
 pub(crate) const APPLICATION_ID: i32 = 0x4c61_6d70;
@@ -79,6 +80,17 @@ pub(crate) fn version(connection: &Connection, path: &Path) -> Result<Option<i64
         }),
         (APPLICATION_ID, found, _) => Ok(Some(found)),
         (id, ..) => Err(OpenError::Foreign(path.to_owned(), id)),
+    }
+}
+
+/// The tables are those of this version, and nothing was put beside them.
+pub(crate) fn check(connection: &Connection, path: &Path, version: i64) -> Result<(), OpenError> {
+    let done = usize::try_from(version).unwrap_or(0);
+    let ours = MIGRATIONS.get(..done).unwrap_or(&MIGRATIONS);
+    match guard::strange(connection, ours) {
+        Ok(None) => Ok(()),
+        Ok(Some(what)) => Err(OpenError::Strange(path.to_owned(), what)),
+        Err(error) => Err(OpenError::sqlite(path, &error)),
     }
 }
 

@@ -10,10 +10,11 @@ use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, ffi};
 
 use super::checkpoint::{Checkpointer, SIZE_LIMIT_BYTES, leave_alone};
 use super::error::OpenError;
-use super::files;
 use super::lock::Lock;
 use super::row::Text;
 use super::schema::{self, Meta};
+use super::watch::Watch;
+use super::{files, guard};
 use crate::chain::Chainer;
 use crate::code::Encoder;
 use crate::index::{Behind, Snapshot};
@@ -40,7 +41,9 @@ const TERM: &str = "INSERT INTO term(term, after, at) VALUES (?, ?, ?)";
 pub struct SqliteJournal {
     path: PathBuf,
     tip: Tip,
-    failed: Option<String>,
+    /// Why it takes nothing any more.
+    failed: Option<AppendError>,
+    watch: Watch,
     encoder: Encoder,
     chainer: Chainer,
     /// What follows the journal; ends first.
@@ -59,8 +62,12 @@ pub(crate) fn connect(folder: &Path, new: Meta) -> Result<(Connection, Meta), Op
     let words = |error: rusqlite::Error| OpenError::sqlite(&path, &error);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(&path, flags).map_err(words)?;
+    guard::harden(&connection, guard::VALUE_BYTES_MAX).map_err(words)?;
     connection.busy_timeout(BUSY_WAIT).map_err(words)?;
     let version = schema::version(&connection, &path)?;
+    if let Some(version) = version {
+        schema::check(&connection, &path, version)?;
+    }
     settings(&connection, version.is_none()).map_err(words)?;
     schema::migrate(&mut connection, version, new).map_err(words)?;
     files::sync_folder(folder).map_err(|error| OpenError::io(folder, &error))?;
@@ -97,10 +104,12 @@ impl SqliteJournal {
             .map_err(words)?;
         let page_bytes = u64::try_from(page_bytes).unwrap_or(PAGE_BYTES);
         let checkpointer = Checkpointer::start(&path, page_bytes).map_err(words)?;
+        let watch = Watch::over(&path).map_err(|error| OpenError::io(&path, &error))?;
         Ok(Self {
             path,
             tip,
             failed: None,
+            watch,
             encoder: Encoder::default(),
             chainer: Chainer::default(),
             behind: None,
@@ -138,14 +147,20 @@ impl SqliteJournal {
         term: Option<TermBegan>,
     ) -> Result<(), AppendError> {
         if self.failed.is_none() {
-            self.failed = self.checkpointer.failed().map(str::to_owned);
+            let failed = self.checkpointer.failed().map(str::to_owned);
+            self.failed = failed.map(AppendError::Failed);
         }
         if let Some(failed) = &self.failed {
             leave_alone(&self.connection);
-            return Err(AppendError::Failed(failed.clone()));
+            return Err(failed.clone());
         }
         match self.write(records, positions, term) {
             Ok((tip, bytes)) => {
+                // Behind the sync: what is told now is in the file that stands there now.
+                if let Some(gone) = self.watch.gone() {
+                    let gone = AppendError::Removed(gone.to_owned());
+                    return Err(self.end(gone));
+                }
                 self.tip = tip;
                 self.checkpointer.written(bytes, &self.connection);
                 if let Some(behind) = &self.behind
@@ -222,12 +237,20 @@ impl SqliteJournal {
             Fault::Sqlite(error) if undone && is_full(&error) => {
                 return AppendError::Full(error.to_string());
             }
+            Fault::Sqlite(error) if undone && is_held(&error) => {
+                return AppendError::Held(error.to_string());
+            }
             Fault::Sqlite(error) => error.to_string(),
             Fault::Record(words) => words,
         };
+        self.end(AppendError::Failed(failed))
+    }
+
+    /// Takes nothing from here on.
+    fn end(&mut self, why: AppendError) -> AppendError {
         leave_alone(&self.connection);
-        self.failed = Some(failed.clone());
-        AppendError::Failed(failed)
+        self.failed = Some(why.clone());
+        why
     }
 }
 
@@ -332,14 +355,20 @@ fn integer(value: u64) -> Result<i64, Fault> {
     i64::try_from(value).map_err(|error| Fault::Record(error.to_string()))
 }
 
-/// No room, in the file or in the memory that its readers share, which is a file too; or another
-/// program that holds the file. Nothing was written, and a later try may succeed.
+/// No room, in the file or in the memory that its readers share, which is a file too. Nothing was
+/// written, and a later try may succeed.
 fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+        || error
+            .sqlite_error()
+            .is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_SHMSIZE)
+}
+
+/// Another program has the file for itself. Nothing was written, and a later try may succeed.
+fn is_held(error: &rusqlite::Error) -> bool {
     let code = error.sqlite_error_code();
     matches!(
         code,
-        Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
-    ) || error
-        .sqlite_error()
-        .is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_SHMSIZE)
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+    )
 }

@@ -55,6 +55,7 @@ impl Conversation {
             self.begin_again(now, welcome, out);
             return;
         }
+        self.pace.begin(welcome.pace);
         (self.term, self.head) = (welcome.term, welcome.clock);
         self.clock = self.clock.max(welcome.clock);
         self.entering_as = self.outbox.rename_under_way().unwrap_or(&self.nick).clone();
@@ -101,7 +102,11 @@ impl Conversation {
         }
         let damaged =
             matches!(&reason, CloseReason::ByUs { code, .. } if *code == CloseCode::Damaged);
-        match verdict::judge(reason, self.parting.take()) {
+        let parting = self.parting.take();
+        if let CloseReason::Unproven { code, text } = reason {
+            return self.not_proved(now, code, text, out);
+        }
+        match verdict::judge(reason, parting) {
             Verdict::Retry(text) => {
                 let may_retry = damaged && self.attempts < FIRST_ATTEMPTS_MAX;
                 if self.ever_entered || self.config.retry_first || may_retry {
@@ -115,6 +120,24 @@ impl Conversation {
             Verdict::Refused(code, text) => {
                 let code = code.to_owned();
                 self.over(Ending::Refused { code, text }, out);
+            }
+        }
+    }
+
+    /// An attempt failed before anybody had proved anything. Whoever has been let in before comes
+    /// again, whatever was said: it may be somebody on the way who said it.
+    fn not_proved(&mut self, now: Instant, code: u16, text: String, out: &mut Vec<Output>) {
+        if self.ever_entered || self.config.retry_first {
+            let text = format!("no sealed link came about: {text}");
+            return self.lost(now, text, out);
+        }
+        match verdict::of_unproven(code, text) {
+            Verdict::Refused(code, text) => {
+                let code = code.to_owned();
+                self.over(Ending::Refused { code, text }, out);
+            }
+            Verdict::Retry(text) | Verdict::Fault(text) | Verdict::Nick(text) => {
+                self.over(Ending::CannotReach { text }, out);
             }
         }
     }

@@ -36,9 +36,10 @@ use lamparina_protocol::{
 use super::backoff::Backoff;
 use super::consumed::Consumed;
 use super::cursor::Cursor;
-use super::event::{Event, MessageName, Summary};
+use super::event::{Ending, Event, MessageName, Summary};
 use super::keep::{Change, Keeper, State};
 use super::outbox::Outbox;
+use super::pace::Pace;
 use super::pass::Pass;
 use catching_up::CatchingUp;
 pub use keeping::{CancelError, CancelReport};
@@ -111,6 +112,14 @@ pub enum Input {
         /// Its code.
         code: u16,
         /// Its words.
+        text: String,
+    },
+    /// This side does not want the link: the server is not the one that is meant, or anybody could
+    /// read what is said.
+    Unwanted {
+        /// A short word for programs.
+        code: &'static str,
+        /// Why, and what to do.
         text: String,
     },
     /// The link is over.
@@ -240,6 +249,9 @@ pub struct Conversation {
     /// The server's disk is full: messages wait until what is on its way has been answered, and
     /// then go by other names.
     passing_over: bool,
+    pace: Pace,
+    /// Until then the next message waits for its turn.
+    paced_until: Option<Instant>,
     backoff: Backoff,
     closing: Option<Closing>,
     /// What the server said before closing.
@@ -298,6 +310,8 @@ impl Conversation {
             clock,
             head: place.shown,
             passing_over: false,
+            pace: Pace::default(),
+            paced_until: None,
             backoff: Backoff::new(config.seed),
             closing: None,
             parting: None,
@@ -329,6 +343,10 @@ impl Conversation {
             Input::Opened(welcome) => self.opened(now, welcome, out),
             Input::Received { kind, body } => self.received(now, kind, &body, out),
             Input::PeerClosing { code, text } => self.parting = Some((code, text)),
+            Input::Unwanted { code, text } => {
+                let code = code.to_owned();
+                self.over(Ending::Refused { code, text }, out);
+            }
             Input::Closed(reason) => self.closed(now, reason, out),
             Input::HandedOver { log, upto, count } => {
                 if log == self.cursor.log() {
@@ -350,6 +368,7 @@ impl Conversation {
 
     /// When to call again with [`Input::Tick`]; `None` while nothing is pending.
     pub fn deadline(&self) -> Option<Instant> {
+        let paced = self.is_live().then_some(self.paced_until).flatten();
         let phase = match self.phase {
             Phase::Entering { by, .. } | Phase::Leaving { by } => Some(by),
             Phase::Waiting { until } => Some(until),
@@ -363,6 +382,7 @@ impl Conversation {
             closing.and_then(|closing| closing.by),
             closing.and_then(|closing| closing.answers_by),
             self.gives_up_at(),
+            paced,
             self.keeper.retry_at(),
             self.keeper.place_due(),
         ]

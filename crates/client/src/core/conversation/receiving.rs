@@ -68,8 +68,10 @@ impl Conversation {
         match message {
             ToClient::Message(delivery) => self.delivered(now, delivery, out),
             ToClient::Committed { epoch, pseq, stamp } => {
+                self.pace.answered(now);
                 self.committed(MessageName { epoch, pseq }, stamp, out);
                 self.passed_over(now);
+                self.held_back();
             }
             ToClient::Refused {
                 epoch,
@@ -86,10 +88,12 @@ impl Conversation {
                 gap,
                 newest,
                 rewound,
+                left,
             } => {
                 if !matches!(self.phase, Phase::Entering { .. }) {
                     return self.broken(now, "the server let us in twice".to_owned(), out);
                 }
+                self.pace.entered(left, now);
                 self.entered(now, nick, member, clock, out);
                 let back = Back {
                     settled,
@@ -181,9 +185,16 @@ impl Conversation {
         text: String,
         out: &mut Vec<Output>,
     ) {
+        self.pace.answered(now);
         match code {
             // Not judged: it stays unsettled and goes again.
             RefusalCode::ShuttingDown => return,
+            RefusalCode::TooFast => {
+                self.pace.hold_back(now);
+                return self.held_back();
+            }
+            // What was sent behind one that was too fast is a gap until that goes again.
+            RefusalCode::Gap if self.pace.is_held_back() => return self.held_back(),
             RefusalCode::TakenOver => return self.taken_over(text, out),
             // What follows a message that is missing is refused too; only the first one tells.
             RefusalCode::Gap if self.passing_over => return self.pass_over(now, name),
@@ -205,6 +216,14 @@ impl Conversation {
             out.push(error(code.name(), text, Some(given)));
         }
         self.passed_over(now);
+        self.held_back();
+    }
+
+    /// Once everything that went out too fast is answered, what is left goes again, at the pace.
+    fn held_back(&mut self) {
+        if self.pace.is_over() {
+            self.outbox.again();
+        }
     }
 
     fn taken_over(&mut self, text: String, out: &mut Vec<Output>) {

@@ -135,8 +135,26 @@ impl Conversation {
         }
     }
 
+    /// Whether the next thing may go out now; a message is counted by this.
+    fn may_send(&mut self, now: Instant) -> bool {
+        self.paced_until = None;
+        if self.passing_over || self.pace.is_held_back() {
+            return false;
+        }
+        if !self.outbox.is_message_next(self.keeper.stored()) {
+            return true;
+        }
+        match self.pace.take(now) {
+            Ok(()) => true,
+            Err(_) => {
+                self.paced_until = self.pace.next_at(now);
+                false
+            }
+        }
+    }
+
     fn pull_live(&mut self, now: Instant) -> Option<Outward> {
-        if !self.passing_over
+        if self.may_send(now)
             && let Some(item) = self.outbox.next_out(self.keeper.stored())
         {
             return Some(encode(item));

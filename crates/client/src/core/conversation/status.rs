@@ -97,7 +97,15 @@ impl Conversation {
             Phase::Connecting => "connecting".to_owned(),
             Phase::Entering { .. } => "connected, waiting to be let in".to_owned(),
             Phase::Live { since } => {
-                format!("connected for {} s", now.saturating_since(since).as_secs())
+                let seconds = now.saturating_since(since).as_secs();
+                let pace = self.pace.announced();
+                match pace.per_second {
+                    0 => format!("connected for {seconds} s"),
+                    rate => format!(
+                        "connected for {seconds} s; {rate} messages a second go out, {} at once",
+                        pace.burst
+                    ),
+                }
             }
             Phase::Waiting { until } => {
                 let wait = until.saturating_since(now).as_secs_f32();

@@ -177,6 +177,12 @@ impl Outbox {
         Some(item)
     }
 
+    /// Whether a message is the next thing to go out, and may: changes up to `stored` are on disk.
+    pub fn is_message_next(&self, stored: u64) -> bool {
+        let next = self.items.get(self.under_way);
+        matches!(next, Some(Item::Say(said)) if said.ready <= stored)
+    }
+
     /// The connection is gone: everything goes again.
     pub const fn rewind(&mut self) {
         self.under_way = 0;
@@ -241,6 +247,11 @@ impl Outbox {
             (said.sent, said.passed_over) = (false, false);
         }
         self.last = Pseq(last);
+        self.again();
+    }
+
+    /// Messages that are on their way go again, in order. Requests that are on it stay on it.
+    pub fn again(&mut self) {
         let rest = self.items.split_off(self.under_way);
         let (mut asked, said): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut self.items)
             .into_iter()

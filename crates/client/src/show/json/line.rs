@@ -49,6 +49,7 @@ pub(super) enum Json<'a> {
         stamp: u64,
         #[serde(skip_serializing_if = "Option::is_none")]
         was: Option<Name>,
+        text: &'a str,
     },
     Queued(Name),
     Cancelled(Name),

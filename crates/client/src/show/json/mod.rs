@@ -163,12 +163,14 @@ fn json_presence(event: &Event) -> Json<'_> {
     }
 }
 
-fn committed(commit: &Commit) -> Json<'static> {
+fn committed(commit: &Commit) -> Json<'_> {
     Json::Committed {
         epoch: commit.name.epoch.0,
         pseq: commit.name.pseq.0,
         stamp: commit.stamp.get(),
         was: commit.was.map(name),
+        // So that what its recipients were shown can be compared with what was written.
+        text: &commit.text,
     }
 }
 

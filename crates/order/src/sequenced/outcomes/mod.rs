@@ -171,7 +171,7 @@ impl Block {
 }
 
 /// Codes by their number.
-const CODES: [RefusalCode; 19] = [
+const CODES: [RefusalCode; 20] = [
     RefusalCode::NickTaken,
     RefusalCode::NickInvalid,
     RefusalCode::UnknownUser,
@@ -189,6 +189,7 @@ const CODES: [RefusalCode; 19] = [
     RefusalCode::ShuttingDown,
     RefusalCode::StorageFull,
     RefusalCode::NotFound,
+    RefusalCode::TooFast,
     RefusalCode::Banned,
     RefusalCode::NotAdmitted,
 ];

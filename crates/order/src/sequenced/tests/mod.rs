@@ -2,6 +2,7 @@
 
 mod access;
 mod limits;
+mod looks;
 mod members;
 mod messages;
 mod random;

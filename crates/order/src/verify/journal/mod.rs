@@ -439,6 +439,7 @@ const fn settles(code: RefusalCode) -> bool {
         | RefusalCode::ShuttingDown
         | RefusalCode::StorageFull
         | RefusalCode::NotFound
+        | RefusalCode::TooFast
         | RefusalCode::NotAdmitted => false,
     }
 }

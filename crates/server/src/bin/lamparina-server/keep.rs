@@ -7,7 +7,7 @@ use lamparina_log::source::Source;
 use lamparina_log::verify::{Against, verify};
 use lamparina_server::Durable;
 use lamparina_store::backup::{self, Extent};
-use lamparina_store::sqlite::Lock;
+use lamparina_store::sqlite::{self, Lock};
 use tracing::{info, warn};
 
 /// As of lamparina-log: what is there is not what was written.
@@ -27,8 +27,20 @@ pub(crate) fn folder(asked: Option<&Path>) -> Result<PathBuf, String> {
     Ok(data.join("lamparina"))
 }
 
-/// Opens the order in `folder`, made where it is missing.
-pub(crate) fn open(folder: &Path) -> Result<Durable, String> {
+/// Opens the order in `folder`, made where it is missing; also where its newest entries are missing,
+/// when that is accepted.
+pub(crate) fn open(folder: &Path, accept_shorter: bool) -> Result<Durable, String> {
+    if accept_shorter {
+        let aside = sqlite::accept_shorter(folder, &format!("before-{}", stamp()));
+        match aside.map_err(|error| error.to_string())? {
+            Some(aside) => warn!(
+                "the newest entries are missing, and the order goes on without them: what the \
+                 search file knew of them is kept as {}",
+                aside.display()
+            ),
+            None => info!("no entry is missing: --accept-shorter-log has nothing to do"),
+        }
+    }
     let durable = Durable::open(folder, |words| warn!("{words}"));
     let durable = durable.map_err(|error| error.to_string())?;
     let stamp = durable.state.last_stamp();
@@ -67,10 +79,7 @@ pub(crate) fn restore(file: &Path, folder: &Path) -> Result<ExitCode, String> {
         eprintln!("nothing was changed: {why}");
         return Ok(ExitCode::from(VERIFICATION_FAILED));
     }
-    let stamp = jiff::Timestamp::now()
-        .strftime("%Y%m%dT%H%M%SZ")
-        .to_string();
-    let restored = backup::restore(file, folder, &stamp).map_err(|error| error.to_string())?;
+    let restored = backup::restore(file, folder, &stamp()).map_err(|error| error.to_string())?;
     println!("{}: {}", folder.display(), words(restored.now));
     if let Some((before, kept)) = restored.before {
         println!(
@@ -88,6 +97,12 @@ pub(crate) fn restore(file: &Path, folder: &Path) -> Result<ExitCode, String> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The moment, as a part of a file's name.
+fn stamp() -> String {
+    let now = jiff::Timestamp::now();
+    now.strftime("%Y%m%dT%H%M%SZ").to_string()
 }
 
 /// Whether a journal is as it was written, from its first entry on.

@@ -1,49 +1,101 @@
 //! The server program: reads its options, starts the logger and the listeners, and ends cleanly.
 
+use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::Parser;
+use lamparina_protocol::link::{LinkConfig, WINDOW_BYTES_MAX};
+use lamparina_protocol::seal::IdentityKey;
+use lamparina_server::limits::{InForce, raise_file_limit};
 use lamparina_server::logger::{LogHandle, Logger, LoggerConfig, run_if_logger};
-use lamparina_server::{Server, ServerConfig, Summary, limits};
+use lamparina_server::{Server, ServerConfig, Summary, identity};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Registry, reload};
 
 mod access;
 mod keep;
+mod limit_options;
 mod operate;
 mod options;
+mod settings;
 
 use options::{Command, Options, Password};
+use settings::{Reloader, Settings, Wrong};
+
+/// Of a program told wrongly.
+const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     if let Some(code) = run_if_logger() {
         return code;
     }
-    let options = Options::parse();
-    let talk = talk_level();
-    match start(options, talk) {
+    let args: Vec<_> = std::env::args_os().collect();
+    let settings = match asked_to_look(&args).unwrap_or_else(|| Settings::read(&args).map(Ok)) {
+        Ok(Ok(settings)) => settings,
+        Ok(Err(code)) => return code,
+        Err(Wrong::Option(error)) => error.exit(),
+        Err(Wrong::File(why)) => {
+            say(&why);
+            return ExitCode::from(USAGE);
+        }
+    };
+    match start(args, settings) {
         Ok(code) => code,
         Err(why) => {
-            // Where stderr is gone, the exit code still says it.
-            let _ = writeln!(std::io::stderr(), "lamparina-server: {why}");
+            say(&why);
             ExitCode::FAILURE
         }
     }
 }
 
-fn start(options: Options, talk: Result<LevelFilter, String>) -> Result<ExitCode, String> {
-    tracing_subscriber::fmt()
+fn say(why: &str) {
+    let why = lamparina_protocol::clean::words(why);
+    // Where stderr is gone, the exit code still says it.
+    let _ = writeln!(std::io::stderr(), "lamparina-server: {why}");
+}
+
+/// `config`: needs no settings that hold, for it says whether they do.
+fn asked_to_look(args: &[OsString]) -> Option<Result<Result<Settings, ExitCode>, Wrong>> {
+    // What is wrong here is said by whoever reads the settings.
+    let Options {
+        command, config, ..
+    } = Options::try_parse_from(args).ok()?;
+    match command? {
+        Command::Config(asked) => Some(settings::run(&asked, config, args).map(Err)),
+        _ => None,
+    }
+}
+
+type Level = reload::Handle<LevelFilter, Registry>;
+
+/// Says on stderr what happens, as much as `level` asks for.
+fn start_talk(level: LevelFilter) -> Level {
+    let (filter, handle) = reload::Layer::new(level);
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
         .with_target(false)
-        .with_max_level(talk?)
         // Who closed stderr (a terminal that is gone) does not want to know; to say so there would
         // be a panic, and end the server without its goodbye.
-        .log_internal_errors(false)
+        .log_internal_errors(false);
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(lines)
         .init();
+    handle
+}
+
+fn start(args: Vec<OsString>, settings: Settings) -> Result<ExitCode, String> {
+    let Settings { options, all } = settings;
+    let level = start_talk(options.log_level);
+    let limits = InForce::new(options.limits.0);
+    let reloader = Reloader::new(args, all, limits.clone(), level);
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let Some(threads) = options.threads {
         runtime.worker_threads(usize::from(threads));
@@ -59,20 +111,21 @@ fn start(options: Options, talk: Result<LevelFilter, String>) -> Result<ExitCode
             return operate::run(operate, &keep::folder(options.data.as_deref())?);
         }
         Some(Command::Password(Password::Hash { nick })) => return access::password_hash(nick),
-        None => {}
+        // Done before.
+        Some(Command::Config(_)) | None => {}
     }
     let runtime = runtime
         .enable_all()
         .build()
         .map_err(|error| format!("cannot start threads: {error}"))?;
-    runtime.block_on(serve(options))
+    runtime.block_on(serve(options, limits, reloader))
 }
 
-async fn serve(options: Options) -> Result<ExitCode, String> {
+async fn serve(options: Options, limits: InForce, reloader: Reloader) -> Result<ExitCode, String> {
     let addrs = resolve(&options).await?;
     // Signals are ours before anybody can know that we listen.
     let signals = Signals::new().map_err(|error| format!("cannot wait for signals: {error}"))?;
-    let mut config = config(&options);
+    let mut config = config(&options, limits);
     config.access = options.access.access(&addrs, !options.in_memory)?;
     let server = Server::bind(&addrs, config.clone()).map_err(|error| error.to_string())?;
     let bound = server
@@ -82,10 +135,11 @@ async fn serve(options: Options) -> Result<ExitCode, String> {
         true => None,
         false => {
             let folder = keep::folder(options.data.as_deref())?;
-            let durable = keep::open(&folder)?;
+            let durable = keep::open(&folder, options.accept_shorter_log)?;
             Some((durable, folder.join(lamparina_server::admin::SOCKET)))
         }
     };
+    config.identity = identity(&options)?;
     let (log, logger) = start_logger(&options).await?;
     config.log = log;
     let mut server = server.with_config(config);
@@ -97,7 +151,7 @@ async fn serve(options: Options) -> Result<ExitCode, String> {
         }
     }
     say_listening(&bound).map_err(|error| format!("cannot write to stdout: {error}"))?;
-    let summary = run(server, logger, signals).await?;
+    let summary = run(server, logger, reloader, signals).await?;
     info!(
         "served {} connections, ordered {} messages, cut {} connections at the end",
         summary.connections, summary.messages, summary.cut
@@ -106,7 +160,12 @@ async fn serve(options: Options) -> Result<ExitCode, String> {
 }
 
 /// Serves until a signal ends it; a second one ends the process at once.
-async fn run(server: Server, logger: Logger, signals: Signals) -> Result<Summary, String> {
+async fn run(
+    server: Server,
+    logger: Logger,
+    mut reloader: Reloader,
+    signals: Signals,
+) -> Result<Summary, String> {
     let Signals {
         mut terminate,
         mut interrupt,
@@ -126,6 +185,7 @@ async fn run(server: Server, logger: Logger, signals: Signals) -> Result<Summary
             _ = interrupt.recv() => {}
             _ = hangup.recv() => {
                 logger.reopen();
+                reloader.reload();
                 continue;
             }
         }
@@ -156,18 +216,39 @@ impl Signals {
     }
 }
 
-fn config(options: &Options) -> ServerConfig {
-    let files = limits::raise_file_limit();
-    if files < options.connections {
+fn config(options: &Options, limits: InForce) -> ServerConfig {
+    let files = raise_file_limit() as u64;
+    if files < limits.get().connections {
         warn!("this system allows {files} connections at a time: raise its limit of open files");
     }
     ServerConfig {
-        connections_max: options.connections.min(files),
-        connections_per_address_max: options.per_address,
+        limits,
+        files_max: files,
+        count_loopback: options.count_loopback,
+        link: LinkConfig {
+            // Each connection's window is what its limits grant.
+            window_bytes: WINDOW_BYTES_MAX,
+            ..LinkConfig::default()
+        },
         tail_bytes: options.tail.saturating_mul(1 << 20),
         lab: options.lab,
         ..ServerConfig::default()
     }
+}
+
+/// The key that seals links, said where people look at the start; nothing for links in clear.
+fn identity(options: &Options) -> Result<Option<IdentityKey>, String> {
+    if options.cleartext {
+        warn!("links are in clear: everybody on the way can read and change what is said");
+        return Ok(None);
+    }
+    let key = match options.in_memory {
+        true => identity::generate(),
+        false => identity::open(&keep::folder(options.data.as_deref())?),
+    };
+    let key = key.map_err(|error| error.to_string())?;
+    info!("this server's key is {}", key.public());
+    Ok(Some(key))
 }
 
 async fn start_logger(options: &Options) -> Result<(LogHandle, Logger), String> {
@@ -195,11 +276,11 @@ async fn resolve(options: &Options) -> Result<Vec<SocketAddr>, String> {
         let addr = found.next().ok_or_else(|| {
             format!("{name} stands for no address: give one, as in 127.0.0.1:5000")
         })?;
-        if !addr.ip().is_loopback() && !options.cleartext {
+        if !addr.ip().is_loopback() && options.cleartext && !options.cleartext_anywhere {
             return Err(format!(
-                "{addr} can be reached from other machines, and links are not sealed yet: anybody \
-                 on the way could read and change what is said. Listen on 127.0.0.1 (and reach it \
-                 through ssh -L or a VPN), or accept this with --cleartext"
+                "{addr} can be reached from other machines, and with --cleartext anybody on the way \
+                 could read and change what is said. Leave --cleartext away, or listen on 127.0.0.1; \
+                 who knows what that means adds --cleartext-anywhere"
             ));
         }
         addrs.push(addr);
@@ -213,14 +294,4 @@ fn say_listening(bound: &[SocketAddr]) -> std::io::Result<()> {
         writeln!(stdout, "listening on {addr}")?;
     }
     stdout.flush()
-}
-
-/// How much is said on stderr.
-fn talk_level() -> Result<LevelFilter, String> {
-    match std::env::var("LAMPARINA_LOG") {
-        Ok(level) => level.parse().map_err(|_error| {
-            format!("LAMPARINA_LOG={level} is no level: use off, error, warn, info, debug or trace")
-        }),
-        Err(_) => Ok(LevelFilter::INFO),
-    }
 }

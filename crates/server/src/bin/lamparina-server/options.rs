@@ -2,26 +2,34 @@
 
 use std::path::PathBuf;
 
+use clap::{ArgAction, Parser, Subcommand};
+use lamparina_server::{logger, tail};
+use tracing_subscriber::filter::LevelFilter;
+
 use crate::access::AccessOptions;
+use crate::limit_options::LimitOptions;
 use crate::operate::Operate;
-use clap::{Parser, Subcommand};
-use lamparina_server::{limits, logger, tail};
 
 const EXAMPLES: &str = "\
 Examples:
   lamparina-server                            listen on 127.0.0.1:5000, log to logs/server.log
   lamparina-server --listen 127.0.0.1:0       take a free port and print it
-  lamparina-server --listen 0.0.0.0:5000 --cleartext
-                                              serve the network; links are not sealed yet
+  lamparina-server --listen 0.0.0.0:5000      serve the network; links are sealed
   lamparina-server --data /srv/chat           keep the order in /srv/chat/lamparina.db
   lamparina-server backup friday.db           copy the order of the running server, checked
   lamparina-server invite new --uses 3 --expires 7d
                                               let three people become members
   lamparina-server ban NICK --reason TEXT     send somebody away for good
+  lamparina-server config example             a configuration file, with every setting in it
+  lamparina-server config show --origin       what holds, and where it comes from
   lamparina-server --lab                      let clients try /channel loss=20%,delay=80ms
 
 It prints one line `listening on ADDR` for each address once it accepts. SIGTERM or Ctrl-C ends it
-with a goodbye to every client, a second one at once; SIGHUP opens the log file again.
+with a goodbye to every client, a second one at once; SIGHUP opens the log file again and reads the
+configuration again: limits and the log level change at once, other settings with the next start.
+
+Every option is a setting: `--per-address 64`, else LAMPARINA_PER_ADDRESS=64 in the environment, else
+`per-address = 64` in the configuration file, else its default.
 
 The order is kept in the data folder (lamparina.db), each message before anybody is told of it. One
 server has a data folder at a time. Operators reach it through admin.sock there: invite, members, who,
@@ -30,7 +38,7 @@ kick, ban, unban. lamparina-log verifies, explains and exports it.
 Exit codes:
   0  done: asked to end, and ended
   1  failed, or asked to end at once; stderr says why
-  2  not started: an option or an argument is wrong
+  2  not started: an option, an argument or the configuration is wrong
   7  backup, restore: the order is not as it was written";
 
 /// Chat in which every message has one place in an order that everybody can check.
@@ -54,8 +62,13 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DIR", env = "LAMPARINA_DATA", global = true)]
     pub(crate) data: Option<PathBuf>,
     /// Keep nothing on disk: the order ends with this server
-    #[arg(long, conflicts_with = "data")]
+    #[arg(long, env = "LAMPARINA_IN_MEMORY", value_name = "BOOL", default_value_t = false,
+        default_missing_value = "true", num_args = 0..=1, require_equals = true, hide_default_value = true, action = ArgAction::Set)]
     pub(crate) in_memory: bool,
+    /// Start although the newest entries of the order are missing, as its search file shows (that is
+    /// kept beside it under another name). Nothing is done where none is missing
+    #[arg(long, conflicts_with = "in_memory")]
+    pub(crate) accept_shorter_log: bool,
     /// File to log to; missing folders are made
     #[arg(
         long,
@@ -65,34 +78,50 @@ pub(crate) struct Options {
     )]
     pub(crate) log_file: PathBuf,
     /// Log the texts of messages too
-    #[arg(long)]
+    #[arg(long, env = "LAMPARINA_LOG_TEXT", value_name = "BOOL", default_value_t = false,
+        default_missing_value = "true", num_args = 0..=1, require_equals = true, hide_default_value = true, action = ArgAction::Set)]
     pub(crate) log_text: bool,
     /// Bytes after which the log file is rotated; 0 for never
-    #[arg(long, value_name = "BYTES", default_value_t = logger::ROTATE_BYTES)]
+    #[arg(long, env = "LAMPARINA_LOG_ROTATE", value_name = "BYTES", default_value_t = logger::ROTATE_BYTES)]
     pub(crate) log_rotate: u64,
     /// Rotated log files that are kept
-    #[arg(long, value_name = "N", default_value_t = logger::ROTATED_KEPT)]
+    #[arg(long, env = "LAMPARINA_LOG_KEEP", value_name = "N", default_value_t = logger::ROTATED_KEPT)]
     pub(crate) log_keep: u32,
+    /// How much is said on stderr: off, error, warn, info, debug or trace
+    #[arg(long, env = "LAMPARINA_LOG", value_name = "LEVEL", default_value = "info", value_parser = level)]
+    pub(crate) log_level: LevelFilter,
     /// Let clients make their own channel bad, with /channel
-    #[arg(long)]
+    #[arg(long, env = "LAMPARINA_LAB", value_name = "BOOL", default_value_t = false,
+        default_missing_value = "true", num_args = 0..=1, require_equals = true, hide_default_value = true, action = ArgAction::Set)]
     pub(crate) lab: bool,
-    /// Serve addresses that other machines can reach, although links are not sealed yet
-    #[arg(long)]
+    /// Links in clear, for teaching and measuring: clients need --cleartext too
+    #[arg(long, env = "LAMPARINA_CLEARTEXT", value_name = "BOOL", default_value_t = false,
+        default_missing_value = "true", num_args = 0..=1, require_equals = true, hide_default_value = true, action = ArgAction::Set)]
     pub(crate) cleartext: bool,
+    /// With --cleartext: also on addresses that other machines can reach, where everybody on the way
+    /// can read and change what is said
+    #[arg(long, env = "LAMPARINA_CLEARTEXT_ANYWHERE", value_name = "BOOL", default_value_t = false,
+        default_missing_value = "true", num_args = 0..=1, require_equals = true, hide_default_value = true, action = ArgAction::Set)]
+    pub(crate) cleartext_anywhere: bool,
     #[command(flatten)]
     pub(crate) access: AccessOptions,
-    /// Connections at a time
-    #[arg(long, value_name = "N", default_value_t = limits::CONNECTIONS_MAX)]
-    pub(crate) connections: usize,
-    /// Connections at a time from one address; this machine's own are not counted
-    #[arg(long, value_name = "N", default_value_t = limits::CONNECTIONS_PER_ADDRESS_MAX)]
-    pub(crate) per_address: usize,
     /// Memory of the newest messages, from which slow and returning clients are served, in MiB
-    #[arg(long, value_name = "MIB", default_value_t = tail::TAIL_BYTES >> 20)]
+    #[arg(long, env = "LAMPARINA_TAIL", value_name = "MIB", default_value_t = tail::TAIL_BYTES >> 20)]
     pub(crate) tail: usize,
     /// Threads that serve clients; by default one for each processor
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, env = "LAMPARINA_THREADS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
+    /// Hold this machine's own clients to the limits by address and by author too: behind a proxy on
+    /// this machine all clients come from it
+    #[arg(long, env = "LAMPARINA_COUNT_LOOPBACK", value_name = "BOOL", default_value_t = false,
+        default_missing_value = "true", num_args = 0..=1, require_equals = true, hide_default_value = true, action = ArgAction::Set)]
+    pub(crate) count_loopback: bool,
+    #[command(flatten)]
+    pub(crate) limits: LimitOptions,
+    /// Configuration file (TOML); by default lamparina/server.toml in the user's configuration
+    /// folder (XDG_CONFIG_HOME, else ~/.config), where there is one
+    #[arg(long, value_name = "FILE", env = "LAMPARINA_CONFIG", global = true)]
+    pub(crate) config: Option<PathBuf>,
 }
 
 /// What else this program does.
@@ -117,6 +146,9 @@ pub(crate) enum Command {
         /// The backup
         file: PathBuf,
     },
+    /// Look at the configuration: what holds, and whether a file is right
+    #[command(subcommand)]
+    Config(ConfigCommand),
     #[command(flatten)]
     Operate(Operate),
     /// Lines for a password file
@@ -132,6 +164,29 @@ pub(crate) enum Password {
         /// The nick that it is for
         nick: String,
     },
+}
+
+/// What to do with the configuration.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Read a configuration file and say what is wrong in it
+    Check {
+        /// The file; by default the one that the server would read
+        file: Option<PathBuf>,
+    },
+    /// Print every setting with its value
+    Show {
+        /// Say where each value comes from
+        #[arg(long)]
+        origin: bool,
+    },
+    /// Print a configuration file with every setting, each at its default
+    Example,
+}
+
+fn level(text: &str) -> Result<LevelFilter, String> {
+    text.parse()
+        .map_err(|_error| "use off, error, warn, info, debug or trace".to_owned())
 }
 
 /// Whether a text is a host and a port; whether the host exists is found out later.

@@ -1,7 +1,6 @@
 //! One session and its store, step by step: what it reads and when, what it does where reading
 //! fails, and what becomes of notes that the tail lost.
 
-use bytes::Bytes;
 use lamparina_order::Sequenced;
 use lamparina_protocol::control::Hello;
 use lamparina_protocol::frame::FrameType;
@@ -68,9 +67,9 @@ impl Stage {
             repair: Repair::SelectiveRepeat,
             message_bytes_max: MESSAGE_BYTES_MAX as u32,
         };
-        let (hello, welcome) = (hello.to_bytes(), Bytes::new());
-        self.input(Input::Link(Event::Asked { hello, terms }));
-        self.input(Input::Link(Event::Opened { terms, welcome }));
+        let (words, peer) = (hello.to_bytes(), None);
+        self.input(Input::Link(Event::Asked { terms }));
+        self.input(Input::Link(Event::Opened { terms, words, peer }));
         self.give(FrameType::SetNick, &SetNick { nick: nick("ana") });
         self.order(Vec::new());
         self.follow();

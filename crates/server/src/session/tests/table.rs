@@ -8,6 +8,7 @@ use lamparina_protocol::control::Hello;
 use lamparina_protocol::frame::FrameType;
 use lamparina_protocol::link::{CloseReason, Event, Input as LinkInput, Repair, Terms};
 use lamparina_protocol::message::{ChannelSettings, MESSAGE_BYTES_MAX, SetNick, ToServer};
+use lamparina_protocol::seal::PublicKey;
 use lamparina_protocol::{Audience, Instant, Lamport, codec};
 
 use crate::access::{CODE_CHARS, InviteCode};
@@ -31,11 +32,17 @@ fn terms() -> Terms {
     }
 }
 
-fn asked(hello: &Hello) -> Event {
-    Event::Asked {
-        hello: hello.to_bytes(),
+fn asked() -> Input {
+    Input::Link(Event::Asked { terms: terms() })
+}
+
+/// The link is open, to one who has proved to be `peer`, where it is sealed.
+fn opened(hello: &Hello, peer: Option<u8>) -> Input {
+    Input::Link(Event::Opened {
         terms: terms(),
-    }
+        words: hello.to_bytes(),
+        peer: peer.map(|byte| PublicKey([byte; 32])),
+    })
 }
 
 fn received<T: serde::Serialize>(kind: FrameType, message: &T) -> Input {
@@ -126,39 +133,34 @@ fn password() -> Input {
 }
 
 fn states() -> Vec<(&'static str, Case)> {
-    let opened = || {
-        let welcome = Bytes::new();
-        let terms = terms();
-        Input::Link(Event::Opened { terms, welcome })
-    };
+    let opened = || opened(&hello(1, 1), None);
     let claim = || received(FrameType::SetNick, &SetNick { nick: nick("ana") });
-    let hello = || Input::Link(asked(&hello(1, 1)));
-    let mut entering = Case::given(vec![hello(), opened()]);
+    let mut entering = Case::given(vec![asked(), opened()]);
     let mut out = Output::default();
     entering.session.handle(NOW, claim(), &mut out);
     vec![
         ("awaiting-hello", Case::new()),
-        ("awaiting-nick", Case::given(vec![hello(), opened()])),
+        ("awaiting-nick", Case::given(vec![asked(), opened()])),
         ("entering", entering),
-        ("live", Case::given(vec![hello(), opened(), claim()])),
+        ("live", Case::given(vec![asked(), opened(), claim()])),
         ("draining", {
-            let mut case = Case::given(vec![hello(), opened(), claim()]);
+            let mut case = Case::given(vec![asked(), opened(), claim()]);
             let mut out = Output::default();
             case.session.handle(NOW, Input::Shutdown, &mut out);
             case
         }),
         (
             "closing",
-            Case::given(vec![hello(), opened(), claim(), Input::Shutdown]),
+            Case::given(vec![asked(), opened(), claim(), Input::Shutdown]),
         ),
         (
             "over",
-            Case::given(vec![hello(), opened(), closed(CloseReason::Eof)]),
+            Case::given(vec![asked(), opened(), closed(CloseReason::Eof)]),
         ),
-        ("by-invite", Case::by_invite(vec![hello(), opened()])),
+        ("by-invite", Case::by_invite(vec![asked(), opened()])),
         (
             "checking",
-            Case::by_invite(vec![hello(), opened(), invite(), claim()]),
+            Case::by_invite(vec![asked(), opened(), invite(), claim()]),
         ),
     ]
 }
@@ -178,7 +180,14 @@ fn inputs() -> Vec<(&'static str, Instant, Input)> {
         text: String::new(),
     };
     vec![
-        ("asked", NOW, Input::Link(asked(&hello(1, 1)))),
+        ("asked", NOW, asked()),
+        ("opened", NOW, opened(&hello(1, 1), None)),
+        ("opened, proven", NOW, opened(&hello(1, 1), Some(1))),
+        ("opened, another proven", NOW, opened(&hello(1, 1), Some(2))),
+        ("opened, no hello", NOW, {
+            let (terms, words, peer) = (terms(), Bytes::from_static(b"hi"), None);
+            Input::Link(Event::Opened { terms, words, peer })
+        }),
         (
             "claim bob",
             NOW,
@@ -521,7 +530,7 @@ fn a_password_is_not_taken_where_others_can_read() {
         private: false,
     };
     case.session = Session::new(config);
-    case.run(NOW, Input::Link(asked(&hello(1, 1))));
+    case.run(NOW, asked());
     let (_, acts) = case.run(NOW, password());
     let shown = show_act(&acts[0]);
     assert!(

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeSet;
 
-use bytes::Bytes;
 use lamparina_order::Sequenced;
 use lamparina_protocol::frame::FrameType;
 use lamparina_protocol::link::{CloseReason, Event, Input as LinkInput, Repair, Terms};
@@ -161,9 +160,9 @@ impl World {
             message_bytes_max: MESSAGE_BYTES_MAX as u32,
         };
         let hello = hello.to_bytes();
-        self.input(who, Event::Asked { hello, terms });
-        let welcome = Bytes::new();
-        self.input(who, Event::Opened { terms, welcome });
+        self.input(who, Event::Asked { terms });
+        let (words, peer) = (hello, None);
+        self.input(who, Event::Opened { terms, words, peer });
         let name = format!("client{who}");
         self.give(who, FrameType::SetNick, &SetNick { nick: nick(&name) });
         let client = &mut self.clients[who];

@@ -1,17 +1,22 @@
 //! Real files in a temporary folder.
 
+mod gone;
+mod harm;
 mod open;
 mod read;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use lamparina_order::Record;
 use lamparina_protocol::{LogId, UnixMicros};
 
 use super::lock::Lock;
 use super::schema::Meta;
 use super::writer::{SqliteJournal, connect};
+use super::{OpenError, Opened};
 use crate::restart::Tip;
+use crate::testing::Talk;
 
 /// A folder that goes when the test ends.
 pub(crate) struct Folder(PathBuf);
@@ -49,4 +54,31 @@ fn journal(folder: &Folder) -> SqliteJournal {
     let (connection, meta) = connect(folder.path(), meta).unwrap();
     let tip = Tip::genesis(meta.log);
     SqliteJournal::new(folder.path(), lock, connection, tip).unwrap()
+}
+
+pub(super) const LOG: LogId = LogId([5; 16]);
+
+pub(super) fn try_open(folder: &Folder) -> Result<Opened, OpenError> {
+    super::open(folder.path(), UnixMicros(77), LOG, Box::new(|_| {}))
+}
+
+#[track_caller]
+pub(super) fn opened(folder: &Folder) -> Opened {
+    try_open(folder).unwrap()
+}
+
+pub(super) fn talk(opened: &Opened) -> Talk {
+    Talk::from(opened.state.clone(), opened.last.index)
+}
+
+/// Two enter, one joins a room, and `count` messages.
+pub(super) fn some(talk: &mut Talk, count: usize) -> Vec<Record> {
+    let mut records: Vec<Record> = [talk.enter(1), talk.enter(2), talk.join(1)]
+        .into_iter()
+        .flatten()
+        .collect();
+    for n in 0..count {
+        records.push(talk.say(1 + (n % 2) as u8, &format!("word{n} more")));
+    }
+    records
 }

@@ -5,39 +5,12 @@ use lamparina_order::{LogIndex, Record, Recorded};
 use lamparina_protocol::{Lamport, LogId, MemberId, Term, UnixMicros};
 use rusqlite::{Connection, ffi};
 
-use super::Folder;
+use super::{Folder, LOG, opened, some, talk, try_open};
 use crate::sqlite::schema::make_version;
 use crate::sqlite::writer::Fault;
-use crate::sqlite::{OpenError, Opened, ReadOnly, open};
+use crate::sqlite::{OpenError, ReadOnly, open};
 use crate::testing::Talk;
 use crate::traits::{AppendError, Journal, Position, Reader};
-
-const LOG: LogId = LogId([5; 16]);
-
-fn try_open(folder: &Folder) -> Result<Opened, OpenError> {
-    open(folder.path(), UnixMicros(77), LOG, Box::new(|_| {}))
-}
-
-#[track_caller]
-fn opened(folder: &Folder) -> Opened {
-    try_open(folder).unwrap()
-}
-
-fn talk(opened: &Opened) -> Talk {
-    Talk::from(opened.state.clone(), opened.last.index)
-}
-
-/// Two enter, one joins a room, and `count` messages.
-fn some(talk: &mut Talk, count: usize) -> Vec<Record> {
-    let mut records: Vec<Record> = [talk.enter(1), talk.enter(2), talk.join(1)]
-        .into_iter()
-        .flatten()
-        .collect();
-    for n in 0..count {
-        records.push(talk.say(1 + (n % 2) as u8, &format!("word{n} more")));
-    }
-    records
-}
 
 fn began(term: u32) -> impl Fn(&Record) -> bool {
     move |record| record.event == Recorded::Began { term: Term(term) }
@@ -134,7 +107,7 @@ fn refused(make: impl FnOnce(&std::path::Path), expected: &str) {
     let before = fs::read(&path).unwrap();
     let words = try_open(&folder).unwrap_err().to_string();
     assert!(words.contains(expected), "{words}");
-    let words = ReadOnly::open(folder.path()).unwrap_err().to_string();
+    let words = ReadOnly::journal(folder.path()).unwrap_err().to_string();
     assert!(words.contains(expected), "{words}");
     assert_eq!(fs::read(&path).unwrap(), before);
 }
@@ -315,7 +288,7 @@ fn fault(code: i32, full: bool) {
     let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
     let answer = store.journal.undo(Fault::Sqlite(error));
     assert_eq!(
-        matches!(answer, AppendError::Full(_)),
+        matches!(answer, AppendError::Full(_) | AppendError::Held(_)),
         full,
         "{code}: {answer}"
     );
@@ -422,7 +395,12 @@ fn another_program_that_writes_makes_a_refusal_and_no_end() {
         },
     };
     let refused = store.journal.append(std::slice::from_ref(&record), &[]);
-    assert!(matches!(refused, Err(AppendError::Full(_))), "{refused:?}");
+    assert!(matches!(refused, Err(AppendError::Held(_))), "{refused:?}");
+    let words = refused.unwrap_err().to_string();
+    assert!(
+        words.contains("another program holds the journal"),
+        "{words}"
+    );
     other.execute_batch("ROLLBACK").unwrap();
     assert_eq!(store.journal.append(&[record], &[]), Ok(()));
 }

@@ -181,16 +181,18 @@ fn every_call_sees_what_is_durable() {
     let folder = Folder::new();
     let mut journal = journal(&folder);
     let mut reader = SqliteReader::open(folder.path()).unwrap();
-    let mut beside = ReadOnly::open(folder.path()).unwrap();
+    let beside = ReadOnly::journal(folder.path())
+        .unwrap()
+        .into_reader()
+        .unwrap();
     for n in 1..50 {
         journal.append(&[said(n, n, "x")], &[]).unwrap();
         assert_eq!(
             indices(&reader.entries(LogIndex(n - 1), 9, 9).unwrap()),
             [n]
         );
-        assert_eq!(beside.reader().tip().unwrap(), Some(journal.tip()));
+        assert_eq!(beside.tip().unwrap(), Some(journal.tip()));
     }
-    assert!(!beside.is_copy());
 }
 
 #[test]
@@ -232,8 +234,7 @@ fn damaged(sql: &str, at: u64, words: &str) {
         .unwrap()
         .execute_batch(sql)
         .unwrap();
-    let mut found = ReadOnly::open(&path).unwrap();
-    let reader = found.reader();
+    let reader = ReadOnly::journal(&path).unwrap().into_reader().unwrap();
     let from = (LogIndex(0), Chain::genesis(reader.meta().unwrap().log));
     match reader.verify(from, LogIndex(u64::MAX), |_, _| Ok(())) {
         Err(ReadError::Damaged(index, found)) => {
@@ -324,9 +325,11 @@ fn reading_after_a_crash_writes_nothing() {
         let left = crash_copy(&folder, shared);
         let before = names(&left);
         {
-            let mut found = ReadOnly::open(left.path()).unwrap();
-            assert_eq!(found.reader().entries(LogIndex(0), 99, 99).unwrap(), nine());
-            assert_eq!(found.is_copy(), !shared);
+            let mut found = ReadOnly::journal(left.path())
+                .unwrap()
+                .into_reader()
+                .unwrap();
+            assert_eq!(found.entries(LogIndex(0), 99, 99).unwrap(), nine());
         }
         assert_eq!(names(&left), before);
     }
@@ -339,8 +342,9 @@ fn a_file_alone_is_read_where_nothing_can_be_written() {
     journal.append(&nine(), &[]).unwrap();
     drop(journal);
     let before = names(&folder);
-    let mut found = ReadOnly::open(&folder.path().join("lamparina.db")).unwrap();
-    assert_eq!(found.reader().entries(LogIndex(0), 99, 99).unwrap(), nine());
+    let found = ReadOnly::journal(&folder.path().join("lamparina.db")).unwrap();
+    let mut found = found.into_reader().unwrap();
+    assert_eq!(found.entries(LogIndex(0), 99, 99).unwrap(), nine());
     drop(found);
     assert_eq!(names(&folder), before);
     assert_eq!(

@@ -143,6 +143,7 @@ fn a_rename_that_was_cut_off_enters_with_the_new_name_or_the_old() {
             log: LOG,
             term: Term(1),
             clock: Lamport::ZERO,
+            pace: Pace::default(),
         }),
     );
     script.closed_by_peer(CloseCode::Nick);

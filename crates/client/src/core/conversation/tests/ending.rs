@@ -22,6 +22,7 @@ fn the_last_words_give_no_advice_that_nobody_can_follow() {
             log,
             term: Term(1),
             clock,
+            pace: Pace::default(),
         }),
     );
     let text = "ana is taken: choose another name, with /nick NAME or --name NAME".to_owned();
@@ -93,6 +94,7 @@ fn a_name_that_cannot_be_had() {
             log: LOG,
             term: Term(1),
             clock: Lamport::ZERO,
+            pace: Pace::default(),
         }),
     );
     script.closed_by_peer(CloseCode::Nick);

@@ -5,6 +5,7 @@ mod asking;
 mod coming_back;
 mod ending;
 mod keeping;
+mod pacing;
 mod resuming;
 mod talking;
 
@@ -12,7 +13,7 @@ use std::fmt::Write;
 
 use bytes::Bytes;
 use lamparina_protocol::codec;
-use lamparina_protocol::control::CloseCode;
+use lamparina_protocol::control::{CloseCode, Pace};
 use lamparina_protocol::message::{RefusalCode, SetNick, ToClient, ToServer};
 use lamparina_protocol::{Audience, LogId, Pseq, Term};
 
@@ -30,6 +31,8 @@ struct Script {
     machine: Conversation,
     now: Instant,
     wrote: String,
+    /// What the server says of its pace.
+    pace: Pace,
 }
 
 impl Script {
@@ -65,6 +68,7 @@ impl Script {
             machine: make(config),
             now: Instant::ZERO,
             wrote: String::new(),
+            pace: Pace::default(),
         }
     }
 
@@ -151,7 +155,15 @@ impl Script {
         if self.machine.phase == Phase::Idle {
             self.input("start", Input::Start);
         }
-        self.input("opened", Input::Opened(Welcome { log, term, clock }));
+        self.input(
+            "opened",
+            Input::Opened(Welcome {
+                log,
+                term,
+                clock,
+                pace: self.pace,
+            }),
+        );
         self.server(&ToClient::Entered {
             nick: nick("ana"),
             member: MemberId(3),

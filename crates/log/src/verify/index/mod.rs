@@ -2,24 +2,30 @@
 //! and snapshots. Each is compared with the journal on the same walk; the words with the copies, by
 //! SQLite itself, on a copy of the file.
 
+mod derived;
+mod words;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use lamparina_order::{Record, Recorded};
 use lamparina_protocol::LogId;
 use lamparina_store::Chain;
 use lamparina_store::backup::JOURNAL_FILE;
-use lamparina_store::index::{INDEX_FILE, Snapshot};
-use rusqlite::backup::{Backup, StepResult};
+use lamparina_store::index::{INDEX_FILE, Snapshot, TABLES};
+use lamparina_store::sqlite::{ReadOnly, guard};
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::walk::Walk;
 use crate::finding::{Finding, Stop};
-use crate::source::ReadOnly;
 
-/// Copies read at a time, by number; texts are bounded by the store.
-const PAGE_ROWS: i64 = 256;
+pub(super) use derived::Derived;
+
+/// Copies read at a time, by number; a value has at most 1 MiB.
+const PAGE_ROWS: i64 = 64;
+/// Snapshots that a server keeps, at most.
+const SNAPSHOTS_MAX: usize = 2;
 
 /// The derived file, being compared.
 #[derive(Debug)]
@@ -27,6 +33,7 @@ pub(super) struct Index {
     file: PathBuf,
     database: ReadOnly,
     upto: u64,
+    upto_stamp: i64,
     upto_chain: Vec<u8>,
     snapshots: BTreeMap<u64, (Snapshot, bool)>,
     page: std::vec::IntoIter<Copied>,
@@ -67,36 +74,49 @@ impl Index {
         if !own || !file.exists() {
             return Ok(None);
         }
-        let database = ReadOnly::open(&file)?;
+        let opened = ReadOnly::open(&file, guard::VALUE_BYTES_MAX);
+        let database = opened.map_err(|error| Stop::Failed(format!("{error}; {REMEDY}")))?;
         let failed = |error| failed(&file, &error);
-        let sql = "SELECT count(*) FROM sqlite_master WHERE name = 'meta'";
-        let made = database
-            .connection
-            .query_row(sql, [], |row| row.get::<_, bool>(0));
-        if !made.map_err(failed)? {
+        let connection = database.connection();
+        let sql = "SELECT count(*) FROM sqlite_schema";
+        let objects = connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+        if objects.map_err(failed)? == 0 {
             // A server is just making it.
             return Ok(None);
         }
-        let sql = "SELECT log, log_index, chain FROM meta";
-        let meta = database.connection.query_row(sql, [], |row| {
+        if let Some(what) = guard::strange(connection, &[TABLES]).map_err(failed)? {
+            let file = file.display();
+            return Err(Stop::Failed(format!("{file} has {what}; {REMEDY}")));
+        }
+        let sql = "SELECT log, log_index, stamp, chain FROM meta";
+        let meta = connection.query_row(sql, [], |row| {
             Ok((
                 row.get::<_, Vec<u8>>(0)?,
                 row.get::<_, i64>(1)?,
-                row.get::<_, Vec<u8>>(2)?,
+                row.get::<_, i64>(2)?,
+                row.get::<_, Vec<u8>>(3)?,
             ))
         });
-        let Some((of, upto, upto_chain)) = meta.optional().map_err(failed)? else {
+        let Some((of, upto, upto_stamp, upto_chain)) = meta.optional().map_err(failed)? else {
             return Ok(None);
         };
         if of != log.0 {
             let what = format!("{} is of another log; {REMEDY}", file.display());
             return Err(Finding::new("index-log", what).into());
         }
-        let snapshots = snapshots(&database.connection).map_err(failed)?;
+        let snapshots = snapshots(connection).map_err(failed)?;
+        if snapshots.len() > SNAPSHOTS_MAX {
+            let what = format!(
+                "{} has more snapshots than are kept; {REMEDY}",
+                file.display()
+            );
+            return Err(Finding::new("snapshot", what).into());
+        }
         let mut index = Self {
             file: file.clone(),
             database,
             upto: u64::try_from(upto).unwrap_or_default(),
+            upto_stamp,
             upto_chain,
             snapshots,
             page: Vec::new().into_iter(),
@@ -165,6 +185,23 @@ impl Index {
         self.advance()
     }
 
+    /// The journal has ended, and is not known to have gone on.
+    ///
+    /// # Errors
+    ///
+    /// What is known of entries beyond it.
+    pub(super) fn knows_no_more(&self, walk: &Walk) -> Result<(), Stop> {
+        let last = walk.judge.judgement().entries;
+        if self.upto > last {
+            return Err(self.removed_end(walk, self.upto, Some(self.upto_stamp)));
+        }
+        let mut beyond = self.snapshots.range(last + 1..);
+        match beyond.find(|(_, (_, whole))| *whole) {
+            Some((at, _)) => Err(self.removed_end(walk, *at, None)),
+            None => Ok(()),
+        }
+    }
+
     /// The journal has ended.
     ///
     /// # Errors
@@ -172,6 +209,10 @@ impl Index {
     /// What the file has beyond it, and words that are not those of its texts.
     pub(super) fn end(&self, walk: &Walk) -> Result<(), Stop> {
         let last = walk.judge.judgement().entries;
+        if let Some((at, _)) = self.snapshots.first_key_value() {
+            let what = format!("it has a snapshot of entry {at}, and the journal ends at {last}");
+            return Err(self.finding("snapshot", &what).into());
+        }
         if let Some(copied) = &self.next {
             let what = format!(
                 "it has a text of entry {}, and no message is there",
@@ -179,18 +220,7 @@ impl Index {
             );
             return Err(self.finding("index-text", &what).into());
         }
-        if self.upto > last {
-            let what = format!(
-                "it has come to entry {}, and the journal ends at {last}",
-                self.upto
-            );
-            return Err(self.finding("index-chain", &what).into());
-        }
-        if let Some((at, _)) = self.snapshots.first_key_value() {
-            let what = format!("it has a snapshot of entry {at}, and the journal ends at {last}");
-            return Err(self.finding("snapshot", &what).into());
-        }
-        self.check_words()
+        words::check(self.database.connection(), &self.file)
     }
 
     /// What was compared.
@@ -204,7 +234,8 @@ impl Index {
     ///
     /// Where it was.
     pub(super) fn read_in_peace(&self) -> Result<(), Stop> {
-        self.database.still_alone()
+        let peace = self.database.read_in_peace();
+        peace.map_err(|error| Stop::Failed(error.to_string()))
     }
 
     fn advance(&mut self) -> Result<(), Stop> {
@@ -225,7 +256,7 @@ impl Index {
         let sql = "SELECT log_index, stamp, CAST(text AS BLOB) FROM message
             WHERE log_index > ? AND log_index <= ? ORDER BY log_index LIMIT ?";
         let upto = i64::try_from(self.upto).unwrap_or(i64::MAX);
-        let mut statement = self.database.connection.prepare_cached(sql)?;
+        let mut statement = self.database.connection().prepare_cached(sql)?;
         let rows = statement.query_map(params![self.after, upto, PAGE_ROWS], |row| {
             Ok(Copied {
                 index: row.get(0)?,
@@ -236,24 +267,22 @@ impl Index {
         rows.collect()
     }
 
-    /// SQLite compares the words with the texts that they are of. It wants to write for that, so it
-    /// gets a copy.
-    fn check_words(&self) -> Result<(), Stop> {
-        let folder = Aside::new()?;
-        let copy = folder.0.join("index.db");
-        let failed = |error| failed(&self.file, &error);
-        let copy = copied(&self.database.connection, &copy).map_err(failed)?;
-        let sql = "INSERT INTO words(words, rank) VALUES('integrity-check', 1)";
-        match copy.execute(sql, []) {
-            Ok(_) => Ok(()),
-            Err(rusqlite::Error::SqliteFailure(error, _))
-                if error.code == rusqlite::ErrorCode::DatabaseCorrupt =>
-            {
-                Err(self
-                    .finding("index-words", "the words in it are not those of the texts")
-                    .into())
-            }
-            Err(error) => Err(failed(error)),
+    /// The file follows what is durable: what it knows of was there.
+    fn removed_end(&self, walk: &Walk, known: u64, stamp: Option<i64>) -> Stop {
+        let found = walk.judge.judgement();
+        let stamp = stamp.map_or_else(String::new, |stamp| format!(", stamp {stamp}"));
+        let what = format!(
+            "the journal ends at entry {}, stamp {}, and the search file beside it ({}) knows \
+             entries up to {known}{stamp}: the newest ones were removed or lost; restore a backup, \
+             or start the server with --accept-shorter-log to go on without them",
+            found.entries,
+            found.last_stamp,
+            self.file.display()
+        );
+        let finding = Finding::new("removed-end", what);
+        match &walk.last {
+            Some(last) => finding.with_entry("last", last).into(),
+            None => finding.into(),
         }
     }
 
@@ -264,9 +293,12 @@ impl Index {
     }
 
     fn finding(&self, name: &'static str, what: &str) -> Finding {
-        let file = self.file.display();
-        Finding::new(name, format!("{what} ({file}); {REMEDY}"))
+        finding(&self.file, name, what)
     }
+}
+
+fn finding(file: &Path, name: &'static str, what: &str) -> Finding {
+    Finding::new(name, format!("{what} ({}); {REMEDY}", file.display()))
 }
 
 /// What to do about a derived file.
@@ -279,9 +311,17 @@ fn failed(file: &Path, error: &rusqlite::Error) -> Stop {
 
 /// All snapshots, and whether their digest holds.
 fn snapshots(connection: &Connection) -> rusqlite::Result<BTreeMap<u64, (Snapshot, bool)>> {
-    let sql = "SELECT log_index, chain, state, digest FROM snapshot";
+    let small = connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, guard::SNAPSHOT_BYTES_MAX)?;
+    let found = whole_or_not(connection);
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, small)?;
+    found
+}
+
+fn whole_or_not(connection: &Connection) -> rusqlite::Result<BTreeMap<u64, (Snapshot, bool)>> {
+    // One more than there may be shows that there are too many.
+    let sql = "SELECT log_index, chain, state, digest FROM snapshot LIMIT ?";
     let mut statement = connection.prepare(sql)?;
-    let rows = statement.query_map([], |row| {
+    let rows = statement.query_map([SNAPSHOTS_MAX as i64 + 1], |row| {
         let (chain, digest): (Vec<u8>, Vec<u8>) = (row.get(1)?, row.get(3)?);
         let at = u64::try_from(row.get::<_, i64>(0)?).unwrap_or(u64::MAX);
         let snapshot = Snapshot {
@@ -293,41 +333,4 @@ fn snapshots(connection: &Connection) -> rusqlite::Result<BTreeMap<u64, (Snapsho
         Ok((at, (snapshot, whole)))
     })?;
     rows.collect()
-}
-
-fn copied(from: &Connection, to: &Path) -> rusqlite::Result<Connection> {
-    let mut copy = Connection::open(to)?;
-    {
-        let backup = Backup::new(from, &mut copy)?;
-        while backup.step(-1)? != StepResult::Done {
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
-    }
-    Ok(copy)
-}
-
-/// A folder of our own for as long as it is needed.
-struct Aside(PathBuf);
-
-impl Aside {
-    fn new() -> Result<Self, Stop> {
-        static MADE: AtomicU32 = AtomicU32::new(0);
-        let number = MADE.fetch_add(1, Ordering::Relaxed);
-        let name = format!("lamparina-log-{}-{number}", std::process::id());
-        let folder = std::env::temp_dir().join(name);
-        // Fails where somebody has it already; what is copied there is nobody else's business.
-        let mut builder = std::fs::DirBuilder::new();
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder
-            .create(&folder)
-            .map_err(|error| Stop::Failed(format!("cannot make {}: {error}", folder.display())))?;
-        Ok(Self(folder))
-    }
-}
-
-impl Drop for Aside {
-    fn drop(&mut self) {
-        // What cannot be removed is small and in the place for temporary things.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }
