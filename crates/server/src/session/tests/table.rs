@@ -531,6 +531,7 @@ fn a_password_is_not_taken_where_others_can_read() {
     };
     case.session = Session::new(config);
     case.run(NOW, asked());
+    case.run(NOW, opened(&hello(1, 1), None));
     let (_, acts) = case.run(NOW, password());
     let shown = show_act(&acts[0]);
     assert!(
