@@ -88,5 +88,6 @@ pub use client::{
     Reads,
 };
 pub use core::event::{Commit, Ending, Event, MessageName, Summary};
+pub use core::pass::Pass;
 pub use disk::DiskError;
 pub use net::{AnyServer, ChannelStatus, NetStatus, ServerCheck};

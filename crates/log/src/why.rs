@@ -18,39 +18,62 @@ struct Past {
     /// By member: the entry of its first claim.
     members: Vec<LogIndex>,
     /// By room and member: the entries by which it came or went, alternately.
-    rooms: BTreeMap<(RoomId, MemberId), Vec<LogIndex>>,
+    rooms: BTreeMap<(MemberId, RoomId), Vec<LogIndex>>,
+    /// By member: the entries by which it was banned or pardoned, alternately.
+    bans: BTreeMap<MemberId, Vec<LogIndex>>,
     claimed: BTreeSet<MemberId>,
 }
 
 impl Past {
     fn note(&mut self, record: &Record) {
         match &record.event {
-            Recorded::Claimed { member, .. } if self.claimed.insert(*member) => {
+            Recorded::Claimed { member, .. } | Recorded::Redeemed { member, .. }
+                if self.claimed.insert(*member) =>
+            {
                 self.members.push(record.index);
             }
             Recorded::RoomJoined { member, room, .. } | Recorded::RoomLeft { member, room, .. } => {
                 self.rooms
-                    .entry((*room, *member))
+                    .entry((*member, *room))
                     .or_default()
                     .push(record.index);
+            }
+            Recorded::Banned { member, .. } => {
+                let of_member = (*member, RoomId(0))..=(*member, RoomId(u64::MAX));
+                for (_, moves) in self.rooms.range_mut(of_member) {
+                    // It is in after an odd number, and goes out of all.
+                    if moves.len() % 2 == 1 {
+                        moves.push(record.index);
+                    }
+                }
+                self.bans.entry(*member).or_default().push(record.index);
+            }
+            Recorded::Unbanned { member, .. } => {
+                self.bans.entry(*member).or_default().push(record.index);
             }
             _ => {}
         }
     }
+
+    fn was_banned(&self, member: MemberId, at: LogIndex) -> bool {
+        is_odd_before(self.bans.get(&member), at)
+    }
+}
+
+/// Whether an odd number of these entries is before `at`.
+fn is_odd_before(entries: Option<&Vec<LogIndex>>, at: LogIndex) -> bool {
+    entries.is_some_and(|entries| entries.partition_point(|entry| *entry < at) % 2 == 1)
 }
 
 impl There for Past {
     fn was_there(&self, member: MemberId, room: Option<RoomId>, at: LogIndex) -> bool {
         match room {
-            None => self
-                .members
-                .get(member.0 as usize)
-                .is_some_and(|since| *since < at),
+            None => {
+                let since = self.members.get(member.0 as usize);
+                since.is_some_and(|since| *since < at) && !self.was_banned(member, at)
+            }
             // In after an odd number of comings and goings.
-            Some(room) => self
-                .rooms
-                .get(&(room, member))
-                .is_some_and(|moves| moves.partition_point(|moved| *moved < at) % 2 == 1),
+            Some(room) => is_odd_before(self.rooms.get(&(member, room)), at),
         }
     }
 }

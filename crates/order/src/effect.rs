@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::access::InviteId;
 use lamparina_protocol::message::{RefusalCode, Submit};
 use lamparina_protocol::{
     Audience, AuthorKey, Epoch, Lamport, MemberId, Nick, Pseq, RoomName, SessionNumber,
@@ -10,7 +11,7 @@ use lamparina_protocol::{
 /// Who receives a message or an event, fixed at its place.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Recipients {
-    /// Every member there is at this place, except one.
+    /// Every member there is at this place and not banned, except one.
     AllExcept(MemberId),
     /// These, in ascending order.
     Members(Arc<[MemberId]>),
@@ -24,7 +25,7 @@ pub enum Recipients {
 }
 
 impl Recipients {
-    /// Whether `member`, a member at this place, is one of them.
+    /// Whether `member`, a member at this place and not banned, is one of them.
     pub fn contains(&self, member: MemberId) -> bool {
         match self {
             Self::AllExcept(author) => *author != member,
@@ -133,6 +134,32 @@ pub enum Effect {
         pseq: Pseq,
         /// The stamp it has, or why it was refused.
         outcome: Result<Lamport, RefusalCode>,
+    },
+    /// There is an invite.
+    InviteMade(InviteId),
+    /// An invite admits nobody any more.
+    InviteRevoked(InviteId),
+    /// A member was banned.
+    Banned {
+        /// Who.
+        member: MemberId,
+        /// By what name.
+        nick: Nick,
+        /// Whether a session of its ended by this.
+        was_present: bool,
+        /// Why; perhaps empty.
+        reason: String,
+        /// The stamp it follows.
+        after: Lamport,
+        /// The rooms that it left by this, each with its members, this one included.
+        rooms: Vec<(RoomName, Recipients)>,
+    },
+    /// A member is banned no more.
+    Unbanned {
+        /// Who.
+        member: MemberId,
+        /// By what name.
+        nick: Nick,
     },
     /// Not done.
     Refused {

@@ -3,7 +3,11 @@
 
 use lamparina_protocol::message::Submit;
 use lamparina_protocol::nick::NickError;
-use lamparina_protocol::{AuthorKey, Epoch, Lamport, Nick, Pseq, RoomName, SessionNumber};
+use lamparina_protocol::{
+    AuthorKey, Epoch, Lamport, Nick, Pseq, RoomName, SessionNumber, UnixMicros,
+};
+
+use crate::access::InviteHash;
 
 /// One entry, in the name of an author's session.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -19,12 +23,32 @@ pub struct Entry {
 /// What an entry asks for.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Action {
-    /// The session begins: claims `nick` (a returning author may bring the old or a new one).
+    /// The session begins: claims `nick` (a returning author may bring the old or a new one). Who was
+    /// never here becomes a member: whoever hands this in has decided that it may.
     Enter {
         /// The name wanted.
         nick: Nick,
         /// The epoch of the author's outbox.
         epoch: Epoch,
+    },
+    /// The same for members alone.
+    Return {
+        /// The name wanted.
+        nick: Nick,
+        /// The epoch of the author's outbox.
+        epoch: Epoch,
+    },
+    /// The same; who was never here becomes a member by an invite, which a member does not need.
+    Redeem {
+        /// The name wanted.
+        nick: Nick,
+        /// The epoch of the author's outbox.
+        epoch: Epoch,
+        /// Of the invite's code.
+        code: InviteHash,
+        /// When, by the server's clock: whether the invite has expired. It is this entry's time in
+        /// the journal, and set by whoever orders.
+        at: UnixMicros,
     },
     /// The session ends.
     Exit,
@@ -56,4 +80,14 @@ pub enum Action {
         /// Why it is no name.
         why: NickError,
     },
+}
+
+impl Action {
+    /// Whether it begins a session.
+    pub const fn claims(&self) -> bool {
+        matches!(
+            self,
+            Self::Enter { .. } | Self::Return { .. } | Self::Redeem { .. }
+        )
+    }
 }

@@ -3,6 +3,7 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`access`] | what operators ask for: invites, bans |
 //! | [`entry`] | what asks for a place in the order |
 //! | [`effect`] | what an entry did: a stamp or a refusal, who receives it, membership changes |
 //! | [`sequenced`] | the machine between them |
@@ -16,6 +17,7 @@
 //! snapshot or from the first.
 //! [`sequenced`] lists its bounds and what is absent on purpose.
 
+pub mod access;
 pub mod effect;
 pub mod entry;
 pub mod record;
@@ -23,6 +25,7 @@ pub mod sequenced;
 pub mod verify;
 pub mod why;
 
+pub use access::{Invite, InviteHash, InviteId, Operation, Standing};
 pub use effect::{Effect, Recipients};
 pub use entry::{Action, Entry};
 pub use record::{Lasting, LogIndex, Record, Recorded, RecordedMessage, RoomId, To};

@@ -9,6 +9,7 @@ use lamparina_protocol::{
     Audience, AuthorKey, Epoch, Lamport, MemberId, Nick, Pseq, RoomName, Term, UnixMicros,
 };
 
+use crate::access::{InviteHash, InviteId};
 use crate::effect::Effect;
 
 /// A place in the journal, counted from 1 without a hole. 0 is "before every entry".
@@ -95,6 +96,59 @@ pub enum Recorded {
     },
     /// A message has its place.
     Message(RecordedMessage),
+    /// There is an invite from here on.
+    InviteMade {
+        /// Its number: the next one free.
+        invite: InviteId,
+        /// Of its code, which is nowhere else.
+        hash: InviteHash,
+        /// First claims that it admits.
+        uses: u32,
+        /// From this time on it admits nobody; 0 for never.
+        expires_at: UnixMicros,
+        /// Who made it.
+        by: String,
+    },
+    /// An invite admits nobody from here on.
+    InviteRevoked {
+        /// Which.
+        invite: InviteId,
+        /// Who took it back.
+        by: String,
+    },
+    /// An author's first claim, by an invite: one use of it is spent by the same entry.
+    Redeemed {
+        /// The author's number: a new one.
+        member: MemberId,
+        /// The author.
+        author: AuthorKey,
+        /// The epoch of its outbox.
+        epoch: Epoch,
+        /// The nick it holds from here on.
+        nick: Nick,
+        /// The invite.
+        invite: InviteId,
+    },
+    /// A member is out of all rooms and audiences from here on, and may not come back.
+    Banned {
+        /// Who.
+        member: MemberId,
+        /// By what name.
+        nick: Nick,
+        /// Who did it.
+        by: String,
+        /// Why; perhaps empty.
+        reason: String,
+    },
+    /// A banned member may come back, and what is said to all is for it again.
+    Unbanned {
+        /// Who.
+        member: MemberId,
+        /// By what name.
+        nick: Nick,
+        /// Who did it.
+        by: String,
+    },
     /// A message was settled without a place.
     Refused {
         /// Its author.
@@ -138,7 +192,7 @@ pub struct RecordedMessage {
 /// Whom a message reaches: never its author.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum To {
-    /// Every member there is at its place.
+    /// Every member there is at its place and not banned.
     All,
     /// These, in ascending order.
     Members(Arc<[MemberId]>),

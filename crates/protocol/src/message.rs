@@ -92,7 +92,22 @@ pub enum ToServer {
         /// The other.
         b: Lamport,
     },
+    /// The code of an invite, before the first SET_NICK; members need none.
+    Invite {
+        /// At most [`INVITE_CODE_BYTES_MAX`].
+        code: String,
+    },
+    /// The password for the nick of the first SET_NICK, before it; members need none.
+    Password {
+        /// 1 to [`PASSWORD_BYTES_MAX`] bytes.
+        password: String,
+    },
 }
+
+/// Bytes of an invite's code as it is written, at most.
+pub const INVITE_CODE_BYTES_MAX: usize = 64;
+/// Bytes of a password, at most.
+pub const PASSWORD_BYTES_MAX: usize = 1_024;
 
 /// Messages that one answer to [`ToServer::History`] or [`ToServer::Find`] may hold.
 pub const HISTORY_MESSAGES_MAX: u32 = 1_000;
@@ -176,6 +191,10 @@ pub enum RefusalCode {
     NotFound,
     /// More than the pace that the welcome announced: not judged, and nothing is settled by this.
     TooFast,
+    /// A recipient, or oneself, was banned by who runs the server.
+    Banned,
+    /// Who was never here needs an invite or a password, and has none that is good.
+    NotAdmitted,
 }
 
 impl RefusalCode {
@@ -200,6 +219,8 @@ impl RefusalCode {
             Self::StorageFull => "storage-full",
             Self::NotFound => "not-found",
             Self::TooFast => "too-fast",
+            Self::Banned => "banned",
+            Self::NotAdmitted => "not-admitted",
         }
     }
 }

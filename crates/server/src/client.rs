@@ -4,7 +4,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use lamparina_impair::Direction;
 use lamparina_protocol::Instant;
@@ -17,13 +17,16 @@ use lamparina_transport::{Connection, WAITING_BYTES_MAX};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
+use crate::access::{Checked, is_private};
 use crate::doorbell::Doorbell;
 use crate::hub::ConnectionId;
 use crate::limits::Permit;
 use crate::logger::LogEvent;
 use crate::reading::ReadAnswer;
 use crate::sequencer::{Boxed, NotTaken};
-use crate::session::{Act, Followed, Input, Logged, Outbox, Output, Session, SessionConfig};
+use crate::session::{
+    Act, Admission, Check, Followed, Input, Logged, Outbox, Output, Session, SessionConfig, Verdict,
+};
 use crate::shared::Shared;
 
 /// Frame bytes gathered before they go to the socket: enough to make a system call cheap, few
@@ -64,6 +67,7 @@ pub(crate) fn serve(
         terms: Arc::clone(&shared.terms),
         store: shared.readers.is_some(),
         lab: shared.config.lab,
+        admission: admission(&shared, addr),
         rates: shared
             .admission
             .counts(addr.ip())
@@ -77,12 +81,23 @@ pub(crate) fn serve(
         submitting: None,
         reading: None,
         read: None,
+        checking: None,
+        verdict: None,
+        tried: false,
         timer: None,
         id,
         shared,
         permit,
     });
     Ok(client.run())
+}
+
+fn admission(shared: &Shared, addr: SocketAddr) -> Admission {
+    Admission {
+        by_invite: shared.config.access.is_by_invite(),
+        passwords: shared.checker.is_some(),
+        private: shared.config.identity.is_some() || is_private(addr.ip()),
+    }
 }
 
 /// Says no, in words, to a client for which there is no room.
@@ -110,6 +125,12 @@ struct Client {
     reading: Option<Boxed<'static, Box<ReadAnswer>>>,
     /// Its answer, not yet handed over.
     read: Option<Box<ReadAnswer>>,
+    /// What the client gave to be admitted is being checked.
+    checking: Option<Boxed<'static, Verdict>>,
+    /// What came of it, not yet handed over.
+    verdict: Option<Verdict>,
+    /// Its address has one try less for this.
+    tried: bool,
     /// Rings at the session's deadline.
     timer: Option<(Instant, Pin<Box<Sleep>>)>,
     permit: Permit,
@@ -136,6 +157,10 @@ impl Client {
                 answer = answered(&mut self.reading) => {
                     self.reading = None;
                     self.read = Some(answer);
+                }
+                verdict = checked(&mut self.checking) => {
+                    self.checking = None;
+                    self.verdict = Some(verdict);
                 }
                 () = submitted(&mut self.submitting) => {
                     self.submitting = None;
@@ -164,6 +189,9 @@ impl Client {
                 self.permit.proven();
             }
             self.session.handle(now, Input::Link(event), &mut out);
+        }
+        if let Some(verdict) = self.verdict.take() {
+            self.session.handle(now, Input::Checked(verdict), &mut out);
         }
         if let Some(answer) = self.read.take() {
             self.session.handle(now, Input::Read(*answer), &mut out);
@@ -205,12 +233,18 @@ impl Client {
                     let welcome = welcome.to_bytes();
                     self.link(LinkInput::Accept { welcome });
                 }
+                Act::Check(check) => self.check(check),
                 Act::Link(input) => self.link(input),
                 Act::Impair(settings) => self.connection.impair(
                     settings.for_direction(Direction::Down),
                     settings.for_direction(Direction::Up),
                 ),
-                Act::Log(logged) => self.log(&logged),
+                Act::Log(logged) => {
+                    if matches!(logged, Logged::Connected { .. }) {
+                        self.admitted();
+                    }
+                    self.log(&logged);
+                }
             }
         }
         if !out.asked.is_empty() {
@@ -221,6 +255,45 @@ impl Client {
             self.reading = Some(Box::pin(
                 async move { Box::new(readers.read(id, ask).await) },
             ));
+        }
+    }
+
+    /// Checks what the client gave to be admitted, where its address may try.
+    fn check(&mut self, check: Check) {
+        let now = self.shared.clock.now();
+        let mut guesses = self
+            .shared
+            .guesses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        self.tried = guesses.take(now, self.addr.ip());
+        drop(guesses);
+        let (tried, checker) = (self.tried, self.shared.checker.clone());
+        self.checking = Some(Box::pin(async move {
+            match (tried, check.password, checker) {
+                (false, ..) => Verdict::TooMany,
+                (true, Some(password), Some(checker)) => {
+                    match checker.check(check.nick, password).await {
+                        Checked::Right => Verdict::Right,
+                        Checked::Wrong => Verdict::Wrong,
+                        Checked::Busy => Verdict::Busy,
+                    }
+                }
+                (true, ..) => Verdict::MayTry,
+            }
+        }));
+    }
+
+    /// What was tried was right, or was not needed.
+    fn admitted(&mut self) {
+        if std::mem::take(&mut self.tried) {
+            let now = self.shared.clock.now();
+            let mut guesses = self
+                .shared
+                .guesses
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            guesses.give_back(now, self.addr.ip());
         }
     }
 
@@ -327,6 +400,13 @@ async fn submitted(submitting: &mut Option<Boxed<'static, ()>>) {
 async fn answered(reading: &mut Option<Boxed<'static, Box<ReadAnswer>>>) -> Box<ReadAnswer> {
     match reading {
         Some(reading) => reading.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn checked(checking: &mut Option<Boxed<'static, Verdict>>) -> Verdict {
+    match checking {
+        Some(checking) => checking.await,
         None => std::future::pending().await,
     }
 }

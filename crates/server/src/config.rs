@@ -3,6 +3,7 @@
 use lamparina_protocol::link::LinkConfig;
 use lamparina_protocol::seal::IdentityKey;
 
+use crate::access::Access;
 use crate::limits::InForce;
 use crate::logger::LogHandle;
 use crate::tail::{TAIL_BYTES, TAIL_ITEMS};
@@ -26,6 +27,8 @@ pub struct ServerConfig {
     pub tail_items: usize,
     /// Clients may make their own channel bad (CHANNEL).
     pub lab: bool,
+    /// Who may become a member.
+    pub access: Access,
     /// Where events are logged.
     pub log: LogHandle,
     /// The key by which clients know this server. Links are sealed with it; for `None` they are in
@@ -43,6 +46,7 @@ impl Default for ServerConfig {
             tail_bytes: TAIL_BYTES,
             tail_items: TAIL_ITEMS,
             lab: false,
+            access: Access::Open,
             log: LogHandle::null(),
             identity: None,
         }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use lamparina_order::{Record, Recorded, RoomId, Sequenced};
+use lamparina_order::{Record, Recorded, RoomId, Sequenced, Standing};
 use lamparina_protocol::{Lamport, MemberId, Nick};
 
 use crate::reading::Directory;
@@ -20,6 +20,8 @@ struct Lines {
     members: Vec<(Nick, Lamport)>,
     /// Who is in each room that exists, and who was since it does or since this server started.
     rooms: BTreeMap<RoomId, BTreeSet<MemberId>>,
+    /// Who was ever banned.
+    banned: BTreeSet<MemberId>,
 }
 
 impl Members {
@@ -34,7 +36,10 @@ impl Members {
             let members = members.iter().copied().collect();
             (room, members)
         });
+        let all = (0..order.members_len() as u32).map(MemberId);
+        let banned = all.filter(|member| order.standing_of(*member) != Standing::Free);
         Self(RwLock::new(Lines {
+            banned: banned.collect(),
             members: members.collect(),
             rooms: rooms.collect(),
         }))
@@ -59,6 +64,8 @@ fn changes(record: &Record) -> bool {
     matches!(
         record.event,
         Recorded::Claimed { .. }
+            | Recorded::Redeemed { .. }
+            | Recorded::Banned { .. }
             | Recorded::Renamed { .. }
             | Recorded::RoomJoined { .. }
             | Recorded::RoomLeft { .. }
@@ -68,10 +75,12 @@ fn changes(record: &Record) -> bool {
 impl Lines {
     fn take(&mut self, record: &Record) {
         match &record.event {
-            Recorded::Claimed { member, nick, .. } => match self.member(*member) {
-                Some((held, _)) => *held = nick.clone(),
-                None => self.members.push((nick.clone(), record.stamp)),
-            },
+            Recorded::Claimed { member, nick, .. } | Recorded::Redeemed { member, nick, .. } => {
+                match self.member(*member) {
+                    Some((held, _)) => *held = nick.clone(),
+                    None => self.members.push((nick.clone(), record.stamp)),
+                }
+            }
             Recorded::Renamed { member, to, .. } => {
                 if let Some((held, _)) = self.member(*member) {
                     *held = to.clone();
@@ -79,6 +88,9 @@ impl Lines {
             }
             Recorded::RoomJoined { member, room, .. } => {
                 self.rooms.entry(*room).or_default().insert(*member);
+            }
+            Recorded::Banned { member, .. } => {
+                self.banned.insert(*member);
             }
             _ => {}
         }
@@ -101,6 +113,10 @@ impl Directory for Members {
     fn members_before(&self, stamp: Lamport) -> u32 {
         let lines = self.read();
         lines.members.partition_point(|(_, since)| *since < stamp) as u32
+    }
+
+    fn was_ever_banned(&self, member: MemberId) -> bool {
+        self.read().banned.contains(&member)
     }
 
     fn room_members(&self, room: RoomId) -> Arc<[MemberId]> {

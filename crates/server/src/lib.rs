@@ -39,6 +39,8 @@
 //! Without [`Server::with_durable`] the log ends with the server. Sessions and presence are in memory
 //! always.
 
+pub mod access;
+pub mod admin;
 mod client;
 mod config;
 mod directory;

@@ -93,6 +93,7 @@ impl<'a> Orderer<'a> {
         if self.full_until.is_some_and(|until| Instant::now() < until) {
             let told = self.hub.apply_unstored(now, std::mem::take(asked));
             told.into_iter().for_each(|told| self.tell(told));
+            self.answer_operators();
             return Ok(());
         }
         let limits = self.shared.config.limits.get();
@@ -137,6 +138,7 @@ impl<'a> Orderer<'a> {
         if let Some(told) = told {
             self.tell(told);
         }
+        self.answer_operators();
         let last = self.hub.last_index();
         if self.snapshots.is_due(last.0) {
             self.journal
@@ -159,6 +161,13 @@ impl<'a> Orderer<'a> {
         self.log(&[], &applied.consumed);
         let told = self.hub.refuse(now, applied);
         told.into_iter().for_each(|told| self.tell(told));
+        self.answer_operators();
+    }
+
+    fn answer_operators(&mut self) {
+        for (ticket, answer) in self.hub.take_operated() {
+            self.shared.operators.answer(ticket, answer);
+        }
     }
 
     fn tell(&self, (batch, rings): (Batch, Rings)) {
@@ -229,6 +238,29 @@ fn log_record(log: &LogHandle, record: &Record) {
         Recorded::RoomLeft { nick, name, .. } => {
             let (nick, room) = (nick.as_str(), name.as_str());
             log.event(LogEvent::LeftRoom { nick, room });
+        }
+        Recorded::InviteMade { invite, by, .. } => {
+            let what = format!("invite {invite} made");
+            log.event(LogEvent::Operated { what: &what, by });
+        }
+        Recorded::InviteRevoked { invite, by } => {
+            let what = format!("invite {invite} revoked");
+            log.event(LogEvent::Operated { what: &what, by });
+        }
+        Recorded::Redeemed { nick, invite, .. } => {
+            let (nick, invite) = (nick.as_str(), invite.0);
+            log.event(LogEvent::Redeemed { nick, invite });
+        }
+        Recorded::Banned {
+            nick, by, reason, ..
+        } => log.event(LogEvent::Banned {
+            nick: nick.as_str(),
+            by,
+            reason,
+        }),
+        Recorded::Unbanned { nick, by, .. } => {
+            let nick = nick.as_str();
+            log.event(LogEvent::Unbanned { nick, by });
         }
         Recorded::Began { .. }
         | Recorded::Clock { .. }

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
+use crate::access::Checker;
+use crate::admin::{self, AdminSocket};
 use crate::config::ServerConfig;
 use crate::directory::Members;
 use crate::durable::Durable;
@@ -47,6 +50,7 @@ pub struct Server {
     listeners: Vec<TcpListener>,
     config: ServerConfig,
     durable: Option<Durable>,
+    admin: Option<AdminSocket>,
 }
 
 impl Server {
@@ -64,6 +68,7 @@ impl Server {
             listeners,
             config,
             durable: None,
+            admin: None,
         })
     }
 
@@ -86,6 +91,7 @@ impl Server {
             listeners: listeners.collect::<Result<_, _>>()?,
             config,
             durable: None,
+            admin: None,
         })
     }
 
@@ -102,6 +108,17 @@ impl Server {
             durable: Some(durable),
             ..self
         }
+    }
+
+    /// The same, with a socket at `path` by which operators reach it; it is bound at once. Without
+    /// one the server serves all the same.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be bound: why.
+    pub fn bind_admin(&mut self, path: &Path) -> io::Result<()> {
+        self.admin = Some(AdminSocket::bind(path)?);
+        Ok(())
     }
 
     /// The addresses bound, in the order given.
@@ -125,7 +142,16 @@ impl Server {
         };
         let mut durable = durable;
         let log = start_reading(&mut durable)?;
-        let shared = Arc::new(Shared::new(self.config, log));
+        let checker = match self.config.access.passwords() {
+            Some(passwords) => Some(Checker::start(passwords)?),
+            None => None,
+        };
+        let shared = Arc::new(Shared::new(self.config, log, checker));
+        let addrs = self
+            .listeners
+            .iter()
+            .filter_map(|one| one.local_addr().ok());
+        let addrs = addrs.collect();
         let (ordering, mut ended) = start_ordering(&shared, durable)?;
         let (closing, closed) = watch::channel(false);
         let mut accepting = JoinSet::new();
@@ -133,6 +159,9 @@ impl Server {
             log_started(&shared, &listener);
             accepting.spawn(listen::accept(listener, shared.clone(), closed.clone()));
         }
+        let operating = self.admin.map(|socket| {
+            tokio::spawn(admin::serve(socket, addrs, shared.clone(), closed.clone()))
+        });
         let failed = tokio::select! {
             () = shutdown => false,
             // It ends by itself only when the disk failed, or a file on it was removed.
@@ -144,6 +173,9 @@ impl Server {
             clients.extend(done);
         }
         shared.close();
+        if let Some(operating) = operating {
+            let _ = operating.await;
+        }
         let cut = say_goodbye(clients).await;
         shared.sequencer.close();
         if !failed {
@@ -182,6 +214,7 @@ pub async fn run(
         listeners,
         config,
         durable: None,
+        admin: None,
     };
     server.run(shutdown).await
 }

@@ -1,12 +1,14 @@
 //! What all tasks of one server hold in common.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use lamparina_protocol::{Lamport, LogId, Term};
 use lamparina_store::TermBegan;
 use lamparina_transport::Clock;
 
+use crate::access::{Checker, Guesses};
+use crate::admin::Operators;
 use crate::config::ServerConfig;
 use crate::directory::Members;
 use crate::doorbell::Doorbells;
@@ -40,6 +42,12 @@ pub(crate) struct Shared {
     pub(crate) readers: Option<Readers>,
     pub(crate) terms: Arc<[TermBegan]>,
     pub(crate) members: Arc<Members>,
+    /// What operators asked and is not answered yet.
+    pub(crate) operators: Operators,
+    /// Who tried codes and passwords how often.
+    pub(crate) guesses: Mutex<Guesses>,
+    /// Checks passwords, where there are any.
+    pub(crate) checker: Option<Checker>,
     /// The order's clock after the newest batch.
     order_clock: AtomicU64,
     closing: AtomicBool,
@@ -48,8 +56,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(config: ServerConfig, log: Log) -> Self {
+    pub(crate) fn new(config: ServerConfig, log: Log, checker: Option<Checker>) -> Self {
         Self {
+            operators: Operators::default(),
+            guesses: Mutex::default(),
+            checker,
             log_id: log.id,
             term: log.term,
             clock: Clock::start(),

@@ -14,7 +14,7 @@ use lamparina_protocol::{
 use lamparina_store::TermBegan;
 
 use crate::hub::{Ask, Asked, Batch, ConnectionId, Item, What};
-use crate::session::{Outbox, SessionConfig};
+use crate::session::{Admission, Outbox, SessionConfig};
 
 pub(crate) const LOG: LogId = LogId([7; 16]);
 
@@ -52,6 +52,7 @@ pub(crate) fn config(id: u64, store: bool) -> SessionConfig {
         terms: Arc::new([first]),
         store,
         lab: true,
+        admission: Admission::default(),
         rates: None,
     }
 }

@@ -12,6 +12,7 @@
 //! | [`sim`] | a simulated disk that keeps the same promises |
 //! | [`backup`], [`nowhere`] | copies of a journal; a journal that keeps nothing |
 //! | [`sqlite`] | the journal in a file |
+//! | [`stays`] | where a member was: rooms, bans |
 //! | [`viewer`] | which messages reach a member, and which it may see |
 
 pub mod backup;
@@ -23,13 +24,13 @@ pub mod restart;
 pub mod rows;
 pub mod sim;
 pub mod sqlite;
+pub mod stays;
 #[cfg(test)]
 mod testing;
 pub mod traits;
 pub mod viewer;
 
 pub use nowhere::Nowhere;
-pub use traits::{
-    AppendError, Chain, Found, Journal, Position, ReadError, Reader, Stay, TermBegan,
-};
+pub use stays::{Ban, Stay, Stays};
+pub use traits::{AppendError, Chain, Found, Journal, Position, ReadError, Reader, TermBegan};
 pub use viewer::Viewer;

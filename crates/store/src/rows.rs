@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use lamparina_order::{LogIndex, Record, Recorded};
 use lamparina_protocol::{Lamport, MemberId};
 
-use crate::traits::{Chain, Found, Position, ReadError, Reader, Stay};
+use crate::stays::Stays;
+use crate::traits::{Chain, Found, Position, ReadError, Reader};
 
 /// An entry in memory.
 pub trait Row {
@@ -117,30 +118,8 @@ impl<R: Row + Sync> Reader for Rows<'_, R> {
         Ok(found.map(|row| (row.record().clone(), row.chain())))
     }
 
-    fn stays(&mut self, member: MemberId) -> Result<Vec<Stay>, ReadError> {
-        let mut stays: Vec<Stay> = Vec::new();
-        for row in self.rows.iter().map(Row::record) {
-            match &row.event {
-                Recorded::RoomJoined {
-                    member: who, room, ..
-                } if *who == member => stays.push(Stay {
-                    room: *room,
-                    from: row.index,
-                    to: None,
-                }),
-                Recorded::RoomLeft {
-                    member: who, room, ..
-                } if *who == member => {
-                    let mut open = stays.iter_mut().rev();
-                    let open = open.find(|stay| stay.room == *room && stay.to.is_none());
-                    if let Some(stay) = open {
-                        stay.to = Some(row.index);
-                    }
-                }
-                _ => {}
-            }
-        }
-        Ok(stays)
+    fn stays(&mut self, member: MemberId) -> Result<Stays, ReadError> {
+        Ok(Stays::of(member, self.rows.iter().map(Row::record)))
     }
 
     fn positions(&mut self, members: &[MemberId]) -> Result<Vec<Position>, ReadError> {

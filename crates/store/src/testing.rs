@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use lamparina_order::{
-    Action, Entry, LogIndex, Record, Recorded, RecordedMessage, RoomId, Sequenced, To,
+    Action, Entry, InviteHash, InviteId, LogIndex, Record, Recorded, RecordedMessage, RoomId,
+    Sequenced, To,
 };
 use lamparina_protocol::message::{RefusalCode, Submit};
 use lamparina_protocol::{
@@ -82,7 +83,7 @@ fn any_message() -> impl Strategy<Value = RecordedMessage> {
 
 fn any_event() -> impl Strategy<Value = Recorded> {
     let numbers = any::<(u32, u64, u64, u64)>();
-    let others = (numbers, nick(), nick(), room(), any::<[u8; 32]>(), 0..7);
+    let others = (numbers, nick(), nick(), room(), any::<[u8; 32]>(), 0..12);
     let others = others.prop_map(|(n, nick, to, name, key, which)| {
         let (member, room) = (MemberId(n.0), RoomId(n.1));
         match which {
@@ -112,6 +113,35 @@ fn any_event() -> impl Strategy<Value = Recorded> {
                 nick,
                 room,
                 name,
+            },
+            6 => Recorded::InviteMade {
+                invite: InviteId(n.1),
+                hash: InviteHash(key),
+                uses: n.0,
+                expires_at: UnixMicros(n.2),
+                by: to.to_string(),
+            },
+            7 => Recorded::InviteRevoked {
+                invite: InviteId(n.1),
+                by: to.to_string(),
+            },
+            8 => Recorded::Redeemed {
+                member,
+                author: AuthorKey(key),
+                epoch: Epoch(n.2),
+                nick,
+                invite: InviteId(n.1),
+            },
+            9 => Recorded::Banned {
+                member,
+                nick,
+                by: to.to_string(),
+                reason: name.to_string(),
+            },
+            10 => Recorded::Unbanned {
+                member,
+                nick,
+                by: to.to_string(),
             },
             _ => Recorded::Refused {
                 member,

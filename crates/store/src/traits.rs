@@ -3,8 +3,10 @@
 
 use std::path::PathBuf;
 
-use lamparina_order::{LogIndex, Record, RoomId};
+use lamparina_order::{LogIndex, Record};
 use lamparina_protocol::{Lamport, MemberId, Term, UnixMicros};
+
+use crate::stays::Stays;
 
 /// The journal's chain up to an entry: BLAKE3 over the chain before it and the entry's bytes.
 #[derive(Clone, Copy, Eq, Hash, PartialEq)]
@@ -81,17 +83,6 @@ pub enum ReadError {
     Damaged(LogIndex, String),
 }
 
-/// When a member was in a room: entries after `from` and before `to`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Stay {
-    /// Where.
-    pub room: RoomId,
-    /// The entry by which it came.
-    pub from: LogIndex,
-    /// The entry by which it went; `None` while it is in.
-    pub to: Option<LogIndex>,
-}
-
 /// The beginning of a term.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct TermBegan {
@@ -145,8 +136,8 @@ pub trait Reader: Send {
     /// The message with this stamp, and the chain up to it.
     fn message(&mut self, stamp: Lamport) -> Result<Option<(Record, Chain)>, ReadError>;
 
-    /// The rooms that a member was and is in, by entry.
-    fn stays(&mut self, member: MemberId) -> Result<Vec<Stay>, ReadError>;
+    /// Where a member was and is, and when it was banned.
+    fn stays(&mut self, member: MemberId) -> Result<Stays, ReadError>;
 
     /// How far these members' clients handed over, in the order asked for; those who never did are
     /// left out.

@@ -1,10 +1,10 @@
 //! Which messages reach a member, and which it may see: decided from the journal alone, so that
 //! what a server said from memory and what it says from disk is the same.
 
-use lamparina_order::{LogIndex, Record, Recorded, RoomId, To};
+use lamparina_order::{Record, Recorded, To};
 use lamparina_protocol::{Lamport, MemberId};
 
-use crate::traits::Stay;
+use crate::stays::Stays;
 
 /// One member, as far as messages are concerned.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -13,8 +13,8 @@ pub struct Viewer {
     pub member: MemberId,
     /// The last stamp given before it became a member.
     pub since: Lamport,
-    /// The rooms that it was and is in.
-    pub stays: Vec<Stay>,
+    /// Where it was and is.
+    pub stays: Stays,
 }
 
 impl Viewer {
@@ -25,9 +25,9 @@ impl Viewer {
         };
         message.member != self.member
             && match &message.to {
-                To::All => record.stamp > self.since,
+                To::All => record.stamp > self.since && !self.stays.was_banned(record.index),
                 To::Members(members) => members.binary_search(&self.member).is_ok(),
-                To::Room(room) => self.was_in(*room, record.index),
+                To::Room(room) => self.stays.was_in(*room, record.index),
             }
     }
 
@@ -40,11 +40,5 @@ impl Viewer {
             }
             _ => false,
         }
-    }
-
-    fn was_in(&self, room: RoomId, at: LogIndex) -> bool {
-        self.stays
-            .iter()
-            .any(|stay| stay.room == room && stay.from < at && stay.to.is_none_or(|to| at < to))
     }
 }

@@ -8,7 +8,7 @@ use lamparina_protocol::audience::AUDIENCE_USERS_MAX;
 use lamparina_protocol::message::{RefusalCode, Submit, TEXT_BYTES_MAX};
 use lamparina_protocol::nick::NickKey;
 use lamparina_protocol::{Audience, AuthorKey, Epoch, Nick, Pseq, SessionNumber};
-use lamparina_server::hub::{Ask, Asked, ConnectionId};
+use lamparina_server::hub::{Ask, Asked, ConnectionId, OperatorAsk, Whom};
 
 use super::check::{Name, Who};
 
@@ -35,6 +35,7 @@ struct Member {
     epoch: Epoch,
     settled: u64,
     rooms: BTreeSet<NickKey>,
+    banned: bool,
 }
 
 impl Member {
@@ -42,6 +43,7 @@ impl Member {
     fn lasts_as(&self, other: &Self) -> bool {
         (&self.nick, &self.names, self.epoch) == (&other.nick, &other.names, other.epoch)
             && (self.settled, &self.rooms) == (other.settled, &other.rooms)
+            && self.banned == other.banned
     }
 }
 
@@ -130,8 +132,31 @@ impl Model {
         (known < newer).then_some(again)
     }
 
+    /// What an operator asked.
+    fn operate(&mut self, ask: &OperatorAsk) {
+        let (whom, ban) = match ask {
+            OperatorAsk::Ban { whom, .. } => (whom, true),
+            OperatorAsk::Unban { whom, .. } => (whom, false),
+            _ => return,
+        };
+        let Whom::Key(key) = whom else {
+            return;
+        };
+        if let Some(member) = self.members.get_mut(&who_has(key)) {
+            if ban {
+                member.open = None;
+                member.rooms.clear();
+            }
+            member.banned = ban;
+        }
+    }
+
     /// Applies the next request.
     pub fn apply(&mut self, asked: &Asked) -> Verdict {
+        if let Ask::Operate { ask, .. } = &asked.ask {
+            self.operate(ask);
+            return Verdict::Nothing;
+        }
         let Ask::Entry(Entry {
             author,
             session,
@@ -161,8 +186,12 @@ impl Model {
             Action::Leave { room } => {
                 member.rooms.remove(&room.key());
             }
-            // Nobody here misspells a name.
-            Action::Exit | Action::Enter { .. } | Action::Misaddressed { .. } => {}
+            // The simulated server is open, and nobody here misspells a name.
+            Action::Exit
+            | Action::Enter { .. }
+            | Action::Return { .. }
+            | Action::Redeem { .. }
+            | Action::Misaddressed { .. } => {}
         }
         Verdict::Nothing
     }
@@ -192,8 +221,10 @@ impl Model {
             epoch,
             settled: 0,
             rooms: BTreeSet::new(),
+            banned: false,
         });
-        if member.open.is_some_and(|open| session < open) || epoch < member.epoch {
+        let may_not = member.banned || epoch < member.epoch;
+        if may_not || member.open.is_some_and(|open| session < open) {
             return;
         }
         if epoch > member.epoch {
@@ -270,8 +301,9 @@ impl Model {
         }
         let mut recipients = match &submit.audience {
             Audience::All => {
-                let others = self.members.keys().filter(|other| **other != who);
-                return Ok(others.copied().collect());
+                let others = self.members.iter();
+                let others = others.filter(|(other, member)| **other != who && !member.banned);
+                return Ok(others.map(|(other, _)| *other).collect());
             }
             Audience::Room(room) => {
                 let key = room.key();
@@ -297,7 +329,11 @@ impl Model {
             return Err(RefusalCode::TooLong);
         }
         let owners = nicks.iter().map(|nick| self.owner(nick));
-        let owners: Option<_> = owners.collect();
-        owners.ok_or(RefusalCode::UnknownUser)
+        let owners: Option<BTreeSet<Who>> = owners.collect();
+        let owners = owners.ok_or(RefusalCode::UnknownUser)?;
+        if owners.iter().any(|owner| self.members[owner].banned) {
+            return Err(RefusalCode::Banned);
+        }
+        Ok(owners)
     }
 }

@@ -68,6 +68,11 @@ pub enum Mishap {
     Slow(Duration),
     /// And fast again.
     Fast,
+    /// An operator bans it, and pardons it after a while.
+    Ban {
+        /// When.
+        back_after: Duration,
+    },
 }
 
 /// A name from a text that is one.
@@ -177,6 +182,9 @@ pub fn mishap(dice: &mut Dice) -> Mishap {
             back_after: Duration::from_millis(dice.within(20..4_000)),
         },
         80..=89 => Mishap::Slow(Duration::from_millis(dice.within(1..200))),
-        _ => Mishap::Fast,
+        90..=94 => Mishap::Fast,
+        _ => Mishap::Ban {
+            back_after: Duration::from_millis(dice.within(20..3_000)),
+        },
     }
 }

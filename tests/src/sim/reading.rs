@@ -19,6 +19,10 @@ impl Directory for NoDirectory {
         0
     }
 
+    fn was_ever_banned(&self, _: MemberId) -> bool {
+        false
+    }
+
     fn room_members(&self, _: RoomId) -> Arc<[MemberId]> {
         Arc::from([])
     }

@@ -6,18 +6,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lamparina_order::{LogIndex, Record, Recorded, Sequenced};
+use lamparina_order::{LogIndex, Record, Recorded, Sequenced, Standing};
 use lamparina_protocol::control::Hello;
 use lamparina_protocol::{AuthorKey, Instant, Lamport, LogId, MemberId, Term, UnixMicros};
-use lamparina_server::hub::{Applied, Asked, Batch, ConnectionId, Hub, Rings};
+use lamparina_server::hub::{
+    Applied, Ask, Asked, Batch, ConnectionId, Hub, OperatorAsk, Rings, Ticket, Whom,
+};
 use lamparina_server::reading::{ReadAsk, Turn, answer};
-use lamparina_server::session::SessionConfig;
+use lamparina_server::session::{Admission, SessionConfig};
 use lamparina_server::tail::{TAIL_BYTES, Tail};
 use lamparina_store::{AppendError, Journal, TermBegan};
 
 use super::check::{Check, Name, Who};
 use super::disk::{Disk, Fate};
-use super::model::{Model, Verdict, message_of, who_has};
+use super::model::{Model, Verdict, key_of, message_of, who_has};
 use super::reading::NoDirectory;
 use super::served::Served;
 
@@ -177,6 +179,7 @@ impl Server {
             terms,
             store: true,
             lab: true,
+            admission: Admission::default(),
             rates: None,
         }
     }
@@ -194,6 +197,32 @@ impl Server {
             waiting <= WAITING_BYTES_MAX,
             "{waiting} bytes of requests wait"
         );
+    }
+
+    /// Whether somebody is banned, as far as is ordered.
+    pub fn is_banned(&self, who: Who) -> bool {
+        let order = self.hub.order();
+        let member = order.member_of(&key_of(who));
+        member.is_some_and(|member| order.standing_of(member) == Standing::Banned)
+    }
+
+    /// An operator bans somebody, or pardons it.
+    pub fn operate(&mut self, who: Who, ban: bool) {
+        let (whom, by) = (Whom::Key(key_of(who)), "simulated".to_owned());
+        let ask = match ban {
+            true => OperatorAsk::Ban {
+                whom,
+                by,
+                reason: String::new(),
+            },
+            false => OperatorAsk::Unban { whom, by },
+        };
+        let (by, ticket) = (ConnectionId(u64::MAX), Ticket(0));
+        let ask = Ask::Operate {
+            ticket,
+            ask: Box::new(ask),
+        };
+        self.ask(vec![Asked { by, ask }]);
     }
 
     /// Whether requests wait, or a batch is not stored.
@@ -300,6 +329,7 @@ impl Server {
         match result {
             Ok(()) => {
                 durable(verdicts, check);
+                self.hub.take_operated();
                 self.clock = self.hub.clock();
                 let told = self.hub.keep(applied);
                 self.compare_presence();

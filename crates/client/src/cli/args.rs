@@ -18,6 +18,8 @@ const EXAMPLES: &str = "\
 Examples:
   lamparina-client --name ana                        talk at 127.0.0.1:5000
   lamparina-client chat.example:5000 --name ana      talk there
+  lamparina-client chat.example:5000 --name ana --invite K7Q2M-...
+                                                     become a member there, by an invite
   printf 'MSG:bob:hello\\n' | lamparina-client --name ana
                                                      say it, wait until it has its place, leave
   lamparina-client --name ana --json                 one JSON object a line, for programs
@@ -112,6 +114,22 @@ pub(super) struct Common {
     /// The only key that a server of which nothing is known may have, as its operator tells it
     #[arg(long, global = true, value_name = "FINGERPRINT")]
     pub(super) pin: Option<Fingerprint>,
+    /// The code of an invite, to become a member where one is needed; once is enough
+    #[arg(
+        long,
+        global = true,
+        value_name = "CODE",
+        env = "LAMPARINA_INVITE",
+        hide_env_values = true
+    )]
+    pub(super) invite: Option<String>,
+    /// Ask for the password of your name, to become a member where there is one; or set
+    /// LAMPARINA_PASSWORD
+    #[arg(long, global = true, conflicts_with = "password_file")]
+    pub(super) password: bool,
+    /// File whose first line is the password of your name
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) password_file: Option<PathBuf>,
     /// Make the channel bad on purpose, both ways, as 'loss=20%,corrupt=1%,delay=80ms,seed=7'
     #[arg(
         long,

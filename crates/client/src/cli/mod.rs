@@ -27,6 +27,7 @@ mod interrupt;
 mod local;
 mod logging;
 mod output;
+mod pass;
 mod send;
 mod servers;
 mod setup;

@@ -93,6 +93,7 @@ pub(super) fn config(who: &Who, common: &Common) -> Result<ClientConfig, Stop> {
     config.fragment_bytes = common.fragment;
     let known = KnownServers::open(who.paths.known_servers());
     config.server_check = Arc::new(Pinned::new(known, common.pin));
+    config.pass = super::pass::pass(who, common)?;
     config.cleartext = common.cleartext;
     config.cleartext_anywhere = common.cleartext_anywhere;
     Ok(config)

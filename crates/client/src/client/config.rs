@@ -12,6 +12,7 @@ use super::Client;
 use super::EVENTS_ASIDE_MAX;
 use crate::core::conversation::{CancelError, SayError};
 use crate::core::event::Ending;
+use crate::core::pass::Pass;
 use crate::disk::DiskError;
 use crate::net::{AnyServer, LinkPlan, SealPlan, ServerCheck};
 use crate::profile::Profile;
@@ -46,6 +47,9 @@ pub struct ClientConfig {
     pub retry_first: bool,
     /// How long to go on trying, at most; for ever for `None`.
     pub give_up_after: Option<Duration>,
+    /// What to give to become a member; members need nothing. A password is sent only where nobody
+    /// between can read it: over sealed links, and to this machine.
+    pub pass: Pass,
 }
 
 impl ClientConfig {
@@ -65,6 +69,7 @@ impl ClientConfig {
             reconnect: true,
             retry_first: false,
             give_up_after: None,
+            pass: Pass::default(),
         }
     }
 }
@@ -110,6 +115,7 @@ pub(super) fn plan(config: &ClientConfig, token: u32) -> LinkPlan {
             ..defaults
         },
         impair: config.impair.clone(),
+        private_only: config.pass.password.is_some(),
         seal: (!config.cleartext).then(|| SealPlan {
             identity: config.profile.key(),
             check: Arc::clone(&config.server_check),

@@ -102,6 +102,7 @@ impl Client {
             reconnect: config.reconnect,
             retry_first: config.retry_first,
             give_up_after: config.give_up_after,
+            pass: config.pass,
         };
         let (conversation, disk) = match kept {
             None => (Conversation::new(core), None),

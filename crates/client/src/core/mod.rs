@@ -8,6 +8,7 @@
 //! | [`keep`] | what of it is on disk |
 //! | [`cursor`] | that nothing is shown twice and no gap is silent |
 //! | [`consumed`] | that reports of what was handed over are few |
+//! | [`pass`] | what is given to become a member |
 //! | [`backoff`] | when to try again |
 //! | [`event`] | what the person or program is told |
 
@@ -19,6 +20,7 @@ pub mod event;
 pub mod keep;
 pub mod outbox;
 mod pace;
+pub mod pass;
 #[cfg(test)]
 pub(crate) mod testing;
 mod verdict;

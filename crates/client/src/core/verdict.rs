@@ -50,6 +50,9 @@ fn by_peer(code: u16, text: String) -> Verdict {
 fn by_code(code: u16, text: String, whose: &str) -> Verdict {
     const NICK: u16 = CloseCode::Nick as u16;
     const TAKEN_OVER: u16 = CloseCode::TakenOver as u16;
+    const BANNED: u16 = CloseCode::Banned as u16;
+    const NOT_ADMITTED: u16 = CloseCode::NotAdmitted as u16;
+    const KICKED: u16 = CloseCode::Kicked as u16;
     let or = |words: &str| match text.is_empty() {
         true => words.to_owned(),
         false => text.clone(),
@@ -75,6 +78,12 @@ fn by_code(code: u16, text: String, whose: &str) -> Verdict {
         21 => Verdict::Refused("clear-only", or("links are in clear there: connect with --cleartext")),
         22 => Verdict::Fault(format!("{whose} fault, code {code}: {}", or("no words"))),
         23 => Verdict::Later("storage-full", or("the server's disk is full")),
+        BANNED => Verdict::Refused("banned", or("who runs the server has banned this key")),
+        NOT_ADMITTED => Verdict::Refused(
+            "not-admitted",
+            or("the server lets in who has an invite: --invite CODE"),
+        ),
+        KICKED => Verdict::Refused("kicked", or("who runs the server has ended this session")),
         _ => Verdict::Retry(or("the server closed the connection")),
     }
 }
@@ -92,7 +101,7 @@ mod tests {
             };
             format!("{code} {:?}\n", judge(reason, None))
         };
-        let table: String = (0..=24).map(row).collect();
+        let table: String = (0..=27).map(row).collect();
         assert_eq!(table, include_str!("verdict.table"));
     }
 }

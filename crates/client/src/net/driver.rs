@@ -48,6 +48,16 @@ pub(crate) struct Ends {
     pub(crate) room: Arc<AtomicBool>,
 }
 
+/// Why a password stays here.
+const EXPOSED: &str =
+    "a password is not sent over a link that others can read: leave --cleartext away";
+
+/// Whether others may read what goes over a connection.
+fn is_exposed(stream: &TcpStream) -> bool {
+    let peer = stream.peer_addr().map(|addr| addr.ip().to_canonical());
+    !peer.is_ok_and(|ip| ip.is_loopback())
+}
+
 /// The one thing that happened.
 enum Turn {
     Link,
@@ -276,6 +286,9 @@ impl Driver {
             let code = "cleartext";
             return self.apply(Input::Unwanted { code, text });
         }
+        let exposed = self.plan.private_only
+            && self.plan.seal.is_none()
+            && dialed.as_ref().is_ok_and(is_exposed);
         let opened = dialed.and_then(|stream| {
             let now = self.clock.now();
             let mut link = Link::initiate(self.plan.config.clone(), hello.to_bytes(), now);
@@ -285,6 +298,10 @@ impl Driver {
             Connection::new(stream, link, self.clock).map_err(|error| error.to_string())
         });
         match opened {
+            Ok(_) if exposed => self.apply(Input::Closed(link::CloseReason::ByUs {
+                code: CloseCode::NotAdmitted,
+                text: EXPOSED.to_owned(),
+            })),
             Ok(mut connection) => {
                 self.links += 1;
                 if let Some(settings) = &self.plan.impair {

@@ -14,6 +14,8 @@ pub(crate) struct LinkPlan {
     pub(crate) server: String,
     pub(crate) config: LinkConfig,
     pub(crate) impair: Option<Settings>,
+    /// Only to where nobody between can read what is sent.
+    pub(crate) private_only: bool,
     /// What seals links, and whom to trust; `None` for links in clear.
     pub(crate) seal: Option<SealPlan>,
     /// Links in clear may leave this machine.

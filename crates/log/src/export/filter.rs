@@ -99,6 +99,7 @@ impl Owners {
     /// Learns from an entry.
     pub fn note(&mut self, record: &Record) {
         if let Recorded::Claimed { member, nick, .. }
+        | Recorded::Redeemed { member, nick, .. }
         | Recorded::Renamed {
             member, to: nick, ..
         } = &record.event
@@ -169,12 +170,18 @@ fn is_for(message: &RecordedMessage, whom: &Whom, owners: &Owners) -> bool {
 
 const fn member_of(event: &Recorded) -> Option<MemberId> {
     match event {
-        Recorded::Began { .. } | Recorded::Clock { .. } => None,
+        Recorded::Began { .. }
+        | Recorded::Clock { .. }
+        | Recorded::InviteMade { .. }
+        | Recorded::InviteRevoked { .. } => None,
         Recorded::Message(message) => Some(message.member),
         Recorded::Claimed { member, .. }
         | Recorded::Renamed { member, .. }
         | Recorded::RoomJoined { member, .. }
         | Recorded::RoomLeft { member, .. }
+        | Recorded::Redeemed { member, .. }
+        | Recorded::Banned { member, .. }
+        | Recorded::Unbanned { member, .. }
         | Recorded::Refused { member, .. } => Some(*member),
     }
 }

@@ -49,6 +49,34 @@ enum Json<'a> {
         member: u32,
         author: String,
         epoch: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        invite: Option<u64>,
+        after: u64,
+    },
+    InviteMade {
+        invite: u64,
+        uses: u32,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        expires_at: Option<String>,
+        by: &'a str,
+        after: u64,
+    },
+    InviteRevoked {
+        invite: u64,
+        by: &'a str,
+        after: u64,
+    },
+    Banned {
+        nick: &'a str,
+        member: u32,
+        by: &'a str,
+        reason: &'a str,
+        after: u64,
+    },
+    Unbanned {
+        nick: &'a str,
+        member: u32,
+        by: &'a str,
         after: u64,
     },
     Renamed {
@@ -133,6 +161,57 @@ fn json(record: &Record) -> Json<'_> {
             member: member.0,
             author: author.to_string(),
             epoch: epoch.0,
+            invite: None,
+            after,
+        },
+        Recorded::Redeemed {
+            member,
+            author,
+            epoch,
+            nick,
+            invite,
+        } => Json::Claimed {
+            nick: nick.as_str(),
+            member: member.0,
+            author: author.to_string(),
+            epoch: epoch.0,
+            invite: Some(invite.0),
+            after,
+        },
+        Recorded::InviteMade {
+            invite,
+            uses,
+            expires_at,
+            by,
+            ..
+        } => Json::InviteMade {
+            invite: invite.0,
+            uses: *uses,
+            expires_at: (expires_at.0 != 0).then(|| rfc3339(*expires_at)),
+            by,
+            after,
+        },
+        Recorded::InviteRevoked { invite, by } => Json::InviteRevoked {
+            invite: invite.0,
+            by,
+            after,
+        },
+        Recorded::Banned {
+            member,
+            nick,
+            by,
+            reason,
+        } => Json::Banned {
+            nick: nick.as_str(),
+            member: member.0,
+            by,
+            reason,
+            after,
+        },
+        Recorded::Unbanned { member, nick, by } => Json::Unbanned {
+            nick: nick.as_str(),
+            member: member.0,
+            by,
             after,
         },
         Recorded::Renamed { member, from, to } => Json::Renamed {

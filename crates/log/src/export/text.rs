@@ -32,6 +32,30 @@ fn words(record: &Record) -> String {
         Recorded::Renamed { from, to, .. } => format!("{from} is {to} from now on"),
         Recorded::RoomJoined { nick, name, .. } => format!("{nick} came into #{name}"),
         Recorded::RoomLeft { nick, name, .. } => format!("{nick} went out of #{name}"),
+        Recorded::InviteMade {
+            invite, uses, by, ..
+        } => format!("{} made invite {invite}, for {uses}", clean::line(by)),
+        Recorded::InviteRevoked { invite, by } => {
+            format!("{} took invite {invite} back", clean::line(by))
+        }
+        Recorded::Redeemed {
+            member,
+            nick,
+            invite,
+            ..
+        } => format!("{nick} is member {member}, by invite {invite}"),
+        Recorded::Banned {
+            nick, by, reason, ..
+        } => {
+            let why = match reason.is_empty() {
+                true => String::new(),
+                false => format!(": {}", clean::line(reason)),
+            };
+            format!("{nick} was banned by {}{why}", clean::line(by))
+        }
+        Recorded::Unbanned { nick, by, .. } => {
+            format!("{nick} is banned no more, by {}", clean::line(by))
+        }
         Recorded::Refused {
             member, pseq, code, ..
         } => format!(

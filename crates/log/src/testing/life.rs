@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use lamparina_order::{Action, Effect, Entry, LogIndex, Record, Recorded, Sequenced};
+use lamparina_order::{
+    Action, Effect, Entry, InviteHash, InviteId, LogIndex, Operation, Record, Recorded, Sequenced,
+};
 use lamparina_protocol::message::Submit;
 use lamparina_protocol::{
-    Audience, AuthorKey, Epoch, Lamport, LogId, Nick, Pseq, RoomName, SessionNumber, Term,
-    UnixMicros,
+    Audience, AuthorKey, Epoch, Lamport, LogId, MemberId, Nick, Pseq, RoomName, SessionNumber,
+    Term, UnixMicros,
 };
 
 use lamparina_store::Chain;
@@ -92,6 +94,68 @@ impl Life {
             }),
         );
     }
+}
+
+impl Life {
+    /// What an operator asked, at the time of its entry.
+    pub(crate) fn operate(&mut self, operation: Operation) {
+        let at = self.next_at();
+        let lasting = self.order.operate(at, operation, &mut self.out).unwrap();
+        let event = lasting.recorded(self.out.last().unwrap()).unwrap();
+        self.keep(event);
+    }
+
+    pub(crate) fn redeem(&mut self, who: u8, name: &str, code: InviteHash) {
+        let (nick, epoch, at) = (nick(name), Epoch(1), self.next_at());
+        self.act(
+            who,
+            Action::Redeem {
+                nick,
+                epoch,
+                code,
+                at,
+            },
+        );
+    }
+
+    fn next_at(&self) -> UnixMicros {
+        UnixMicros(BEGIN + (self.before + self.records.len() as u64) * STEP)
+    }
+}
+
+/// Entries 1 to 12: invites and bans.
+pub(crate) fn guarded() -> Life {
+    let (mut life, by) = (Life::default(), || "uid 7".to_owned());
+    let code = InviteHash([5; 32]);
+    let invite = |hash, uses, hours| Operation::Invite {
+        hash,
+        uses,
+        expires_at: UnixMicros(BEGIN + hours * STEP),
+        by: by(),
+    };
+    life.began(1);
+    life.enter(ANA, "ana");
+    life.operate(invite(code, 2, 9)); // 3
+    life.operate(invite(InviteHash([6; 32]), 1, 99)); // 4
+    life.redeem(BOB, "bob", code); // 5
+    life.redeem(EVA, "eva", code); // 6
+    life.operate(Operation::Revoke {
+        invite: InviteId(1),
+        by: by(),
+    }); // 7
+    life.operate(Operation::Ban {
+        member: MemberId(1),
+        by: by(),
+        reason: "spam".to_owned(),
+    }); // 8
+    life.say(ANA, 1, 0, Audience::All, "while bob is banned"); // 9
+    life.say(ANA, 2, 1, Audience::Unicast(nick("eva")), "to eva"); // 10
+    life.operate(Operation::Unban {
+        member: MemberId(1),
+        by: by(),
+    }); // 11
+    life.say(BOB, 1, 0, Audience::All, "back"); // 12
+    life
 }
 
 /// Entries of nearly every kind, with stamps 1 to 8.

@@ -10,7 +10,9 @@ use lamparina_store::Chain;
 use rusqlite::Connection;
 
 use super::*;
-use crate::testing::{Folder, capture, chained, nick, room, story, write_index, write_journal};
+use crate::testing::{
+    BEGIN, Folder, STEP, capture, chained, guarded, nick, room, story, write_index, write_journal,
+};
 
 type Rows = Vec<(Record, Chain)>;
 
@@ -496,4 +498,65 @@ fn a_server_log_is_held_against_the_journal() {
 fn a_term_that_comes_again_is_named() {
     let again = |rows: &mut Rows| rows[12].0.event = Recorded::Began { term: Term(1) };
     check(again, "term-table");
+}
+
+/// The same of a journal with invites and bans.
+#[track_caller]
+fn check_guarded(edit: impl Fn(&mut Rows), expected: &str) {
+    let mut rows = chained(&guarded().records);
+    edit(&mut rows);
+    renumber(&mut rows);
+    let folder = folder_of(&anew(&rows));
+    assert_eq!(judge(&folder).err().as_deref(), Some(expected));
+}
+
+#[test]
+fn invites_and_bans_are_judged() {
+    let good = chained(&guarded().records);
+    let proof = judge(&folder_of(&good)).unwrap();
+    assert_eq!((proof.judgement.entries, proof.judgement.members), (12, 3));
+    fn event(rows: &mut Rows, index: usize) -> &mut Recorded {
+        &mut rows[index - 1].0.event
+    }
+    check_guarded(
+        |rows| match event(rows, 3) {
+            Recorded::InviteMade { uses, .. } => *uses = 1,
+            other => panic!("{other:?}"),
+        },
+        "invite-used-up",
+    );
+    check_guarded(
+        |rows| match event(rows, 3) {
+            Recorded::InviteMade { expires_at, .. } => expires_at.0 = BEGIN + 4 * STEP,
+            other => panic!("{other:?}"),
+        },
+        "invite-expired",
+    );
+    check_guarded(
+        |rows| {
+            if let Recorded::Redeemed { invite, .. } = event(rows, 6) {
+                invite.0 = 1;
+            }
+            rows.swap(5, 6);
+        },
+        "invite-revoked",
+    );
+    check_guarded(|rows| drop(rows.remove(3)), "unknown-invite");
+    check_guarded(|rows| drop(rows.remove(10)), "banned");
+    check_guarded(|rows| rows.swap(10, 11), "banned");
+    check_guarded(
+        |rows| {
+            let message = said(rows, 10);
+            message.audience = Audience::Unicast(nick("bob"));
+            message.to = To::Members([MemberId(1)].into());
+        },
+        "banned",
+    );
+    check_guarded(|rows| drop(rows.remove(7)), "not-banned");
+    // With the chain as it was, any change shows.
+    let mut rows = good;
+    if let Recorded::Banned { reason, .. } = event(&mut rows, 8) {
+        reason.push('!');
+    }
+    assert_eq!(judge(&folder_of(&rows)).unwrap_err(), "chain");
 }

@@ -10,6 +10,7 @@ use lamparina_protocol::{Audience, MemberId, Nick, RoomName};
 use super::Sequenced;
 use super::members::Members;
 use super::refusal::Refusal;
+use crate::access::Standing;
 use crate::effect::Recipients;
 use crate::record::{RoomId, To};
 
@@ -51,6 +52,9 @@ impl Sequenced {
                 if to == author {
                     return Err(Refusal::NoRecipient);
                 }
+                if self.members[to].standing == Standing::Banned {
+                    return Err(Refusal::banned_users(&[&self.members[to].nick]));
+                }
                 let audience = Audience::Unicast(self.members[to].nick.clone());
                 (audience, Recipients::Members(Arc::new([to])), None)
             }
@@ -91,7 +95,7 @@ impl Sequenced {
 
 /// The members named, as they are called now (in the order named) and by number.
 ///
-/// One unknown name refuses all. Duplicates and the author are dropped, by owner: two names of
+/// One unknown name refuses all, as does one of a banned member. Duplicates and the author are dropped, by owner: two names of
 /// one member are that member once.
 fn named(
     members: &Members,
@@ -101,10 +105,14 @@ fn named(
     if nicks.len() > AUDIENCE_USERS_MAX {
         return Err(Refusal::TooManyRecipients(nicks.len()));
     }
-    let (mut unknown, mut names, mut numbers) = (Vec::new(), Vec::new(), BTreeSet::new());
+    let (mut unknown, mut banned) = (Vec::new(), Vec::new());
+    let (mut names, mut numbers) = (Vec::new(), BTreeSet::new());
     for nick in nicks {
         match members.by_nick(nick) {
             None => unknown.push(nick),
+            Some(owner) if members[owner].standing == Standing::Banned => {
+                banned.push(&members[owner].nick);
+            }
             Some(owner) if owner != author && numbers.insert(owner) => {
                 names.push(members[owner].nick.clone());
             }
@@ -113,6 +121,9 @@ fn named(
     }
     if !unknown.is_empty() {
         return Err(Refusal::unknown_users(&unknown));
+    }
+    if !banned.is_empty() {
+        return Err(Refusal::banned_users(&banned));
     }
     if numbers.is_empty() {
         return Err(Refusal::NoRecipient);

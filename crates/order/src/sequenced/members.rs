@@ -10,6 +10,7 @@ use lamparina_protocol::{AuthorKey, Epoch, Lamport, MemberId, Nick, SessionNumbe
 use super::outcomes::Outcomes;
 use super::refusal::Refusal;
 use super::{MEMBERS_MAX, NICKS_PER_MEMBER_MAX};
+use crate::access::Standing;
 use crate::record::RoomId;
 
 /// An author's newest session.
@@ -35,8 +36,12 @@ pub(super) struct Member {
     /// The newest epoch, and what is settled in it.
     pub(super) epoch: Epoch,
     pub(super) outcomes: Outcomes,
-    /// The order's clock at the first claim: later messages to all are for this member too.
+    /// The order's clock at the first claim.
     pub(super) since: Lamport,
+    pub(super) standing: Standing,
+    /// Unless it is banned, later messages to all are for this member too: `since`, or the last
+    /// stamp when its last ban began or ended.
+    pub(super) all_since: Lamport,
     /// The newest stamp for this member that its present audiences do not account for: said to
     /// it by name, or in a room that it has left.
     pub(super) direct: Lamport,
@@ -99,6 +104,9 @@ impl Members {
         let Some(member) = self.by_author(author) else {
             return Err((None, Refusal::NotEntered));
         };
+        if self[member].standing == Standing::Banned {
+            return Err((Some(member), Refusal::Banned));
+        }
         let refusal = match self[member].session {
             Session::Open(open) if open == session => return Ok(member),
             Session::Open(newest) | Session::Ended(newest) if session < newest => {
@@ -279,6 +287,8 @@ impl Member {
             epoch,
             outcomes: Outcomes::default(),
             since,
+            standing: Standing::Free,
+            all_since: since,
             direct: Lamport::ZERO,
             rooms: BTreeMap::new(),
             noted: 0,
@@ -303,6 +313,9 @@ impl Member {
         &self,
         number: SessionNumber,
     ) -> Result<Option<SessionNumber>, Refusal> {
+        if self.standing == Standing::Banned {
+            return Err(Refusal::Banned);
+        }
         match self.session {
             Session::Open(open) if number < open => Err(Refusal::NewerActive),
             Session::Open(open) if number > open => Ok(Some(open)),

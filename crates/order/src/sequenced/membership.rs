@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use lamparina_protocol::{AuthorKey, Epoch, MemberId, Nick, RoomName, SessionNumber};
+use lamparina_protocol::{AuthorKey, Epoch, Lamport, MemberId, Nick, RoomName, SessionNumber};
 
 use super::members::Session;
 use super::refusal::Refusal;
@@ -32,6 +32,17 @@ impl Sequenced {
                 Err(refusal) => (refusal.effect(None, None), None),
             };
         };
+        self.come_back(member, session, nick, epoch)
+    }
+
+    /// A session of a member begins.
+    pub(super) fn come_back(
+        &mut self,
+        member: MemberId,
+        session: SessionNumber,
+        nick: Nick,
+        epoch: Epoch,
+    ) -> Done {
         let epoch_before = self.members[member].epoch;
         match self.enter_again(member, session, nick, epoch) {
             Ok((renamed_from, took_over)) => {
@@ -87,7 +98,7 @@ impl Sequenced {
         Ok((renamed_from, took_over))
     }
 
-    fn entered(
+    pub(super) fn entered(
         &self,
         member: MemberId,
         renamed_from: Option<Nick>,
@@ -195,20 +206,12 @@ impl Sequenced {
     pub(super) fn leave(&mut self, member: MemberId, name: &RoomName) -> Result<Done, Refusal> {
         let found = self.rooms.by_name(name);
         let found = found.and_then(|room| {
-            let since = self.members[member].rooms.remove(&room)?;
-            Some((room, since))
+            let since = self.members[member].rooms.get(&room)?;
+            Some((room, *since))
         });
         let (room, since) = found.ok_or_else(|| Refusal::NotInRoom(name.clone()))?;
-        self.note_move(member, room, Some(since));
-        let before = self.room_mut(room);
-        let (name, newest) = (before.name.clone(), before.newest);
-        let members = self.told_in(room, member);
-        if let Some(ended) = self.rooms.remove(room, member) {
-            self.note_ended(room, ended);
-        }
-        let left = self.member_mut(member);
-        left.direct = left.direct.max(newest.for_member(member, since));
-        let nick = left.nick.clone();
+        let (name, members) = self.go_out(member, room, since);
+        let nick = self.members[member].nick.clone();
         let lasting = Lasting::Event(Recorded::RoomLeft {
             member,
             nick: nick.clone(),
@@ -232,5 +235,25 @@ impl Sequenced {
             true => Arc::from([member]),
             false => Arc::clone(room.list()),
         }
+    }
+
+    /// Out of a room that the member is in since `since`; gives the room's name and who is told.
+    pub(super) fn go_out(
+        &mut self,
+        member: MemberId,
+        room: RoomId,
+        since: Lamport,
+    ) -> (RoomName, Arc<[MemberId]>) {
+        self.members[member].rooms.remove(&room);
+        self.note_move(member, room, Some(since));
+        let before = self.room_mut(room);
+        let (name, newest) = (before.name.clone(), before.newest);
+        let told = self.told_in(room, member);
+        if let Some(ended) = self.rooms.remove(room, member) {
+            self.note_ended(room, ended);
+        }
+        let left = self.member_mut(member);
+        left.direct = left.direct.max(newest.for_member(member, since));
+        (name, told)
     }
 }

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `members` | who there is, their sessions (the fence) and nicks |
 //! | `rooms` | rooms and their members |
+//! | `invites`, `operating` | who may become a member; what operators ask: invites, kicks, bans |
 //! | `membership` | what changes them: enter, exit, rename, join, leave |
 //! | `outcomes` | which messages of an author are settled, and how |
 //! | `say`, `audience` | the judgement of a message: its turn, clock, recipients, stamp |
@@ -28,9 +29,11 @@
 //! - Forgetting: a member and its nicks are for ever. [`MEMBERS_MAX`] bounds them.
 
 mod audience;
+mod invites;
 mod members;
 mod membership;
 mod newest;
+mod operating;
 mod outcomes;
 mod refusal;
 mod replay;
@@ -49,9 +52,11 @@ use lamparina_protocol::{
     AuthorKey, Epoch, Lamport, MemberId, Nick, Pseq, RoomName, SessionNumber,
 };
 
+use crate::access::Standing;
 use crate::effect::Effect;
 use crate::entry::{Action, Entry};
 use crate::record::{Lasting, Recorded, RoomId};
+use invites::Invites;
 use members::{Members, Session};
 use newest::Newest;
 use refusal::Refusal;
@@ -84,6 +89,7 @@ pub struct Sequenced {
     last_stamp: Lamport,
     members: Members,
     rooms: Rooms,
+    invites: Invites,
     /// What was said to all.
     all: Newest,
     /// Not part of the state: how to take the present batch back.
@@ -135,6 +141,19 @@ impl Sequenced {
         } = entry;
         let (effect, lasting) = match action {
             Action::Enter { nick, epoch } => self.enter(author, session, nick, epoch),
+            Action::Return { nick, epoch } => match self.members.by_author(&author) {
+                Some(member) => self.come_back(member, session, nick, epoch),
+                None => (Refusal::InviteNeeded.effect(None, None), None),
+            },
+            Action::Redeem {
+                nick,
+                epoch,
+                code,
+                at,
+            } => match self.members.by_author(&author) {
+                Some(member) => self.come_back(member, session, nick, epoch),
+                None => self.redeem((author, session), (nick, epoch), code, at),
+            },
             action => match self.members.fence(&author, session) {
                 Ok(member) => self.act(member, session, action),
                 Err((member, refusal)) => (refusal.effect(member, message_of(&action)), None),
@@ -258,10 +277,17 @@ impl Sequenced {
         let in_rooms = found.rooms.iter();
         let in_rooms =
             in_rooms.map(|(room, since)| self.rooms[*room].newest.for_member(member, *since));
-        in_rooms.fold(
-            found.direct.max(self.all.for_member(member, found.since)),
-            Lamport::max,
-        )
+        in_rooms.fold(found.direct.max(self.last_to_all(member)), Lamport::max)
+    }
+
+    /// The newest stamp to all that is for a member since it belongs to all.
+    fn last_to_all(&self, member: MemberId) -> Lamport {
+        match self.members.get(member) {
+            Some(found) if found.standing != Standing::Banned => {
+                self.all.for_member(member, found.all_since)
+            }
+            _ => Lamport::ZERO,
+        }
     }
 
     /// Whether a member may come into a room, or make it, now.
@@ -292,7 +318,9 @@ impl Sequenced {
                 why,
             } => return self.misaddressed(member, (epoch, pseq), clock, why),
             // `apply` answers it before the fence: it is what opens a session.
-            Action::Enter { .. } => Err(Refusal::NotEntered),
+            Action::Enter { .. } | Action::Return { .. } | Action::Redeem { .. } => {
+                Err(Refusal::NotEntered)
+            }
             Action::Exit => Ok((self.exit(member, session), None)),
             Action::Rename { nick } => {
                 let may = self.members.may_claim(Some(member), &nick);

@@ -8,6 +8,7 @@ use lamparina_protocol::{Epoch, Lamport, MemberId, Nick, Pseq, RoomName};
 
 use super::outcomes::OUTCOMES_KEPT;
 use super::{MEMBERS_MAX, NICKS_PER_MEMBER_MAX, ROOMS_MAX};
+use crate::access::{INVITE_USES_MAX, INVITES_MAX, InviteId, OPERATOR_BYTES_MAX, REASON_BYTES_MAX};
 use crate::effect::Effect;
 
 /// Names listed in a text, at most; the others are counted.
@@ -100,6 +101,43 @@ pub(super) enum Refusal {
     Misaddressed(NickError),
     #[error("nobody was ever called {0}: nothing was sent to anybody; /who lists who is connected")]
     UnknownUsers(String),
+    #[error("{0} was banned by who runs this server: nothing was sent to anybody")]
+    BannedUsers(String),
+    #[error("you were banned by who runs this server: ask there")]
+    Banned,
+    #[error(
+        "this server is by invitation: ask who runs it for a code, and give it with --invite CODE \
+         (once; your key is known from then on)"
+    )]
+    InviteNeeded,
+    #[error("no invite has this code: check that all of it is there, or ask for another one")]
+    NoSuchInvite,
+    #[error("this invite has been used up: ask for another one")]
+    InviteUsedUp,
+    #[error("this invite has expired: ask for another one")]
+    InviteExpired,
+    #[error("this invite has been taken back: ask for another one")]
+    InviteRevoked,
+    #[error("an invite is for 1 to {INVITE_USES_MAX} uses, and expires in the future or never")]
+    InviteTerms,
+    #[error("this log has had its {INVITES_MAX} invites and takes no more: use a password file")]
+    InvitesFull,
+    #[error("there is no invite {0}: lamparina-server invite list shows them")]
+    UnknownInvite(InviteId),
+    #[error("invite {0} has been taken back before")]
+    RevokedBefore(InviteId),
+    #[error("there is no such member")]
+    UnknownMember,
+    #[error("{0} is not connected: there is nobody to send away")]
+    NotPresent(Nick),
+    #[error("{0} is banned already")]
+    BannedBefore(Nick),
+    #[error("{0} is not banned")]
+    NotBanned(Nick),
+    #[error("the reason has {0} bytes and may have {REASON_BYTES_MAX}: say it shorter")]
+    ReasonTooLong(usize),
+    #[error("an operator's name has 1 to {OPERATOR_BYTES_MAX} bytes")]
+    OperatorName,
 }
 
 impl Refusal {
@@ -118,13 +156,12 @@ impl Refusal {
 
     /// Names nobody has: the first few, the others counted.
     pub(super) fn unknown_users(nicks: &[&Nick]) -> Self {
-        let more = nicks.len().saturating_sub(NAMES_IN_TEXT);
-        let first = nicks.iter().take(NAMES_IN_TEXT).map(|nick| nick.as_str());
-        let mut text = first.collect::<Vec<_>>().join(", ");
-        if more > 0 {
-            text.push_str(&format!(" and {more} more"));
-        }
-        Self::UnknownUsers(text)
+        Self::UnknownUsers(first_names(nicks))
+    }
+
+    /// Names of banned members: the first few, the others counted.
+    pub(super) fn banned_users(nicks: &[&Nick]) -> Self {
+        Self::BannedUsers(first_names(nicks))
     }
 
     /// The code for programs.
@@ -151,6 +188,20 @@ impl Refusal {
             Self::NoRecipient => RefusalCode::NoRecipient,
             Self::UnknownUsers(_) => RefusalCode::UnknownUser,
             Self::Misaddressed(_) => RefusalCode::NickInvalid,
+            Self::Banned | Self::BannedUsers(_) => RefusalCode::Banned,
+            Self::InviteNeeded
+            | Self::NoSuchInvite
+            | Self::InviteUsedUp
+            | Self::InviteExpired
+            | Self::InviteRevoked => RefusalCode::NotAdmitted,
+            Self::InvitesFull => RefusalCode::Limit,
+            Self::InviteTerms | Self::OperatorName => RefusalCode::Malformed,
+            Self::ReasonTooLong(_) => RefusalCode::TooLong,
+            Self::UnknownInvite(_) | Self::UnknownMember => RefusalCode::NotFound,
+            Self::RevokedBefore(_)
+            | Self::NotPresent(_)
+            | Self::BannedBefore(_)
+            | Self::NotBanned(_) => RefusalCode::NotAllowed,
         }
     }
 
@@ -164,4 +215,14 @@ impl Refusal {
             text: self.to_string(),
         }
     }
+}
+
+fn first_names(nicks: &[&Nick]) -> String {
+    let more = nicks.len().saturating_sub(NAMES_IN_TEXT);
+    let first = nicks.iter().take(NAMES_IN_TEXT).map(|nick| nick.as_str());
+    let mut text = first.collect::<Vec<_>>().join(", ");
+    if more > 0 {
+        text.push_str(&format!(" and {more} more"));
+    }
+    text
 }

@@ -2,12 +2,13 @@
 //! have done at that place is a mismatch, never taken over.
 
 use lamparina_protocol::message::RefusalCode;
-use lamparina_protocol::{Lamport, MemberId};
+use lamparina_protocol::{Lamport, MemberId, UnixMicros};
 
 use super::members::Session;
 use super::refusal::Refusal;
 use super::say::{Asked, Place, is_ahead, place};
 use super::{Done, Sequenced};
+use crate::access::Standing;
 use crate::record::{Lasting, LogIndex, Record, Recorded, RecordedMessage};
 
 /// An entry of a journal that the order would not have made there.
@@ -76,7 +77,7 @@ impl Sequenced {
     /// [`Mismatch`]: the state is then neither the one before nor the one after, and must not be
     /// gone on with.
     pub fn replay(&mut self, record: &Record) -> Result<(), Mismatch> {
-        let done = self.replay_event(&record.event, record.stamp);
+        let done = self.replay_event(record);
         let done = done.and_then(|()| same("its stamp", self.last_stamp, record.stamp));
         done.map_err(|fault| Mismatch {
             index: record.index,
@@ -86,29 +87,35 @@ impl Sequenced {
         })
     }
 
-    fn replay_event(&mut self, event: &Recorded, stamp: Lamport) -> Result<(), Fault> {
+    fn replay_event(&mut self, record: &Record) -> Result<(), Fault> {
+        let (event, stamp) = (&record.event, record.stamp);
         match event {
             Recorded::Began { .. } => self.end_sessions(),
             Recorded::Clock { clock } => self.replay_clock(*clock)?,
             Recorded::Claimed { .. } => self.replay_claim(event)?,
             Recorded::Renamed { member, from, to } => {
-                self.known(*member)?;
+                self.free(*member)?;
                 same("the nick before", &self.members[*member].nick, from)?;
                 let done = self.rename(*member, to.clone());
                 matches_record("the new nick", done, event)?;
             }
             Recorded::RoomJoined { member, name, .. } => {
-                self.known(*member)?;
+                self.free(*member)?;
                 let done = self.join(*member, name.clone());
                 matches_record("what comes of joining the room", done, event)?;
             }
             Recorded::RoomLeft { member, name, .. } => {
-                self.known(*member)?;
+                self.free(*member)?;
                 let done = self.leave(*member, name);
                 matches_record("what comes of leaving the room", done, event)?;
             }
             Recorded::Message(message) => self.replay_message(message, stamp)?,
             Recorded::Refused { .. } => self.replay_refusal(event)?,
+            Recorded::InviteMade { .. }
+            | Recorded::InviteRevoked { .. }
+            | Recorded::Redeemed { .. }
+            | Recorded::Banned { .. }
+            | Recorded::Unbanned { .. } => self.replay_access(record.at, event)?,
         }
         Ok(())
     }
@@ -130,6 +137,67 @@ impl Sequenced {
                 format!("below {len}"),
                 member,
             )),
+        }
+    }
+
+    /// What operators asked, and first claims by invite.
+    fn replay_access(&mut self, at: UnixMicros, event: &Recorded) -> Result<(), Fault> {
+        match event {
+            Recorded::InviteMade {
+                hash,
+                uses,
+                expires_at,
+                by,
+                ..
+            } => {
+                let done = self.make_invite(at, *hash, *uses, *expires_at, by.clone());
+                matches_record("the invite", done, event)
+            }
+            Recorded::InviteRevoked { invite, by } => {
+                let done = self.revoke(*invite, by.clone());
+                matches_record("the invite taken back", done, event)
+            }
+            Recorded::Banned {
+                member, by, reason, ..
+            } => {
+                let done = self.ban(*member, by.clone(), reason.clone());
+                matches_record("the ban", done, event)
+            }
+            Recorded::Unbanned { member, by, .. } => {
+                let done = self.unban(*member, by.clone());
+                matches_record("the end of the ban", done, event)
+            }
+            Recorded::Redeemed {
+                member,
+                author,
+                epoch,
+                nick,
+                invite,
+            } => {
+                let refused = |refusal| Fault::refused("the claim by invite", &refusal);
+                self.invites.may_admit(*invite, at).map_err(refused)?;
+                if let Some(held) = self.members.by_author(author) {
+                    return Err(Fault::new(
+                        "the claim by invite",
+                        "one of who was never here",
+                        format!("one of member {held}"),
+                    ));
+                }
+                let added = self.members.add(*author, nick.clone(), *epoch, self.head);
+                same("the new member's number", added.map_err(refused)?, *member)?;
+                self.spend(*invite);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A member that may do something here.
+    fn free(&self, member: MemberId) -> Result<(), Fault> {
+        self.known(member)?;
+        match self.members[member].standing {
+            Standing::Banned => Err(Fault::refused("what it does", &Refusal::Banned)),
+            Standing::Free | Standing::Pardoned => Ok(()),
         }
     }
 
@@ -157,6 +225,7 @@ impl Sequenced {
             return same("the new member's number", added.map_err(refused)?, *member);
         };
         same("the author's number", held, *member)?;
+        self.free(held)?;
         let found = &self.members[held];
         if *epoch < found.epoch {
             let expected = format!("at least {}", found.epoch);
@@ -177,7 +246,7 @@ impl Sequenced {
 
     fn replay_message(&mut self, message: &RecordedMessage, stamp: Lamport) -> Result<(), Fault> {
         let member = message.member;
-        self.known(member)?;
+        self.free(member)?;
         let from = &self.members[member].nick;
         same("the nick of its author", from, &message.from)?;
         if let Some(fault) = out_of_turn(place(&self.members[member], message.epoch, message.pseq))
@@ -213,7 +282,7 @@ impl Sequenced {
         else {
             return Ok(());
         };
-        self.known(*member)?;
+        self.free(*member)?;
         if let Some(fault) = out_of_turn(place(&self.members[*member], *epoch, *pseq)) {
             return Err(fault);
         }
@@ -263,7 +332,8 @@ const fn settles(code: RefusalCode) -> bool {
     use RefusalCode as R;
     matches!(
         code,
-        R::ClockAhead
+        R::Banned
+            | R::ClockAhead
             | R::EmptyText
             | R::Limit
             | R::NickInvalid

@@ -7,15 +7,18 @@
 //! |---|---|
 //! | version | one byte, [`SNAPSHOT_VERSION`] |
 //! | clocks | head, last stamp, the newest said to all |
-//! | members | how many (u32), then each: key, nick, former nicks, epoch, since, direct, answers, rooms |
+//! | members | how many (u32), then each: key, nick, former nicks, epoch, since, standing (one byte: 0 never banned, 1 banned, 2 no more) and, unless 0, since when; direct, answers, rooms |
+//! | invites | how many (u32), then each: hash, uses (u32), used (u32), expires at, revoked (one byte) |
 //! | rooms | how many were ever made (u64), how many there are (u32), then each: number, name, newest |
 //!
-//! Who is in a room is said by its members, once.
+//! Who is in a room is said by its members, once. Version 1 had neither standings nor invites, and is
+//! read still.
 
 use std::collections::BTreeMap;
 
-use lamparina_protocol::{AuthorKey, Epoch, Lamport, MemberId};
+use lamparina_protocol::{AuthorKey, Epoch, Lamport, MemberId, UnixMicros};
 
+use super::invites::Invites;
 use super::members::{Member, Members};
 use super::newest::Newest;
 use super::outcomes::Outcomes;
@@ -24,10 +27,13 @@ pub use super::source::SnapshotError;
 use super::source::{Source, put_count, put_name, put_u64};
 use super::undo::Undo;
 use super::{MEMBERS_MAX, NICKS_PER_MEMBER_MAX, ROOMS_MAX, ROOMS_PER_MEMBER_MAX, Sequenced};
+use crate::access::{INVITE_USES_MAX, INVITES_MAX, Invite, InviteHash, Standing};
 use crate::record::RoomId;
 
 /// The version of these bytes.
-pub const SNAPSHOT_VERSION: u8 = 1;
+pub const SNAPSHOT_VERSION: u8 = 2;
+/// The one before, of orders without invites and bans.
+const WITHOUT_ACCESS: u8 = 1;
 
 /// Who is in which room, as the members say.
 type Inside = BTreeMap<RoomId, Vec<MemberId>>;
@@ -42,6 +48,10 @@ impl Sequenced {
         put_count(self.members.len(), &mut out);
         for member in self.members.iter() {
             encode_member(member, &mut out);
+        }
+        put_count(self.invites.len(), &mut out);
+        for (_, invite) in self.invites.iter() {
+            encode_invite(invite, &mut out);
         }
         put_u64(self.rooms.made(), &mut out);
         put_count(self.rooms.len(), &mut out);
@@ -64,14 +74,20 @@ impl Sequenced {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, SnapshotError> {
         let source = &mut Source::new(bytes);
         let found = source.u8("the version")?;
-        if found != SNAPSHOT_VERSION {
+        if found != SNAPSHOT_VERSION && found != WITHOUT_ACCESS {
             let known = SNAPSHOT_VERSION;
             return Err(SnapshotError::Version { found, known });
         }
         let head = Lamport::new(source.u64("the clock")?);
         let last_stamp = source.time(head, "the last stamp")?;
         let all = Newest::decode(source, last_stamp)?;
-        let (members, mut inside) = decode_members(source, head, last_stamp)?;
+        let access = found != WITHOUT_ACCESS;
+        let (members, mut inside) = decode_members(source, head, last_stamp, access)?;
+        let invites = if access {
+            decode_invites(source)?
+        } else {
+            Invites::default()
+        };
         let rooms = decode_rooms(source, last_stamp, &mut inside)?;
         source.check(inside.is_empty(), "the rooms of a member")?;
         let len = members.len();
@@ -87,6 +103,7 @@ impl Sequenced {
             last_stamp,
             members,
             rooms,
+            invites,
             all,
             undo: Undo::default(),
         })
@@ -104,6 +121,13 @@ fn encode_member(member: &Member, out: &mut Vec<u8>) {
         .for_each(|nick| put_name(nick.as_str(), out));
     put_u64(member.epoch.0, out);
     put_u64(member.since.get(), out);
+    match member.standing {
+        Standing::Free => out.push(0),
+        Standing::Banned | Standing::Pardoned => {
+            out.push(1 + u8::from(member.standing == Standing::Pardoned));
+            put_u64(member.all_since.get(), out);
+        }
+    }
     put_u64(member.direct.get(), out);
     member.outcomes.encode(out);
     out.push(member.rooms.len() as u8);
@@ -120,6 +144,7 @@ fn decode_members(
     source: &mut Source<'_>,
     head: Lamport,
     last_stamp: Lamport,
+    access: bool,
 ) -> Result<(Members, Inside), SnapshotError> {
     let (mut members, mut inside) = (Members::default(), Inside::new());
     let count = source.u32("how many members there are")?;
@@ -133,7 +158,13 @@ fn decode_members(
         let former: Result<_, _> = (0..former).map(|_| source.nick("a former nick")).collect();
         let (former, epoch) = (former?, Epoch(source.u64("an epoch")?));
         let since = source.time(head, "the beginning of a membership")?;
+        let (standing, all_since) = match access {
+            true => decode_standing(source, since, last_stamp)?,
+            false => (Standing::Free, since),
+        };
         let member = Member {
+            standing,
+            all_since,
             direct: source.time(last_stamp, "the last stamp of a member")?,
             outcomes: Outcomes::decode(source, last_stamp)?,
             rooms: decode_seats(source, head)?,
@@ -142,9 +173,58 @@ fn decode_members(
         for room in member.rooms.keys() {
             inside.entry(*room).or_default().push(id);
         }
+        let inside_banned = member.standing == Standing::Banned && !member.rooms.is_empty();
+        source.check(!inside_banned, "the rooms of a banned member")?;
         source.check(members.restore(member), "a key or nick that is there twice")?;
     }
     Ok((members, inside))
+}
+
+fn decode_standing(
+    source: &mut Source<'_>,
+    since: Lamport,
+    last_stamp: Lamport,
+) -> Result<(Standing, Lamport), SnapshotError> {
+    const WHAT: &str = "the standing of a member";
+    let standing = match source.u8(WHAT)? {
+        0 => return Ok((Standing::Free, since)),
+        1 => Standing::Banned,
+        2 => Standing::Pardoned,
+        _ => return Err(source.damaged(WHAT)),
+    };
+    Ok((standing, source.time(last_stamp, WHAT)?))
+}
+
+fn encode_invite(invite: &Invite, out: &mut Vec<u8>) {
+    out.extend_from_slice(&invite.hash.0);
+    put_count(invite.uses as usize, out);
+    put_count(invite.used as usize, out);
+    put_u64(invite.expires_at.0, out);
+    out.push(u8::from(invite.revoked));
+}
+
+fn decode_invites(source: &mut Source<'_>) -> Result<Invites, SnapshotError> {
+    const WHAT: &str = "an invite";
+    let mut invites = Invites::default();
+    let count = source.u32(WHAT)?;
+    source.check(count as usize <= INVITES_MAX, WHAT)?;
+    for _ in 0..count {
+        let hash = InviteHash(source.key(WHAT)?);
+        let (uses, used) = (source.u32(WHAT)?, source.u32(WHAT)?);
+        let expires_at = UnixMicros(source.u64(WHAT)?);
+        let revoked = source.u8(WHAT)?;
+        let possible = (1..=INVITE_USES_MAX).contains(&uses) && used <= uses && revoked <= 1;
+        source.check(possible, WHAT)?;
+        let added = invites.add(Invite {
+            hash,
+            uses,
+            used,
+            expires_at,
+            revoked: revoked == 1,
+        });
+        source.check(added.is_some(), WHAT)?;
+    }
+    Ok(invites)
 }
 
 /// The rooms of a member, by number.

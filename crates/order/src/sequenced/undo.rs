@@ -13,6 +13,7 @@ use super::newest::Newest;
 use super::outcomes::{Block, Mark, Outcome, Outcomes};
 use super::refusal::Refusal;
 use super::rooms::Room;
+use crate::access::{InviteId, Standing};
 use crate::record::RoomId;
 
 /// What is needed to go back to where the scope began.
@@ -37,6 +38,7 @@ struct Whole {
     all: Newest,
     members: usize,
     rooms_made: u64,
+    invites_made: usize,
 }
 
 /// What messages and sessions change of a member.
@@ -71,6 +73,12 @@ enum Step {
     Began(MemberId, Outcomes),
     /// An author's oldest answers went.
     Dropped(MemberId, Block),
+    /// A member was banned or pardoned; it stood so before, since then.
+    Stood(MemberId, Standing, Lamport),
+    /// An invite was spent once.
+    Spent(InviteId),
+    /// An invite was taken back.
+    Revoked(InviteId),
 }
 
 impl Sequenced {
@@ -85,6 +93,7 @@ impl Sequenced {
             all: self.all,
             members: self.members.len(),
             rooms_made: self.rooms.made(),
+            invites_made: self.invites.len(),
         };
     }
 
@@ -120,6 +129,12 @@ impl Sequenced {
                     self.rooms.move_back(room, member, since.is_some());
                     self.members.step_back(step);
                 }
+                Step::Spent(invite) => self.invites.unspend(invite),
+                Step::Revoked(invite) => {
+                    if let Some(invite) = self.invites.get_mut(invite) {
+                        invite.revoked = false;
+                    }
+                }
                 step => self.members.step_back(step),
             }
         }
@@ -132,6 +147,7 @@ impl Sequenced {
             }
         }
         self.members.forget_from(undo.whole.members);
+        self.invites.forget_from(undo.whole.invites_made);
         undo.open = false;
     }
 
@@ -209,6 +225,35 @@ impl Sequenced {
         }
     }
 
+    /// A member stands so from here on; `since` is the last stamp.
+    pub(super) fn set_standing(&mut self, id: MemberId, standing: Standing, since: Lamport) {
+        let member = &mut self.members[id];
+        let before = Step::Stood(id, member.standing, member.all_since);
+        (member.standing, member.all_since) = (standing, since);
+        if self.undo.open {
+            self.undo.steps.push(before);
+        }
+    }
+
+    /// An invite admits one.
+    pub(super) fn spend(&mut self, invite: InviteId) {
+        self.invites.spend(invite);
+        if self.undo.open {
+            self.undo.steps.push(Step::Spent(invite));
+        }
+    }
+
+    /// An invite admits nobody any more.
+    pub(super) fn set_revoked(&mut self, id: InviteId) {
+        let Some(invite) = self.invites.get_mut(id) else {
+            return;
+        };
+        invite.revoked = true;
+        if self.undo.open {
+            self.undo.steps.push(Step::Revoked(id));
+        }
+    }
+
     /// Settles an author's next message of its newest epoch.
     pub(super) fn settle_next(&mut self, id: MemberId, outcome: Outcome) {
         let dropped = self.member_mut(id).outcomes.settle(outcome);
@@ -248,8 +293,12 @@ impl Members {
             }
             Step::Began(member, outcomes) => self[member].outcomes = outcomes,
             Step::Dropped(member, block) => self[member].outcomes.put_back(block),
-            // The rooms' own, taken back where this is called.
-            Step::RoomEnded(..) => {}
+            Step::Stood(member, standing, all_since) => {
+                let found = &mut self[member];
+                (found.standing, found.all_since) = (standing, all_since);
+            }
+            // Not the members' own: taken back where this is called.
+            Step::RoomEnded(..) | Step::Spent(_) | Step::Revoked(_) => {}
         }
     }
 

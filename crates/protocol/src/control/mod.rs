@@ -73,11 +73,17 @@ pub enum CloseCode {
     Unproven = 22,
     /// The server's disk is full, and a newcomer's name cannot be kept.
     StorageFull = 23,
+    /// The author was banned by who runs the server.
+    Banned = 24,
+    /// Who was never here needs an invite or a password, and has none that is good.
+    NotAdmitted = 25,
+    /// Who runs the server ended the session; its author may come back.
+    Kicked = 26,
 }
 
 impl CloseCode {
     /// Every code, in the order of their numbers.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 27] = [
         Self::Goodbye,
         Self::WrongProtocol,
         Self::WrongVersion,
@@ -102,6 +108,9 @@ impl CloseCode {
         Self::ClearOnly,
         Self::Unproven,
         Self::StorageFull,
+        Self::Banned,
+        Self::NotAdmitted,
+        Self::Kicked,
     ];
 
     /// The number on the wire.

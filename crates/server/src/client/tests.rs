@@ -41,7 +41,7 @@ async fn server() -> (SocketAddr, watch::Sender<bool>) {
         members: Arc::default(),
         readers: Some(Readers::start(readers, &directory).unwrap().0),
     };
-    let shared = Arc::new(Shared::new(config, log));
+    let shared = Arc::new(Shared::new(config, log, None));
     tokio::spawn(order(shared.clone(), stored));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();

@@ -2,15 +2,15 @@
 //! happened, and each who asked is told so.
 
 use std::ops::Range;
-use std::sync::Arc;
 
-use lamparina_order::{Entry, Record, Recorded, To};
+use lamparina_order::{Entry, Record, Recorded, Standing, To};
 use lamparina_protocol::message::ToClient;
 use lamparina_protocol::{Epoch, Lamport, MemberId, Nick, Pseq, UnixMicros};
 use lamparina_store::Position;
 
 use super::batch::{Batch, Note, Rings};
 use super::builder::Builder;
+use super::operate::{OperatorAnswer, OperatorAsk, Ticket};
 use super::receipts::FOLLOWED_RECIPIENTS_MAX;
 use super::{ConnectionId, Hub};
 
@@ -27,6 +27,8 @@ pub(super) enum Done {
     },
     /// Another entry, to be applied again.
     Entry(ConnectionId, Option<Box<Entry>>),
+    /// What an operator asked, to be applied again.
+    Operated(Ticket, Box<OperatorAsk>),
     /// Whether the connection is that of the member's open session.
     Confirm(ConnectionId, MemberId),
     /// Who is present.
@@ -58,6 +60,8 @@ pub struct Applied {
     /// Who came back under another name: the one before, the one now.
     pub renamed: Vec<(Nick, Nick)>,
     pub(super) builder: Builder,
+    /// What operators are told.
+    pub(super) operated: Vec<(Ticket, OperatorAnswer)>,
     /// In order.
     pub(super) entries: Vec<Done>,
     /// What is answered from the state at the batch's end.
@@ -72,6 +76,7 @@ impl Applied {
             consumed: Vec::new(),
             renamed: Vec::new(),
             builder,
+            operated: Vec::new(),
             entries: Vec::with_capacity(requests),
             later: Vec::new(),
         }
@@ -94,6 +99,7 @@ impl Hub {
         for record in &applied.records {
             self.follow(record);
         }
+        self.operated.extend(applied.operated);
         let mut builder = applied.builder;
         self.receipts(&applied.consumed, &mut builder);
         self.answer_later(applied.later, &mut builder);
@@ -133,6 +139,9 @@ impl Hub {
                     told.extend(self.finish(builder));
                 }
                 Done::Entry(by, Some(entry)) => told.extend(self.entry_unstored(now, by, *entry)),
+                Done::Operated(ticket, ask) => {
+                    told.extend(self.operate_unstored(now, ticket, *ask));
+                }
                 _ => {}
             }
         }
@@ -194,12 +203,12 @@ impl Hub {
                     let note = if is_its {
                         Note::Confirmed
                     } else {
-                        Note::TakenOver
+                        self.why_ended(member)
                     };
                     builder.note(by, note);
                 }
                 Done::Barrier(by) => barriers.push(by),
-                Done::Message { .. } | Done::Entry(..) => {}
+                Done::Message { .. } | Done::Entry(..) | Done::Operated(..) => {}
             }
         }
         for by in barriers {
@@ -245,13 +254,17 @@ impl Hub {
             To::All => {
                 let count = self.order.members_len();
                 if count <= FOLLOWED_RECIPIENTS_MAX {
-                    let everybody = self.everybody.get_or_insert_with(|| {
-                        (0..count as u32).map(MemberId).collect::<Arc<[_]>>()
-                    });
-                    if everybody.len() != count {
-                        *everybody = (0..count as u32).map(MemberId).collect();
+                    let order = &self.order;
+                    // Made anew after a ban, and when somebody has come.
+                    if self.everybody.as_ref().is_none_or(|(of, _)| *of != count) {
+                        let all = (0..count as u32).map(MemberId);
+                        let all =
+                            all.filter(|member| order.standing_of(*member) != Standing::Banned);
+                        self.everybody = Some((count, all.collect()));
                     }
-                    self.receipts.follow(stamp, author, everybody);
+                    if let Some((_, everybody)) = &self.everybody {
+                        self.receipts.follow(stamp, author, everybody);
+                    }
                 }
             }
         }

@@ -3,6 +3,8 @@
 use lamparina_order::{Action, Entry};
 use lamparina_protocol::{Audience, Lamport, MemberId};
 
+use super::operate::{OperatorAsk, Ticket};
+
 /// One connection of this server's life; never used twice.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct ConnectionId(pub u64);
@@ -34,6 +36,13 @@ pub enum Ask {
     Confirm {
         /// Which member.
         member: MemberId,
+    },
+    /// What an operator asks: the answer has its ticket.
+    Operate {
+        /// Whose question.
+        ticket: Ticket,
+        /// What.
+        ask: Box<OperatorAsk>,
     },
     /// Who is present, as of this place.
     List,

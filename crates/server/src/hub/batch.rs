@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use lamparina_protocol::control::CloseCode;
 use lamparina_protocol::frame::{FrameType, SharedBody};
 use lamparina_protocol::message::RefusalCode;
 use lamparina_protocol::nick::NICK_BYTES_MAX;
@@ -92,6 +93,7 @@ impl What {
                 let words = match &**note {
                     Note::ClaimRefused(words) => words.text.len(),
                     Note::Entered(_) => NICK_BYTES_MAX,
+                    Note::Ended(why) => size_of_val(&**why) + why.1.len(),
                     Note::TakenOver | Note::Confirmed | Note::Barrier => 0,
                 };
                 size_of::<Note>() + words
@@ -118,6 +120,8 @@ pub enum Note {
     ClaimRefused(Words),
     /// A newer session of its author has entered.
     TakenOver,
+    /// It was ended by an operator: the code, and the words for the client.
+    Ended(Box<(CloseCode, String)>),
     /// Its member's open session is this one.
     Confirmed,
     /// Everything it asked before has been answered.
@@ -139,6 +143,9 @@ pub struct Entered {
     pub new_member: bool,
     /// The last stamp given before it became a member.
     pub since: Lamport,
+    /// The last stamp given when its last ban ended; 0 for never. What the tail holds for every
+    /// member up to there may not be for it.
+    pub back_since: Lamport,
     /// The last stamp that its clients said they handed over.
     pub consumed: Lamport,
     /// The last stamp addressed to it.

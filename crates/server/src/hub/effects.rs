@@ -129,7 +129,14 @@ impl Hub {
                 let left = ToClient::RoomLeft { nick, room, after };
                 batch.tell_done(&left, member, &recipients);
             }
-            Effect::Stamped { .. } | Effect::Repeated { .. } | Effect::Refused { .. } => {}
+            // Messages are told elsewhere, and so is what operators do.
+            Effect::Stamped { .. }
+            | Effect::Repeated { .. }
+            | Effect::Refused { .. }
+            | Effect::InviteMade(_)
+            | Effect::InviteRevoked(_)
+            | Effect::Banned { .. }
+            | Effect::Unbanned { .. } => {}
         }
     }
 
@@ -162,6 +169,7 @@ impl Hub {
             },
             new_member,
             since: self.order.since_of(member),
+            back_since: self.order.back_since_of(member),
             consumed: self.positions.of(member),
             last_addressed,
             after,

@@ -60,6 +60,10 @@ impl Hub {
                     self.positions.note(now, member, upto);
                     self.receipts(&[(member, upto, count)], &mut builder);
                 }
+                Ask::Operate { ticket, ask } => {
+                    told.extend(self.operate_unstored(now, ticket, *ask));
+                    continue;
+                }
                 Ask::Confirm { member } => {
                     self.answer_later(vec![Done::Confirm(by, member)], &mut builder);
                 }
@@ -79,7 +83,7 @@ impl Hub {
         entry: Entry,
     ) -> Option<(Batch, Rings)> {
         let message = message_of(&entry);
-        let enters = matches!(entry.action, Action::Enter { .. });
+        let enters = entry.action.claims();
         let again = self.with_known_epoch(&entry);
         let last_index = self.last_index;
         let mut applied = super::Applied::new(Builder::new(self.order.last_stamp(), 1, 0), 1);
@@ -131,7 +135,10 @@ impl Hub {
 
     /// The same claim in the epoch that the order knows, where the claim brings a newer one.
     fn with_known_epoch(&self, entry: &Entry) -> Option<Entry> {
-        let Action::Enter { nick, epoch } = &entry.action else {
+        let (Action::Enter { nick, epoch }
+        | Action::Return { nick, epoch }
+        | Action::Redeem { nick, epoch, .. }) = &entry.action
+        else {
             return None;
         };
         let member = self.order.member_of(&entry.author)?;
@@ -139,7 +146,8 @@ impl Hub {
         (known < *epoch).then(|| Entry {
             author: entry.author,
             session: entry.session,
-            action: Action::Enter {
+            // It is a member's: it needs no invite.
+            action: Action::Return {
                 nick: nick.clone(),
                 epoch: known,
             },

@@ -12,6 +12,7 @@
 //! | `full` | requests while the disk is full |
 //! | `effects` | what each effect of the order tells to whom |
 //! | `batch`, `builder` | what is told, encoded |
+//! | `operate` | what operators ask: invites, kicks, bans |
 //! | `list` | who is present |
 //! | `receipts`, `positions` | who has what |
 
@@ -22,6 +23,7 @@ mod builder;
 mod effects;
 mod full;
 mod list;
+mod operate;
 mod positions;
 mod receipts;
 
@@ -31,6 +33,7 @@ pub use batch::{Batch, Entered, Item, Lane, Note, Reaching, Rings, What, Words};
 pub use full::Unstored;
 pub use lamparina_order::sequenced::ROOM_TOLD_MAX;
 pub use list::LIST_USERS_MAX;
+pub use operate::{LISTED_MAX, MemberLine, OperatorAnswer, OperatorAsk, Ticket, Whom};
 pub use receipts::{FOLLOWED_MESSAGES_MAX, FOLLOWED_RECIPIENTS_MAX};
 
 use std::sync::Arc;
@@ -70,8 +73,8 @@ pub struct Hub {
     before: Vec<(MemberId, Option<ConnectionId>)>,
     positions: Positions,
     receipts: Receipts,
-    /// Every member, while they are few and none has come.
-    everybody: Option<Arc<[MemberId]>>,
+    /// Every member that is not banned, of so many in all, while they are few.
+    everybody: Option<(usize, Arc<[MemberId]>)>,
     roster: Roster,
     /// Room for one.
     effects: Vec<Effect>,
@@ -81,6 +84,8 @@ pub struct Hub {
     unstored: Unstored,
     /// New names taken at an entry: they are logged once they are durable.
     renamed: Vec<(Nick, Nick)>,
+    /// What operators asked, answered; not yet fetched.
+    operated: Vec<(Ticket, OperatorAnswer)>,
 }
 
 /// What a request was, when its effect comes.
@@ -152,15 +157,25 @@ impl Hub {
                 return self.positions.note(now, member, upto);
             }
             Ask::Confirm { member } => Done::Confirm(by, member),
+            Ask::Operate { ticket, ask } => return self.operate(now, ticket, *ask, applied),
             Ask::List => Done::List(by),
             Ask::Barrier => Done::Barrier(by),
         };
         applied.later.push(later);
     }
 
-    fn entry(&mut self, now: UnixMicros, by: ConnectionId, entry: Entry, applied: &mut Applied) {
+    fn entry(
+        &mut self,
+        now: UnixMicros,
+        by: ConnectionId,
+        mut entry: Entry,
+        applied: &mut Applied,
+    ) {
+        if let Action::Redeem { at, .. } = &mut entry.action {
+            *at = now;
+        }
         let was = match entry.action {
-            Action::Enter { .. } => Was::Enter,
+            Action::Enter { .. } | Action::Return { .. } | Action::Redeem { .. } => Was::Enter,
             Action::Exit => Was::Exit,
             _ => Was::Other,
         };

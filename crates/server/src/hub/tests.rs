@@ -1,6 +1,7 @@
 //! What each request says to whom, as text.
 
 use lamparina_order::Action;
+use lamparina_protocol::message::RefusalCode;
 use lamparina_protocol::{Audience, Lamport, MemberId};
 
 use super::*;
@@ -507,4 +508,84 @@ fn who_comes_back_with_a_newer_outbox_gets_in_although_nothing_can_be_stored() {
     assert_eq!(entered.next(), Some(Pseq(0)));
     assert_eq!(hub.last_index(), before);
     assert_eq!(hub.connection_of(Some(MemberId(0))), Some(ConnectionId(7)));
+}
+
+fn operate(ticket: u64, ask: OperatorAsk) -> Asked {
+    let (ask, ticket) = (Box::new(ask), Ticket(ticket));
+    Asked {
+        by: ConnectionId(u64::MAX),
+        ask: Ask::Operate { ticket, ask },
+    }
+}
+
+fn ban(name: &str) -> OperatorAsk {
+    OperatorAsk::Ban {
+        whom: Whom::Nick(name.try_into().unwrap()),
+        by: "uid 7".to_owned(),
+        reason: "spam".to_owned(),
+    }
+}
+
+#[test]
+fn operators_are_answered_once_it_is_durable() {
+    let mut hub = with_three();
+    let before = hub.last_index();
+    let mut asked = vec![operate(1, ban("bob")), operate(2, ban("nobody"))];
+    let applied = hub.apply(UnixMicros(9), &mut asked);
+    assert_eq!(applied.records.len(), 1);
+    assert_eq!(applied.records[0].at, UnixMicros(9));
+    assert!(hub.take_operated().is_empty(), "nothing is told before");
+    let (batch, rings) = hub.keep(applied).unwrap();
+    let answers = hub.take_operated();
+    let nick = "bob".try_into().unwrap();
+    assert_eq!(answers[0], (Ticket(1), OperatorAnswer::Banned(nick, true)));
+    let (Ticket(2), OperatorAnswer::Refused(words)) = &answers[1] else {
+        panic!("{answers:?}");
+    };
+    assert_eq!(words.code, RefusalCode::NotFound);
+    let ended = batch
+        .items
+        .iter()
+        .any(|item| matches!(&item.what, What::Note(note) if matches!(&**note, Note::Ended(_))));
+    assert!(ended && rings == Rings::Everyone);
+    assert_eq!(hub.last_index().0, before.0 + 1);
+    assert_eq!(hub.connection_of(Some(MemberId(1))), None);
+}
+
+#[test]
+fn what_operators_ask_of_a_full_disk_is_refused_unless_it_needs_none() {
+    let mut hub = with_three();
+    let before = hub.last_index();
+    let members = || OperatorAsk::Members {
+        after: None,
+        present: true,
+    };
+    let kick = OperatorAsk::Kick {
+        whom: Whom::Nick("carla".try_into().unwrap()),
+    };
+    let mut asked = vec![
+        operate(1, ban("bob")),
+        operate(2, members()),
+        operate(3, kick),
+    ];
+    let applied = hub.apply(UnixMicros(9), &mut asked);
+    hub.refuse(UnixMicros(9), applied);
+    let answers = hub.take_operated();
+    let code = |answer: &OperatorAnswer| match answer {
+        OperatorAnswer::Refused(words) => Some(words.code),
+        _ => None,
+    };
+    assert_eq!(code(&answers[0].1), Some(RefusalCode::StorageFull));
+    let OperatorAnswer::Members(lines, false) = &answers[1].1 else {
+        panic!("{answers:?}");
+    };
+    assert!(lines.len() == 3 && lines.iter().all(|line| !line.banned));
+    assert!(matches!(&answers[2].1, OperatorAnswer::Kicked(_)));
+    assert_eq!(hub.last_index(), before);
+    assert_eq!(hub.connection_of(Some(MemberId(1))), Some(ConnectionId(2)));
+    hub.apply_unstored(UnixMicros(9), vec![operate(4, ban("bob"))]);
+    assert_eq!(
+        code(&hub.take_operated()[0].1),
+        Some(RefusalCode::StorageFull)
+    );
 }

@@ -129,6 +129,18 @@ pub enum LogEvent<'a> {
     LeftRoom { nick: &'a str, room: &'a str },
     /// A client changed the channel of a server in the lab.
     Channel { nick: &'a str, settings: &'a str },
+    /// An operator did something.
+    Operated { what: &'a str, by: &'a str },
+    /// Somebody became a member by an invite.
+    Redeemed { nick: &'a str, invite: u64 },
+    /// Somebody was banned.
+    Banned {
+        nick: &'a str,
+        by: &'a str,
+        reason: &'a str,
+    },
+    /// Somebody is banned no more.
+    Unbanned { nick: &'a str, by: &'a str },
     /// Lines are missing here. The logger writes these itself.
     Dropped { count: u64, cause: DropCause },
     /// The server ends.
@@ -208,6 +220,21 @@ impl LogEvent<'_> {
                 .event("channel")
                 .value("nick", nick)
                 .value("settings", settings),
+            Self::Operated { what, by } => {
+                line.event("operated").value("what", what).value("by", by)
+            }
+            Self::Redeemed { nick, invite } => line
+                .event("redeemed")
+                .value("nick", nick)
+                .number("invite", invite),
+            Self::Banned { nick, by, reason } => line
+                .event("banned")
+                .value("nick", nick)
+                .value("by", by)
+                .bounded("reason", reason, TEXT_LOGGED_MAX),
+            Self::Unbanned { nick, by } => {
+                line.event("unbanned").value("nick", nick).value("by", by)
+            }
             Self::Dropped { count, cause } => line
                 .event("dropped")
                 .number("count", count)

@@ -96,6 +96,23 @@ fn other_events_as_lines() {
         (LogEvent::Renamed { from: "a=b", to: "a\"b" }, r#"renamed from="a=b" to="a\"b""#),
         (LogEvent::Disconnected { nick, reason: "timeout" }, "disconnected nick=ana reason=timeout"),
         (LogEvent::JoinedRoom { nick, room }, "room_joined nick=ana room=#lab"),
+        (
+            LogEvent::Operated {
+                what: "invite 3 made",
+                by: "uid 7",
+            },
+            "operated what=\"invite 3 made\" by=\"uid 7\"",
+        ),
+        (LogEvent::Redeemed { nick, invite: 3 }, "redeemed nick=ana invite=3"),
+        (
+            LogEvent::Banned {
+                nick,
+                by: "uid 7",
+                reason: "a\nb",
+            },
+            "banned nick=ana by=\"uid 7\" reason=\"a\\nb\"",
+        ),
+        (LogEvent::Unbanned { nick, by: "uid" }, "unbanned nick=ana by=uid"),
         (LogEvent::LeftRoom { nick, room }, "room_left nick=ana room=#lab"),
         (LogEvent::Channel { nick, settings: "loss=20%" }, "channel nick=ana settings=\"loss=20%\""),
         (LogEvent::Dropped { count, cause }, "dropped count=9 cause=stalled"),

@@ -5,7 +5,7 @@ use lamparina_protocol::frame::SharedBody;
 use lamparina_protocol::link::Outgoing;
 use lamparina_protocol::message::RefusalCode;
 use lamparina_protocol::{Lamport, MemberId};
-use lamparina_store::{Stay, Viewer};
+use lamparina_store::{Stays, Viewer};
 
 use super::history::History;
 use super::trace::Tracing;
@@ -21,8 +21,8 @@ pub struct Asker {
 }
 
 impl Asker {
-    /// The asker, with the rooms that it was and is in.
-    pub(super) fn viewer(self, stays: Vec<Stay>) -> Viewer {
+    /// The asker, with where it was and is.
+    pub(super) fn viewer(self, stays: Stays) -> Viewer {
         Viewer {
             member: self.member,
             since: self.since,

@@ -15,6 +15,9 @@ pub trait Directory: Send + Sync {
     /// one, for members are numbered as they come. Asked often: it should cost little.
     fn members_before(&self, stamp: Lamport) -> u32;
 
+    /// Whether a member was ever banned: then it is looked up when. Asked often, too.
+    fn was_ever_banned(&self, member: MemberId) -> bool;
+
     /// Who is in a room, ascending, and who was: each is looked up again by its stays, so that it
     /// does no harm to name others. Whoever is not named is not counted among the recipients.
     fn room_members(&self, room: RoomId) -> Arc<[MemberId]>;

@@ -8,7 +8,7 @@ use lamparina_protocol::{
     Audience, AuthorKey, Epoch, Lamport, MemberId, Nick, Pseq, RoomName, UnixMicros,
 };
 use lamparina_store::rows::Rows;
-use lamparina_store::{Chain, Found, Position, ReadError, Reader, Stay};
+use lamparina_store::{Chain, Found, Position, ReadError, Reader, Stays};
 
 use super::{Directory, ReadAnswer, ReadAsk, Turn, answer};
 use crate::testing::{nick, room};
@@ -109,7 +109,7 @@ impl Reader for Stored {
         Ok(found.map(|(record, _)| (record, Chain([9; 32]))))
     }
 
-    fn stays(&mut self, member: MemberId) -> Result<Vec<Stay>, ReadError> {
+    fn stays(&mut self, member: MemberId) -> Result<Stays, ReadError> {
         self.read(|rows| rows.stays(member))
     }
 
@@ -144,9 +144,18 @@ impl Directory for Stored {
     fn members_before(&self, stamp: Lamport) -> u32 {
         let records = self.records();
         let claims = records.iter().filter(|record| {
-            record.stamp < stamp && matches!(record.event, Recorded::Claimed { .. })
+            record.stamp < stamp
+                && matches!(
+                    record.event,
+                    Recorded::Claimed { .. } | Recorded::Redeemed { .. }
+                )
         });
         claims.count() as u32
+    }
+
+    fn was_ever_banned(&self, member: MemberId) -> bool {
+        let is_its = |record: &Record| matches!(record.event, Recorded::Banned { member: who, .. } if who == member);
+        self.records().iter().any(is_its)
     }
 
     fn room_members(&self, room: RoomId) -> Arc<[MemberId]> {

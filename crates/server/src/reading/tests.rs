@@ -3,7 +3,7 @@
 use lamparina_order::{LogIndex, Record, Recorded, RoomId, To};
 use lamparina_protocol::message::{RefusalCode, ToClient, WhyOrdered};
 use lamparina_protocol::{Lamport, MemberId, codec};
-use lamparina_store::{Chain, Found, ReadError, Stay};
+use lamparina_store::{Chain, Found, ReadError, Stays};
 
 use super::testing::{GATHERED_MAX, Stored, claimed, joined, left, message};
 use super::*;
@@ -378,7 +378,7 @@ impl Reader for Broken {
     fn message(&mut self, _: Lamport) -> Read<Option<(Record, Chain)>> {
         Err(broken())
     }
-    fn stays(&mut self, _: MemberId) -> Read<Vec<Stay>> {
+    fn stays(&mut self, _: MemberId) -> Read<Stays> {
         Err(broken())
     }
     fn positions(&mut self, _: &[MemberId]) -> Read<Vec<lamparina_store::Position>> {

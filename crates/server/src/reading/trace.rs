@@ -92,7 +92,7 @@ pub(super) fn trace(
         return Ok(Turn::Done(whole(&ToClient::Trace(trace))));
     }
     known.done += some.len();
-    let recipients = known.recipients(reader, some)?;
+    let recipients = known.recipients(reader, directory, some)?;
     let positions = reader.positions(&recipients)?;
     known.mark(directory, &recipients, &positions);
     let wanted = Wanted::Trace(tracing);
@@ -150,6 +150,7 @@ impl Known {
     fn recipients(
         &self,
         reader: &mut dyn Reader,
+        directory: &dyn Directory,
         some: Vec<MemberId>,
     ) -> Result<Vec<MemberId>, ReadError> {
         let mut recipients = Vec::with_capacity(some.len());
@@ -158,14 +159,16 @@ impl Known {
                 continue;
             }
             if let Candidates::Room(room, _) = self.candidates {
-                let stays = reader.stays(member)?;
-                let was_in = stays.iter().any(|stay| {
-                    let gone = stay.to.is_some_and(|to| to < self.index);
-                    stay.room == room && stay.from < self.index && !gone
-                });
-                if !was_in {
+                if !reader.stays(member)?.was_in(room, self.index) {
                     continue;
                 }
+            }
+            let to_all = matches!(self.candidates, Candidates::Below(_));
+            if to_all
+                && directory.was_ever_banned(member)
+                && reader.stays(member)?.was_banned(self.index)
+            {
+                continue;
             }
             recipients.push(member);
         }

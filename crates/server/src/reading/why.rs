@@ -8,7 +8,7 @@ use lamparina_order::why::{Answer, Progress, Said, Search, There};
 use lamparina_order::{LogIndex, Record, RoomId};
 use lamparina_protocol::message::{RefusalCode, ToClient};
 use lamparina_protocol::{Lamport, MemberId};
-use lamparina_store::{ReadError, Reader, Stay};
+use lamparina_store::{ReadError, Reader, Stays};
 
 use super::answer::{not_found, whole};
 use super::ask::{Asker, ReadAnswer, ReadAsk, Turn, Wanted};
@@ -178,7 +178,7 @@ struct Then<'a> {
     directory: &'a dyn Directory,
     earlier: (LogIndex, Lamport),
     here: Cell<(LogIndex, Lamport)>,
-    stays: RefCell<BTreeMap<MemberId, Vec<Stay>>>,
+    stays: RefCell<BTreeMap<MemberId, Stays>>,
     failed: RefCell<Option<ReadError>>,
 }
 
@@ -202,19 +202,16 @@ impl<'a> Then<'a> {
         self.failed.into_inner().map_or(Ok(()), Err)
     }
 
-    fn was_in(&self, member: MemberId, room: RoomId, at: LogIndex) -> bool {
+    fn look(&self, member: MemberId, question: impl FnOnce(&Stays) -> bool) -> bool {
         let mut known = self.stays.borrow_mut();
         let stays = known.entry(member).or_insert_with(|| {
             let stays = self.reader.borrow_mut().stays(member);
             stays.unwrap_or_else(|error| {
                 *self.failed.borrow_mut() = Some(error);
-                Vec::new()
+                Stays::default()
             })
         });
-        stays.iter().any(|stay| {
-            let gone = stay.to.is_some_and(|to| to <= at);
-            stay.room == room && stay.from < at && !gone
-        })
+        question(stays)
     }
 }
 
@@ -223,8 +220,10 @@ impl There for Then<'_> {
         let Some(room) = room else {
             let (index, stamp) = self.here.get();
             let stamp = if at == index { stamp } else { self.earlier.1 };
-            return member.0 < self.directory.members_before(stamp);
+            return member.0 < self.directory.members_before(stamp)
+                && !(self.directory.was_ever_banned(member)
+                    && self.look(member, |stays| stays.was_banned(at)));
         };
-        self.was_in(member, room, at)
+        self.look(member, |stays| stays.was_in(room, at))
     }
 }

@@ -154,7 +154,7 @@ impl Session {
             return;
         };
         let start = tail.start_after(live.low);
-        if start.complete_after > live.low {
+        if start.complete_after > live.low || live.low < live.back_since {
             return;
         }
         let reading = self.reading.as_mut();

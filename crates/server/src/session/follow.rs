@@ -173,6 +173,10 @@ impl Session {
                     text: text.to_owned(),
                 }));
             }
+            Note::Ended(why) => {
+                let (code, text) = *why;
+                self.abort(now, code, &text, out);
+            }
             Note::Confirmed => {}
             Note::Barrier => self.drained(now, out),
         }
@@ -183,11 +187,17 @@ impl Session {
             // A newer outbox is the trace of a newer session.
             RefusalCode::TakenOver | RefusalCode::StaleEpoch => CloseCode::TakenOver,
             RefusalCode::Limit => CloseCode::Limit,
+            RefusalCode::Banned => CloseCode::Banned,
+            RefusalCode::NotAdmitted => CloseCode::NotAdmitted,
             // Not for ever: the client tries again by itself.
             RefusalCode::StorageFull => CloseCode::StorageFull,
             _ => CloseCode::Nick,
         };
-        self.abort(now, code, &words.text, out);
+        let text = match words.code {
+            RefusalCode::NotAdmitted => self.why_not_admitted(&words.text),
+            _ => words.text.clone(),
+        };
+        self.abort(now, code, &text, out);
     }
 
     fn entered(&mut self, now: Instant, entered: Entered, tail: &Tail, out: &mut Output) {
@@ -195,6 +205,7 @@ impl Session {
             return;
         };
         let hello = *hello;
+        self.pass = None;
         let resume = resume(&entered, &hello, &self.config, |low| tail.start_after(low));
         let here = self.place;
         match resume.source {
@@ -216,6 +227,7 @@ impl Session {
             answers_from: here,
             late_until: Place::default(),
             since: entered.since,
+            back_since: entered.back_since,
             unconsumed: 0,
             consumed: resume.resumed,
             answered: 0,

@@ -15,6 +15,7 @@ use lamparina_protocol::seal::PublicKey;
 use lamparina_protocol::{Instant, Lamport, LogId, MemberId, Nick, Prev, Term};
 use lamparina_store::TermBegan;
 
+use super::admission::{Admission, Pass, Verdict};
 use super::output::{Act, Logged, Output};
 use super::reading::Reading;
 use super::reason;
@@ -47,6 +48,8 @@ pub struct SessionConfig {
     pub store: bool,
     /// Clients may make their channel bad.
     pub lab: bool,
+    /// Who may become a member.
+    pub admission: Admission,
     /// Counts what its author asks; none where nothing is counted.
     pub rates: Option<Arc<Rates>>,
 }
@@ -61,6 +64,7 @@ impl SessionConfig {
             terms: Arc::default(),
             store: false,
             lab: false,
+            admission: Admission::default(),
             rates: None,
         }
     }
@@ -73,6 +77,8 @@ pub enum Input {
     Link(Event),
     /// What was read.
     Read(ReadAnswer),
+    /// What a client gave to be admitted was checked: the answer to [`Act::Check`].
+    Checked(Verdict),
     /// Time has passed.
     Tick,
     /// Too many shake hands, and this one has taken longest.
@@ -96,6 +102,8 @@ pub struct Place {
 pub(super) enum State {
     AwaitingHello,
     AwaitingNick(Hello),
+    /// What it gave to be admitted is being checked.
+    Checking(Hello),
     Entering(Hello),
     Live(Box<Live>),
     /// Saying goodbye.
@@ -125,6 +133,8 @@ pub(super) struct Live {
     pub(super) late_until: Place,
     /// The last stamp given before its member became one.
     pub(super) since: Lamport,
+    /// Up to this stamp the tail may hold what is not for it: the end of its last ban.
+    pub(super) back_since: Lamport,
     /// Deliveries not yet consumed.
     pub(super) unconsumed: u64,
     /// The last stamp consumed.
@@ -159,6 +169,8 @@ pub struct Session {
     pub(super) own_bytes: usize,
     /// The bad channel in force.
     pub(super) channel: Option<Box<str>>,
+    /// What its client gave to be admitted.
+    pub(super) pass: Option<Box<Pass>>,
 }
 
 impl Session {
@@ -178,6 +190,7 @@ impl Session {
             own: VecDeque::new(),
             own_bytes: 0,
             channel: None,
+            pass: None,
         }
     }
 
@@ -195,6 +208,7 @@ impl Session {
             Input::Link(Event::PeerClosing { .. }) => self.leave(now, "closed", out),
             Input::Link(Event::Closed(reason)) => self.closed(&reason, out),
             Input::Read(answer) => self.was_read(now, answer, out),
+            Input::Checked(verdict) => self.checked(now, verdict, out),
             Input::Tick => self.tick(now, out),
             Input::Crowded => self.crowded(now, out),
             Input::Shutdown => self.shut_down(now, out),
@@ -306,6 +320,10 @@ impl Session {
         }
         self.deadline = None;
         match self.state {
+            State::Checking(_) => {
+                let text = "what you gave could not be checked in 10 s: connect again in a while";
+                self.abort(now, CloseCode::Limit, text, out);
+            }
             State::AwaitingNick(_) => {
                 let text = "no name was claimed in 10 s: connect again and claim one";
                 self.abort(now, CloseCode::Timeout, text, out);
@@ -323,7 +341,7 @@ impl Session {
             return;
         }
         match self.state {
-            State::AwaitingHello | State::AwaitingNick(_) => {
+            State::AwaitingHello | State::AwaitingNick(_) | State::Checking(_) => {
                 self.abort(now, CloseCode::ShuttingDown, SHUTTING_DOWN, out);
             }
             State::Entering(_) | State::Live(_) => self.ask(Ask::Barrier, out),
@@ -361,7 +379,7 @@ impl Session {
     /// Ends the session in the order, if it had begun, and begins the end of the connection.
     pub(super) fn leave(&mut self, now: Instant, reason: &'static str, out: &mut Output) {
         let nick = match std::mem::replace(&mut self.state, State::Over) {
-            State::AwaitingHello | State::AwaitingNick(_) => None,
+            State::AwaitingHello | State::AwaitingNick(_) | State::Checking(_) => None,
             State::Entering(hello) => {
                 self.exit(&hello, out);
                 None
@@ -466,9 +484,9 @@ impl Session {
 /// Whether a request is answered to its client, by exactly one item.
 fn is_answered(ask: &Ask) -> bool {
     match ask {
-        Ask::Entry(entry) => !matches!(entry.action, Action::Enter { .. } | Action::Exit),
+        Ask::Entry(entry) => !entry.action.claims() && entry.action != Action::Exit,
         Ask::List => true,
-        Ask::Consumed { .. } | Ask::Barrier | Ask::Confirm { .. } => false,
+        Ask::Consumed { .. } | Ask::Barrier | Ask::Confirm { .. } | Ask::Operate { .. } => false,
     }
 }
 

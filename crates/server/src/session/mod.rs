@@ -4,6 +4,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `machine` | the states, and what moves between them |
+//! | `admission` | how it gets in where access is by invite |
 //! | `request` | frames from the client become requests |
 //! | `loose` | an ill-formed name costs one request, not the connection |
 //! | `follow` | the tail becomes frames to the client, each with its own `prev` |
@@ -13,6 +14,7 @@
 //! | `resume` | where a returning member goes on |
 //! | `output`, `reason` | what the shell is to do; ends in one word |
 
+mod admission;
 mod catch_up;
 mod follow;
 mod loose;
@@ -24,6 +26,7 @@ mod reason;
 mod request;
 mod resume;
 
+pub use admission::{Admission, Check, Verdict};
 pub use follow::{Followed, Outbox};
 pub use machine::{
     CLOSE_WITHIN, Input, NAME_WITHIN, OWN_WAITING_BYTES_MAX, OWN_WAITING_MAX, Place, Session,

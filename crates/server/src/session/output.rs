@@ -5,6 +5,7 @@ use lamparina_protocol::link::Input as LinkInput;
 use lamparina_protocol::message::RefusalCode;
 use lamparina_protocol::{Nick, SessionNumber};
 
+use super::admission::Check;
 use crate::hub::Asked;
 use crate::reading::ReadAsk;
 
@@ -25,6 +26,8 @@ pub struct Output {
 pub enum Act {
     /// Accepts the link, with the log and the clock of this moment.
     Welcome,
+    /// Checks what a client gave to be admitted: the answer is [`super::Input::Checked`].
+    Check(Check),
     /// Gives the link an input.
     Link(LinkInput),
     /// Puts a bad channel between this client and the server.

@@ -30,6 +30,9 @@ pub(super) const fn name(code: CloseCode) -> &'static str {
         CloseCode::SealedOnly => "not-sealed",
         CloseCode::ClearOnly => "sealed",
         CloseCode::Unproven => "unproven",
+        CloseCode::Banned => "banned",
+        CloseCode::NotAdmitted => "not-admitted",
+        CloseCode::Kicked => "kicked",
     }
 }
 

@@ -47,6 +47,7 @@ impl Session {
                 let hello = *hello;
                 return self.first(now, hello, kind, body, out);
             }
+            State::Checking(_) => return self.hold(now, kind, body, out),
             State::Entering(_) | State::Live(_) => {}
         }
         match kind {
@@ -58,7 +59,7 @@ impl Session {
         }
     }
 
-    /// Before there is a name: only a claim, and settings of the channel.
+    /// Before there is a name: only a claim, what admits to it, and settings of the channel.
     fn first(
         &mut self,
         now: Instant,
@@ -70,6 +71,7 @@ impl Session {
         match kind {
             FrameType::Channel => return self.change_channel(now, body, out),
             FrameType::SetNick => {}
+            FrameType::Data if self.admits(now, body, out) => return,
             _ => {
                 let text = "a name comes first: claim one with SET_NICK, then everything else";
                 return self.abort(now, CloseCode::BadMessage, text, out);
@@ -77,13 +79,21 @@ impl Session {
         }
         match wanted(body) {
             Ok(Wanted::Nick(nick)) => {
-                let epoch = hello.epoch;
-                self.ask(self.entry(&hello, Action::Enter { nick, epoch }), out);
-                self.claiming(hello);
+                self.claim(hello, nick, out);
             }
             Ok(Wanted::NoNick(why)) => self.abort(now, CloseCode::Nick, &why, out),
             Err(why) => self.unreadable(now, &why, out),
         }
+    }
+
+    /// Whether this is something that admits; it is dealt with then.
+    fn admits(&mut self, now: Instant, body: &[u8], out: &mut Output) -> bool {
+        match codec::decode(body) {
+            Ok(ToServer::Invite { code }) => self.gave_invite(&code),
+            Ok(ToServer::Password { password }) => self.gave_password(now, password, out),
+            _ => return false,
+        }
+        true
     }
 
     fn rename(&mut self, now: Instant, body: &[u8], out: &mut Output) {
@@ -118,6 +128,10 @@ impl Session {
             }
             Ok(ToServer::Why { a, b }) => {
                 self.question(now, reading::Wanted::Why(Box::new(Asking::new(a, b))), out);
+            }
+            Ok(ToServer::Invite { .. } | ToServer::Password { .. }) => {
+                let text = "you have a name already: an invite or a password comes before it";
+                self.abort(now, CloseCode::BadMessage, text, out);
             }
             Err(error) => match misnamed(body) {
                 Some(Misnamed::Message(action)) => self.act(action, out),

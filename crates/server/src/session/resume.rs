@@ -68,6 +68,24 @@ pub fn resume(
     if entered.last_addressed <= low {
         return missed_nothing;
     }
+    // What was said to all during a ban is in the tail and not for it: the store knows.
+    if low < entered.back_since {
+        if config.store {
+            return Resume {
+                source: Some(Source::Store),
+                ..missed_nothing
+            };
+        }
+        let start = start_after(entered.back_since);
+        let low = start.complete_after.max(entered.back_since);
+        return Resume {
+            resumed: low,
+            low,
+            source: Some(Source::Tail(start.position)),
+            gap: true,
+            ..missed_nothing
+        };
+    }
     let start = start_after(low);
     let source = Some(Source::Tail(start.position));
     if start.complete_after <= low {

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use lamparina_order::{LogIndex, Record, Recorded, RecordedMessage, RoomId, To};
+use lamparina_order::access::{OPERATOR_BYTES_MAX, REASON_BYTES_MAX};
+use lamparina_order::{
+    InviteHash, InviteId, LogIndex, Record, Recorded, RecordedMessage, RoomId, To,
+};
 use lamparina_protocol::{
     Audience, AuthorKey, Epoch, Lamport, MemberId, Nick, Pseq, RoomName, Term, UnixMicros,
 };
@@ -68,6 +71,35 @@ impl Columns<'_> {
                 clock: Lamport::new(detail.number()?),
                 code: code_of(detail.byte()?).ok_or(CodeError::Detail("no such refusal"))?,
             },
+            kind::INVITE_MADE => Recorded::InviteMade {
+                invite: InviteId(detail.number()?),
+                hash: InviteHash(detail.array()?),
+                uses: small(&mut detail)?,
+                expires_at: UnixMicros(detail.number()?),
+                by: text(&mut detail, OPERATOR_BYTES_MAX)?,
+            },
+            kind::INVITE_REVOKED => Recorded::InviteRevoked {
+                invite: InviteId(detail.number()?),
+                by: text(&mut detail, OPERATOR_BYTES_MAX)?,
+            },
+            kind::REDEEMED => Recorded::Redeemed {
+                member: self.member()?,
+                author: AuthorKey(detail.array()?),
+                epoch: Epoch(detail.number()?),
+                nick: nick("from", self.from()?)?,
+                invite: InviteId(detail.number()?),
+            },
+            kind::BANNED => Recorded::Banned {
+                member: self.member()?,
+                nick: nick("from", self.from()?)?,
+                by: text(&mut detail, OPERATOR_BYTES_MAX)?,
+                reason: text(&mut detail, REASON_BYTES_MAX)?,
+            },
+            kind::UNBANNED => Recorded::Unbanned {
+                member: self.member()?,
+                nick: nick("from", self.from()?)?,
+                by: text(&mut detail, OPERATOR_BYTES_MAX)?,
+            },
             other => return Err(CodeError::Kind(other)),
         };
         detail.end()?;
@@ -77,8 +109,12 @@ impl Columns<'_> {
     /// Every kind has the columns it has, and no others.
     fn check_columns(&self) -> Result<(), CodeError> {
         let (member, from, to, text) = match self.kind {
-            kind::BEGAN | kind::CLOCK => (false, false, false, false),
-            kind::CLAIMED => (true, true, false, false),
+            kind::BEGAN | kind::CLOCK | kind::INVITE_MADE | kind::INVITE_REVOKED => {
+                (false, false, false, false)
+            }
+            kind::CLAIMED | kind::REDEEMED | kind::BANNED | kind::UNBANNED => {
+                (true, true, false, false)
+            }
             kind::RENAMED | kind::ROOM_JOINED | kind::ROOM_LEFT => (true, true, true, false),
             kind::MESSAGE => (true, true, true, true),
             kind::REFUSED => (true, false, false, false),
@@ -152,6 +188,17 @@ fn utf8<'a>(
 ) -> Result<&'a str, CodeError> {
     let bytes = bytes.ok_or(CodeError::Column(column, kind))?;
     str::from_utf8(bytes).map_err(|_other| CodeError::Utf8(column))
+}
+
+/// A text of at most `bytes_max` bytes behind its length.
+fn text(detail: &mut Input<'_>, bytes_max: usize) -> Result<String, CodeError> {
+    let bytes = usize::try_from(detail.number()?).unwrap_or(usize::MAX);
+    if bytes > bytes_max {
+        return Err(CodeError::Detail("a text is too long"));
+    }
+    let text = detail.take(bytes)?;
+    let text = str::from_utf8(text).map_err(|_other| CodeError::Utf8("detail"))?;
+    Ok(text.to_owned())
 }
 
 fn small(detail: &mut Input<'_>) -> Result<u32, CodeError> {

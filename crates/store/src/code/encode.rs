@@ -91,6 +91,51 @@ impl Encoder {
                 columns.text = Some(message.text.as_bytes());
                 (kind::MESSAGE, Some(message.member), Some(&message.from))
             }
+            Recorded::InviteMade {
+                invite,
+                hash,
+                uses,
+                expires_at,
+                by,
+            } => {
+                put(detail, invite.0);
+                detail.extend(hash.0);
+                put(detail, (*uses).into());
+                put(detail, expires_at.0);
+                put_text(detail, by);
+                (kind::INVITE_MADE, None, None)
+            }
+            Recorded::InviteRevoked { invite, by } => {
+                put(detail, invite.0);
+                put_text(detail, by);
+                (kind::INVITE_REVOKED, None, None)
+            }
+            Recorded::Redeemed {
+                member,
+                author,
+                epoch,
+                nick,
+                invite,
+            } => {
+                detail.extend(author.0);
+                put(detail, epoch.0);
+                put(detail, invite.0);
+                (kind::REDEEMED, Some(*member), Some(nick))
+            }
+            Recorded::Banned {
+                member,
+                nick,
+                by,
+                reason,
+            } => {
+                put_text(detail, by);
+                put_text(detail, reason);
+                (kind::BANNED, Some(*member), Some(nick))
+            }
+            Recorded::Unbanned { member, nick, by } => {
+                put_text(detail, by);
+                (kind::UNBANNED, Some(*member), Some(nick))
+            }
             Recorded::Refused {
                 member,
                 epoch,
@@ -165,6 +210,11 @@ impl Encoder {
         }
         Ok(())
     }
+}
+
+fn put_text(detail: &mut Vec<u8>, text: &str) {
+    put(detail, text.len() as u64);
+    detail.extend_from_slice(text.as_bytes());
 }
 
 fn integer(column: &'static str, value: u64) -> Result<i64, CodeError> {

@@ -11,6 +11,14 @@
 //! | 6 | left a room | number | nick | `#room` | room | |
 //! | 7 | a message | author | nick | below | below | the text |
 //! | 8 | a message refused | author | | | epoch, pseq, clock, code (1 byte) | |
+//! | 9 | an invite made | | | | invite, hash (32 bytes), uses, expires at, by | |
+//! | 10 | an invite taken back | | | | invite, by | |
+//! | 11 | an author claimed by invite | number | nick | | key (32 bytes), epoch, invite | |
+//! | 12 | banned | number | nick | | by, reason | |
+//! | 13 | banned no more | number | nick | | by | |
+//!
+//! An operator's name (`by`) and a reason stand in `detail` as their length in bytes and UTF-8. An
+//! invite's hash is BLAKE3 of its code, with a context of its own: the code is nowhere.
 //!
 //! Numbers in `detail` are varints: seven bits a byte, lowest first, the eighth bit says that more
 //! follow, no byte more than needed.
@@ -45,6 +53,11 @@ pub(crate) mod kind {
     pub(crate) const ROOM_LEFT: i64 = 6;
     pub(crate) const MESSAGE: i64 = 7;
     pub(crate) const REFUSED: i64 = 8;
+    pub(crate) const INVITE_MADE: i64 = 9;
+    pub(crate) const INVITE_REVOKED: i64 = 10;
+    pub(crate) const REDEEMED: i64 = 11;
+    pub(crate) const BANNED: i64 = 12;
+    pub(crate) const UNBANNED: i64 = 13;
 }
 
 /// The first byte of a message's detail.
@@ -138,4 +151,6 @@ codes! {
     16 StorageFull,
     17 NotFound,
     18 TooFast,
+    19 Banned,
+    20 NotAdmitted,
 }

@@ -4,8 +4,10 @@ use super::*;
 use crate::chain::Chainer;
 use crate::testing::{any_record, message, record};
 use crate::traits::Chain;
-use lamparina_order::{Recorded, RoomId, To};
-use lamparina_protocol::{Audience, AuthorKey, Epoch, Lamport, LogId, MemberId, Pseq, Term};
+use lamparina_order::{InviteHash, InviteId, Recorded, RoomId, To};
+use lamparina_protocol::{
+    Audience, AuthorKey, Epoch, Lamport, LogId, MemberId, Pseq, Term, UnixMicros,
+};
 
 #[track_caller]
 fn check(event: Recorded, expected: (i64, Option<i64>, &str, &str, &[u8], &str)) {
@@ -75,6 +77,49 @@ fn rows_are_what_the_table_says() {
 }
 
 #[test]
+fn what_operators_ask_is_what_the_table_says() {
+    let by = || "uid 7".to_owned();
+    let by_bytes = b"\x05uid 7";
+    let made = Recorded::InviteMade {
+        invite: InviteId(300),
+        hash: InviteHash([9; 32]),
+        uses: 2,
+        expires_at: UnixMicros(1),
+        by: by(),
+    };
+    let detail = [&[0xac, 2][..], &[9; 32], &[2, 1], by_bytes].concat();
+    check(made, (9, None, "-", "-", &detail, "-"));
+    let invite = InviteId(1);
+    let revoked = Recorded::InviteRevoked { invite, by: by() };
+    let detail = [&[1][..], by_bytes].concat();
+    check(revoked, (10, None, "-", "-", &detail, "-"));
+    let (member, nick) = (MemberId(3), || "ana".try_into().unwrap());
+    let redeemed = Recorded::Redeemed {
+        member,
+        author: AuthorKey([9; 32]),
+        epoch: Epoch(1),
+        nick: nick(),
+        invite,
+    };
+    let detail = [&[9; 32][..], &[1, 1]].concat();
+    check(redeemed, (11, Some(3), "ana", "-", &detail, "-"));
+    let banned = Recorded::Banned {
+        member,
+        nick: nick(),
+        by: by(),
+        reason: "zoë".to_owned(),
+    };
+    let detail = [&by_bytes[..], &[4], "zoë".as_bytes()].concat();
+    check(banned, (12, Some(3), "ana", "-", &detail, "-"));
+    let unbanned = Recorded::Unbanned {
+        member,
+        nick: nick(),
+        by: by(),
+    };
+    check(unbanned, (13, Some(3), "ana", "-", by_bytes, "-"));
+}
+
+#[test]
 fn messages_are_what_the_table_says() {
     let all = message(1, 2, 5, "hi");
     check(
@@ -111,7 +156,7 @@ fn codes_have_their_own_numbers() {
             assert_eq!(number_of(code), number);
         }
     }
-    assert_eq!((1..=17).filter_map(code_of).count(), 17);
+    assert_eq!((1..=20).filter_map(code_of).count(), 20);
 }
 
 #[track_caller]
@@ -128,7 +173,7 @@ fn what_is_not_canonical_is_refused() {
     use CodeError::*;
     refused(|row| row.index = -1, Range("log_index"));
     refused(|row| row.member = Some(1 << 32), Range("member"));
-    refused(|row| row.kind = 9, Kind(9));
+    refused(|row| row.kind = 14, Kind(14));
     refused(|row| row.kind = kind::REFUSED, Column("from", 8));
     refused(|row| row.text = None, Column("text", 7));
     refused(|row| row.text = Some(&[0xff]), Utf8("text"));

@@ -30,6 +30,13 @@ impl<'a> Input<'a> {
         Ok(*first)
     }
 
+    pub(super) fn take(&mut self, bytes: usize) -> Result<&'a [u8], CodeError> {
+        let split = self.0.split_at_checked(bytes);
+        let (taken, rest) = split.ok_or(CodeError::Detail("too short"))?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
     pub(super) fn number(&mut self) -> Result<u64, CodeError> {
         let mut value = 0_u64;
         for shift in (0..64).step_by(7) {

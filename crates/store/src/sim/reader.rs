@@ -5,7 +5,8 @@ use lamparina_protocol::{Lamport, MemberId};
 
 use super::{Disk, Inner};
 use crate::rows::Rows;
-use crate::traits::{Chain, Found, Position, ReadError, Reader, Stay};
+use crate::stays::Stays;
+use crate::traits::{Chain, Found, Position, ReadError, Reader};
 
 /// Reads a [`Disk`].
 #[derive(Debug)]
@@ -56,7 +57,7 @@ impl Reader for SimReader {
         self.read(|rows| rows.message(stamp))
     }
 
-    fn stays(&mut self, member: MemberId) -> Result<Vec<Stay>, ReadError> {
+    fn stays(&mut self, member: MemberId) -> Result<Stays, ReadError> {
         self.read(|rows| rows.stays(member))
     }
 

@@ -13,7 +13,7 @@ use super::guard;
 pub(crate) const APPLICATION_ID: i32 = 0x4c61_6d70;
 
 /// Each makes the next version out of the one before. What was published is never changed.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     r#"
     CREATE TABLE entry(
         log_index INTEGER PRIMARY KEY,
@@ -45,6 +45,9 @@ const MIGRATIONS: [&str; 2] = [
     "#,
     // Kinds 5 and 6: joined and left a room.
     "CREATE INDEX stays ON entry(member, log_index) WHERE kind IN (5, 6);",
+    // And 12 and 13: banned, banned no more. From here on there may be rows of kinds 9 to 13.
+    "DROP INDEX stays;
+     CREATE INDEX stays ON entry(member, log_index) WHERE kind IN (5, 6, 12, 13);",
 ];
 
 /// The version that this program writes, and the newest it reads.

@@ -13,7 +13,9 @@ impl Check {
     /// Entries are on the disk.
     pub fn stored(&mut self, records: &[Record]) {
         for record in records {
-            if let Recorded::Claimed { member, .. } = &record.event {
+            if let Recorded::Claimed { member, .. } | Recorded::Redeemed { member, .. } =
+                &record.event
+            {
                 self.claimed.insert(*member);
             }
         }
@@ -104,7 +106,8 @@ impl Check {
         let mut ordered = self.ordered.iter().peekable();
         for record in records {
             let message = match &record.event {
-                Recorded::Claimed { member, author, .. } => {
+                Recorded::Claimed { member, author, .. }
+                | Recorded::Redeemed { member, author, .. } => {
                     members.insert(*member, who_has(author));
                     continue;
                 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lamparina_client::Pass;
 use lamparina_client::core::conversation::{Config, Conversation, Input};
 use lamparina_impair::{Direction, Settings};
 use lamparina_protocol::link::{LinkConfig, Repair};
@@ -145,9 +146,17 @@ pub(super) fn wires(weather: &Settings, id: u64) -> [Wire; 2] {
     [Direction::Up, Direction::Down].map(|way| Wire::new(settings.for_direction(way)))
 }
 
+/// Who is banned is looked at again after this.
+const PARDONED_WITHIN: Duration = Duration::from_millis(200);
+
 impl World {
     /// A client begins, for the first time or anew, with an empty memory.
     pub(super) fn rebirth(&mut self, who: Who) {
+        if self.server.is_banned(who) {
+            self.server.operate(who, false);
+            let again = self.now + PARDONED_WITHIN;
+            return self.agenda.set(Due::Rebirth(who), Some(again));
+        }
         let unix = UNIX_AT_ZERO.0 + self.now.as_micros();
         let person = &mut self.people[who];
         person.renewed = false;
@@ -162,6 +171,7 @@ impl World {
             reconnect: true,
             retry_first: true,
             give_up_after: None,
+            pass: Pass::default(),
         });
         person.client = Some(Client::new(conversation));
         self.check.reborn(who);

@@ -42,6 +42,12 @@ impl World {
             } => self.crash(who, noticed, back_after),
             Mishap::Slow(pace) => self.read_at(who, Some(pace)),
             Mishap::Fast => self.read_at(who, None),
+            Mishap::Ban { back_after } => {
+                self.trace.note(self.now, "ban", who as u64, 0);
+                let noticed = self.dice.percent(50);
+                self.crash(who, noticed, back_after);
+                self.server.operate(who, true);
+            }
         }
     }
 
@@ -157,8 +163,8 @@ impl World {
         self.check.reborn(who);
     }
 
-    /// A conversation is over. Only three ends are nobody's mistake: being asked to, a name that
-    /// somebody else was faster to claim, and a disk without room.
+    /// A conversation is over. Only four ends are nobody's mistake: being asked to, a name that
+    /// somebody else was faster to claim, a ban, and a disk without room.
     pub(super) fn ended(&mut self, who: Who, ending: &Ending, pending: u64) {
         match ending {
             Ending::Left => {
@@ -167,6 +173,11 @@ impl World {
                     "{who} was not asked to leave"
                 );
                 assert_eq!(pending, 0, "{who} left with messages pending");
+            }
+            // Banned while it came in: pardoned at its next birth.
+            Ending::Refused { code, .. } if code == "banned" => {
+                let back = self.now + Duration::from_millis(self.dice.within(10..2_000));
+                self.agenda.set(Due::Rebirth(who), Some(back));
             }
             Ending::Refused { code, .. } if code == "nick-taken" => {
                 let name = people::other_name(&mut self.dice, who, self.connections);

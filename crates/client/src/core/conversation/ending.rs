@@ -1,6 +1,8 @@
 //! Connections begin and end, and so does the conversation: what is tried again, when, and what
 //! is final.
 
+use std::collections::VecDeque;
+
 use lamparina_protocol::control::{CloseCode, Hello, Welcome};
 use lamparina_protocol::link::CloseReason;
 use lamparina_protocol::{Instant, SessionNumber};
@@ -65,6 +67,10 @@ impl Conversation {
         (self.term, self.head) = (welcome.term, welcome.clock);
         self.clock = self.clock.max(welcome.clock);
         self.entering_as = self.outbox.rename_under_way().unwrap_or(&self.nick).clone();
+        self.giving = match self.ever_entered {
+            true => VecDeque::new(),
+            false => self.config.pass.messages().collect(),
+        };
         self.rewind(now);
         self.phase = Phase::Entering {
             asked: false,

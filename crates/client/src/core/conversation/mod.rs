@@ -21,13 +21,14 @@ mod switching;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
 use lamparina_protocol::control::{Hello, Welcome};
 use lamparina_protocol::frame::FrameType;
 use lamparina_protocol::link::CloseReason;
+use lamparina_protocol::message::ToServer;
 use lamparina_protocol::{
     AuthorKey, Epoch, Instant, Lamport, LogId, MemberId, Nick, RoomName, SessionNumber, Term,
     UnixMicros,
@@ -40,6 +41,7 @@ use super::event::{Ending, Event, MessageName, Summary};
 use super::keep::{Change, Elsewhere, Keeper, State};
 use super::outbox::Outbox;
 use super::pace::Pace;
+use super::pass::Pass;
 use catching_up::CatchingUp;
 pub use keeping::{CancelError, CancelReport};
 pub use sending::SayError;
@@ -83,6 +85,8 @@ pub struct Config {
     pub retry_first: bool,
     /// How long to go on trying, at most.
     pub give_up_after: Option<Duration>,
+    /// What to give before the name, until we were let in once.
+    pub pass: Pass,
 }
 
 /// What happens to a conversation.
@@ -237,6 +241,8 @@ pub struct Conversation {
     phase: Phase,
     /// The nick held, or wanted at first.
     nick: Nick,
+    /// What the present connection has yet to give before the name.
+    giving: VecDeque<ToServer>,
     /// The nick with which the present connection asks to be let in.
     entering_as: Nick,
     member: Option<MemberId>,
@@ -309,6 +315,7 @@ impl Conversation {
         Self {
             phase: Phase::Idle,
             nick: config.nick.clone(),
+            giving: VecDeque::new(),
             entering_as: config.nick.clone(),
             member: None,
             session: SessionNumber(config.epoch.0),

@@ -123,6 +123,9 @@ impl Conversation {
     pub fn pull(&mut self, now: Instant) -> Option<Outward> {
         match self.phase {
             Phase::Entering { asked: false, by } => {
+                if let Some(given) = self.giving.pop_front() {
+                    return Some(message(FrameType::Data, &given));
+                }
                 self.phase = Phase::Entering { asked: true, by };
                 let nick = self.entering_as.clone();
                 Some(message(FrameType::SetNick, &SetNick { nick }))

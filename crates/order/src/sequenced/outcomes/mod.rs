@@ -171,7 +171,7 @@ impl Block {
 }
 
 /// Codes by their number.
-const CODES: [RefusalCode; 18] = [
+const CODES: [RefusalCode; 20] = [
     RefusalCode::NickTaken,
     RefusalCode::NickInvalid,
     RefusalCode::UnknownUser,
@@ -190,6 +190,8 @@ const CODES: [RefusalCode; 18] = [
     RefusalCode::StorageFull,
     RefusalCode::NotFound,
     RefusalCode::TooFast,
+    RefusalCode::Banned,
+    RefusalCode::NotAdmitted,
 ];
 
 // Each code stands at its own number.

@@ -1,5 +1,6 @@
 //! Rules as tables, then random entries against a naive model.
 
+mod access;
 mod limits;
 mod looks;
 mod members;
@@ -14,6 +15,7 @@ use lamparina_protocol::message::{RefusalCode, Submit};
 use lamparina_protocol::{Audience, UnixMicros};
 
 use super::*;
+use crate::access::{InviteHash, InviteId, Operation};
 use crate::effect::Recipients;
 
 const ANA: u8 = 1;

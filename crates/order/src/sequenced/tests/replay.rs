@@ -2,7 +2,7 @@
 
 use lamparina_protocol::Term;
 
-use super::random::Dice;
+use super::random::{Dice, Step};
 use super::undo::state;
 use super::*;
 use crate::record::{LogIndex, Record, RecordedMessage, RoomId, To};
@@ -19,9 +19,13 @@ pub(super) struct Kept {
 
 impl Kept {
     pub(super) fn note(&mut self, event: Recorded) {
+        self.note_at(UnixMicros::default(), event);
+    }
+
+    pub(super) fn note_at(&mut self, at: UnixMicros, event: Recorded) {
         self.journal.push(Record {
             index: LogIndex(self.journal.len() as u64 + 1),
-            at: UnixMicros::default(),
+            at,
             stamp: self.order.last_stamp(),
             event,
         });
@@ -31,6 +35,13 @@ impl Kept {
         let recorded = self.order.apply_recorded(entry, &mut Vec::new());
         if let Some(event) = recorded {
             self.note(event);
+        }
+    }
+
+    pub(super) fn step(&mut self, step: Step) {
+        let at = step.at();
+        if let Some(event) = step.apply(&mut self.order, &mut Vec::new()) {
+            self.note_at(at, event);
         }
     }
 
@@ -44,8 +55,8 @@ pub(super) fn random(seed: u64, entries: usize) -> Kept {
     let (mut kept, mut dice) = (Kept::default(), Dice(seed));
     kept.began(1);
     for _ in 0..entries {
-        let entry = dice.entry(&kept.order);
-        kept.apply(entry);
+        let step = dice.step(&kept.order);
+        kept.step(step);
     }
     kept
 }
@@ -71,10 +82,10 @@ fn a_journal_leads_to_the_same_state_and_what_follows_is_the_same() {
             assert_eq!(state(&again), state(&kept.order));
             let mut dice = Dice(!seed);
             for _ in 0..100 {
-                let entry = dice.entry(&kept.order);
+                let step = dice.step(&kept.order);
                 let (mut one, mut other) = (Vec::new(), Vec::new());
-                let recorded = kept.order.apply_recorded(entry.clone(), &mut one);
-                assert_eq!(again.apply_recorded(entry, &mut other), recorded);
+                let recorded = step.clone().apply(&mut kept.order, &mut one);
+                assert_eq!(step.apply(&mut again, &mut other), recorded);
                 assert_eq!(other, one);
             }
         };

@@ -68,7 +68,7 @@ fn these_are_the_bytes() {
         ..message(2, Audience::All)
     };
     apply(order, entry(ANA, 10, Action::Say(empty)));
-    let mut bytes = vec![1];
+    let mut bytes = vec![2];
     bytes.extend([0, 0, 0, 0, 0, 0, 0, 2]); // the clock
     bytes.extend([0, 0, 0, 0, 0, 0, 0, 2]); // the last stamp
     bytes.extend([1, 0, 0, 0, 0]); // said to all: the newest is by 0,
@@ -80,12 +80,14 @@ fn these_are_the_bytes() {
     bytes.extend(b"\x01\x03ana"); // one former nick
     bytes.extend([0, 0, 0, 0, 0, 0, 0, 7]); // epoch
     bytes.extend([0, 0, 0, 0, 0, 0, 0, 0]); // a member since
+    bytes.push(0); // never banned
     bytes.extend([0, 0, 0, 0, 0, 0, 0, 0]); // direct
     bytes.extend([0, 0, 0, 0, 0, 0, 0, 2]); // two are settled
     bytes.extend([0, 0, 0, 0, 0, 0, 0, 0]); // the first block's stamps count from 0
     bytes.extend([0, 3, 2, 0, 4]); // two further; refused as `EmptyText`
     bytes.extend([1, 0, 0, 0, 0, 0, 0, 0, 0]); // in one room, 0,
     bytes.extend([0, 0, 0, 0, 0, 0, 0, 0]); // since 0
+    bytes.extend([0, 0, 0, 0]); // no invites
     bytes.extend([0, 0, 0, 0, 0, 0, 0, 1]); // one room was made
     bytes.extend([0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]); // one is there, 0
     bytes.extend(b"\x03lab\0"); // nothing was said in it
@@ -96,12 +98,15 @@ fn these_are_the_bytes() {
 fn harmless(bytes: &[u8]) -> bool {
     match Sequenced::from_bytes(bytes) {
         Ok(mut order) => {
-            assert_eq!(order.to_bytes(), bytes);
+            // The version before is read and not written.
+            if bytes.first() == Some(&SNAPSHOT_VERSION) {
+                assert_eq!(order.to_bytes(), bytes);
+            }
             // What was accepted can be gone on with.
             let mut dice = Dice(bytes.len() as u64);
             for _ in 0..12 {
-                let entry = dice.entry(&order);
-                apply(&mut order, entry);
+                let step = dice.step(&order);
+                step.apply(&mut order, &mut Vec::new());
             }
             true
         }
@@ -135,8 +140,8 @@ fn cut_longer_and_changed_bytes_do_no_harm() {
             Sequenced::from_bytes(&bytes).err(),
             Some(SnapshotError::Trailing(1))
         );
-        bytes[0] = 2;
-        let version = SnapshotError::Version { found: 2, known: 1 };
+        bytes[0] = 3;
+        let version = SnapshotError::Version { found: 3, known: 2 };
         assert_eq!(Sequenced::from_bytes(&bytes).err(), Some(version));
     }
     // Both happen, or this shows little.

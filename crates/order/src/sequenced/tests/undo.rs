@@ -28,9 +28,9 @@ fn scope(order: &mut Sequenced, dice: &mut Dice, entries: u64) {
     let (mut entries_done, mut effects, mut recorded) = (Vec::new(), Vec::new(), Vec::new());
     order.begin();
     for _ in 0..entries {
-        let entry = dice.entry(order);
-        recorded.push(order.apply_recorded(entry.clone(), &mut effects));
-        entries_done.push(entry);
+        let step = dice.step(order);
+        recorded.push(step.clone().apply(order, &mut effects));
+        entries_done.push(step);
     }
     let after = state(order);
     order.undo();
@@ -43,8 +43,8 @@ fn scope(order: &mut Sequenced, dice: &mut Dice, entries: u64) {
     );
     let mut again = Vec::new();
     order.begin();
-    for (entry, expected) in entries_done.into_iter().zip(recorded) {
-        assert_eq!(order.apply_recorded(entry, &mut again), expected);
+    for (step, expected) in entries_done.into_iter().zip(recorded) {
+        assert_eq!(step.apply(order, &mut again), expected);
     }
     assert_eq!(again, effects);
     assert_eq!(state(order), after);
@@ -61,8 +61,8 @@ fn random_batches_are_taken_back_without_a_trace() {
                 order.keep();
                 let mut out = Vec::new();
                 for _ in 0..dice.below(20) {
-                    let entry = dice.entry(&order);
-                    order.apply(entry, &mut out);
+                    let step = dice.step(&order);
+                    step.apply(&mut order, &mut out);
                 }
             }
         };

@@ -45,6 +45,7 @@ fn named(
             let (nick, held) = (nick.clone(), found.nick.clone());
             return Err(Fault::AudienceNick { nick, held }.against(found.named));
         }
+        members.free(owner)?;
         if owner == message.member {
             return Err(Fault::AuthorReceives.against(found.named));
         }

@@ -5,6 +5,7 @@ use std::fmt;
 use lamparina_protocol::message::{RefusalCode, TEXT_BYTES_MAX};
 use lamparina_protocol::{Audience, Epoch, Lamport, MemberId, Nick, Pseq, RoomName, Term, clean};
 
+use crate::access::{INVITE_USES_MAX, InviteId, OPERATOR_BYTES_MAX, REASON_BYTES_MAX};
 use crate::record::{LogIndex, Record, Recorded, RoomId};
 
 /// Graphemes of a text that [`Brief`] shows, about.
@@ -98,6 +99,34 @@ pub enum Fault {
     NotInRoom { member: MemberId, name: RoomName },
     #[error("member {member} is in the room #{name} already")]
     InRoom { member: MemberId, name: RoomName },
+    #[error("member {0} is banned here: nothing is for it, and nothing of it takes effect")]
+    Banned(MemberId),
+    #[error("member {0} is not banned here")]
+    NotBanned(MemberId),
+    #[error("the invite should have number {0}, the next one free")]
+    InviteNumber(InviteId),
+    #[error("another invite has the same code")]
+    InviteTwice,
+    #[error(
+        "an invite admits 1 to {INVITE_USES_MAX} claims, and expires after it was made or never"
+    )]
+    InviteTerms,
+    #[error("there is no invite {0} here")]
+    UnknownInvite(InviteId),
+    #[error(
+        "invite {invite} was for {uses} and has admitted as many before: it should admit nobody"
+    )]
+    InviteUsedUp { invite: InviteId, uses: u32 },
+    #[error("invite {0} has expired before: it should admit nobody")]
+    InviteExpired(InviteId),
+    #[error("invite {0} was taken back before: it should admit nobody")]
+    InviteRevoked(InviteId),
+    #[error("the author is member {0} already: it should need no invite")]
+    RedeemedAgain(MemberId),
+    #[error("the operator's name should have 1 to {OPERATOR_BYTES_MAX} bytes")]
+    OperatorName,
+    #[error("the reason has {0} bytes, and at most {REASON_BYTES_MAX} are allowed")]
+    ReasonTooLong(usize),
     #[error("its text is empty")]
     TextEmpty,
     #[error("its text has {0} bytes, and at most {TEXT_BYTES_MAX} are allowed")]
@@ -137,6 +166,18 @@ impl Fault {
             Self::RoomNamed(_) => "room-name",
             Self::NotInRoom { .. } => "not-in-room",
             Self::InRoom { .. } => "in-room",
+            Self::Banned(_) => "banned",
+            Self::NotBanned(_) => "not-banned",
+            Self::InviteNumber(_) => "invite-number",
+            Self::InviteTwice => "invite-twice",
+            Self::InviteTerms => "invite-terms",
+            Self::UnknownInvite(_) => "unknown-invite",
+            Self::InviteUsedUp { .. } => "invite-used-up",
+            Self::InviteExpired(_) => "invite-expired",
+            Self::InviteRevoked(_) => "invite-revoked",
+            Self::RedeemedAgain(_) => "redeemed-again",
+            Self::OperatorName => "operator-name",
+            Self::ReasonTooLong(_) => "reason-too-long",
             Self::TextEmpty => "text-empty",
             Self::TextTooLong(_) => "text-too-long",
             Self::SettlesNothing(_) => "settles-nothing",
@@ -187,6 +228,36 @@ impl fmt::Display for Brief<'_> {
             Recorded::RoomLeft {
                 member, nick, name, ..
             } => write!(f, "{nick} (member {member}) goes out of #{name}"),
+            Recorded::InviteMade {
+                invite, uses, by, ..
+            } => write!(f, "{} makes invite {invite}, for {uses}", clean::line(by)),
+            Recorded::InviteRevoked { invite, by } => {
+                write!(f, "{} takes invite {invite} back", clean::line(by))
+            }
+            Recorded::Redeemed {
+                member,
+                epoch,
+                nick,
+                invite,
+                ..
+            } => write!(
+                f,
+                "member {member} claims {nick}, epoch {epoch}, by invite {invite}"
+            ),
+            Recorded::Banned {
+                member, nick, by, ..
+            } => write!(
+                f,
+                "{nick} (member {member}) is banned by {}",
+                clean::line(by)
+            ),
+            Recorded::Unbanned { member, nick, by } => {
+                write!(
+                    f,
+                    "{nick} (member {member}) is pardoned by {}",
+                    clean::line(by)
+                )
+            }
             Recorded::Refused {
                 member,
                 epoch,

@@ -23,6 +23,8 @@ pub(super) struct Member {
     settled_by: LogIndex,
     /// What it had seen when it wrote its last message of this epoch.
     pub(super) seen: Lamport,
+    /// The entry that banned it, while it is.
+    pub(super) banned: Option<LogIndex>,
     /// The rooms it is in, and by which entry it came.
     pub(super) rooms: BTreeMap<RoomId, LogIndex>,
 }
@@ -53,6 +55,30 @@ impl Members {
         self.list
             .get_mut(member.0 as usize)
             .ok_or_else(|| Fault::UnknownMember(member).alone())
+    }
+
+    /// The member is not banned: something of it may take effect.
+    pub(super) fn free(&self, member: MemberId) -> Judged<()> {
+        match self.known(member)?.banned {
+            Some(by) => Err(Fault::Banned(member).against(by)),
+            None => Ok(()),
+        }
+    }
+
+    /// A claim of an author who was never here.
+    pub(super) fn claim_first(
+        &mut self,
+        at: LogIndex,
+        member: MemberId,
+        author: AuthorKey,
+        epoch: Epoch,
+        nick: &Nick,
+    ) -> Judged<()> {
+        if let Some(known) = self.by_author.get(&author).copied() {
+            let named = self.known(known)?.named;
+            return Err(Fault::RedeemedAgain(known).against(named));
+        }
+        self.first_claim(at, member, author, epoch, nick)
     }
 
     /// Whose nick this is or was, and since which entry.
@@ -130,6 +156,7 @@ impl Members {
             settled: Pseq(0),
             settled_by: at,
             seen: Lamport::ZERO,
+            banned: None,
             rooms: BTreeMap::new(),
         });
         Ok(())

@@ -6,6 +6,7 @@
 //! | `mod` | places, stamps, clocks, terms, texts |
 //! | `members` | numbers, keys, nicks, epochs, messages without a hole |
 //! | `rooms` | who is in which room |
+//! | `access` | invites and bans |
 //! | `audience` | that recipients by name and by number are the same |
 //! | `fault` | what can be wrong, in words |
 //!
@@ -14,6 +15,7 @@
 //! What only an author's own program can get wrong, and no order refuses, is no violation but a
 //! [`Remark`]; so is the server's clock when it was set back.
 
+mod access;
 mod audience;
 mod fault;
 mod members;
@@ -25,6 +27,7 @@ use lamparina_protocol::message::{RefusalCode, TEXT_BYTES_MAX};
 use lamparina_protocol::{AuthorKey, Lamport, MemberId, Nick, Term, UnixMicros};
 
 use crate::record::{LogIndex, Record, Recorded, RecordedMessage, To};
+use access::Invites;
 use members::Members;
 use rooms::Rooms;
 
@@ -125,6 +128,7 @@ pub struct Judge {
     refused: u64,
     members: Members,
     rooms: Rooms,
+    invites: Invites,
     remarks: [Remarked; Remark::ALL.len()],
 }
 
@@ -187,7 +191,10 @@ impl Judge {
     pub fn receives(&self, member: MemberId, message: &RecordedMessage) -> bool {
         message.member != member
             && match &message.to {
-                To::All => (member.0 as usize) < self.members.len(),
+                To::All => self
+                    .members
+                    .get(member)
+                    .is_some_and(|found| found.banned.is_none()),
                 To::Members(members) => members.binary_search(&member).is_ok(),
                 To::Room(room) => self.rooms.contains(*room, member),
             }
@@ -222,8 +229,50 @@ impl Judge {
                 author,
                 epoch,
                 nick,
-            } => self.members.claim(at, *member, *author, *epoch, nick),
+            } => {
+                if self.members.get(*member).is_some() {
+                    self.members.free(*member)?;
+                }
+                self.members.claim(at, *member, *author, *epoch, nick)
+            }
+            Recorded::InviteMade {
+                invite,
+                hash,
+                uses,
+                expires_at,
+                by,
+            } => {
+                let when = (at, record.at);
+                self.invites
+                    .make(when, *invite, *hash, (*uses, *expires_at), by)
+            }
+            Recorded::InviteRevoked { invite, by } => self.invites.revoke(at, *invite, by),
+            Recorded::Redeemed {
+                member,
+                author,
+                epoch,
+                nick,
+                invite,
+            } => {
+                self.invites.spend((at, record.at), *invite)?;
+                self.members.claim_first(at, *member, *author, *epoch, nick)
+            }
+            Recorded::Banned {
+                member,
+                nick,
+                by,
+                reason,
+            } => {
+                self.members.holds(*member, nick)?;
+                let (members, rooms) = (&mut self.members, &mut self.rooms);
+                access::ban(at, members, rooms, *member, (by, reason))
+            }
+            Recorded::Unbanned { member, nick, by } => {
+                self.members.holds(*member, nick)?;
+                access::unban(&mut self.members, *member, by)
+            }
             Recorded::Renamed { member, from, to } => {
+                self.members.free(*member)?;
                 let held = self.members.holds(*member, from)?;
                 if from == to {
                     return Err(Fault::NothingChanged.against(held.named));
@@ -236,6 +285,7 @@ impl Judge {
                 room,
                 name,
             } => {
+                self.members.free(*member)?;
                 self.members.holds(*member, nick)?;
                 self.rooms.join(at, &mut self.members, *member, *room, name)
             }
@@ -256,6 +306,7 @@ impl Judge {
                 clock,
                 code,
             } => {
+                self.members.free(*member)?;
                 self.members.settle(at, *member, *epoch, *pseq)?;
                 self.judge_refusal(*clock, *code)
             }
@@ -290,6 +341,7 @@ impl Judge {
             seen,
             ..
         } = *message;
+        self.members.free(member)?;
         self.members.holds(member, &message.from)?;
         self.members.settle(record.index, member, epoch, pseq)?;
         let head = self.head;
@@ -377,7 +429,8 @@ const fn settles(code: RefusalCode) -> bool {
         | RefusalCode::NotInRoom
         | RefusalCode::NickInvalid
         | RefusalCode::Limit
-        | RefusalCode::NotAllowed => true,
+        | RefusalCode::NotAllowed
+        | RefusalCode::Banned => true,
         RefusalCode::NickTaken
         | RefusalCode::Gap
         | RefusalCode::StaleEpoch
@@ -386,6 +439,7 @@ const fn settles(code: RefusalCode) -> bool {
         | RefusalCode::ShuttingDown
         | RefusalCode::StorageFull
         | RefusalCode::NotFound
-        | RefusalCode::TooFast => false,
+        | RefusalCode::TooFast
+        | RefusalCode::NotAdmitted => false,
     }
 }

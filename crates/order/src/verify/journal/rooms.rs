@@ -108,14 +108,20 @@ impl Rooms {
             let name = name.clone();
             return Err(Fault::NotInRoom { member, name }.against(made));
         }
-        if let Some(room) = self.rooms.get_mut(&recorded) {
+        self.go_out(recorded, member);
+        Ok(())
+    }
+
+    /// A member is in a room no more; the last one ends it.
+    pub(super) fn go_out(&mut self, id: RoomId, member: MemberId) {
+        if let Some(room) = self.rooms.get_mut(&id) {
             room.members.remove(&member);
             if room.members.is_empty() {
-                self.rooms.remove(&recorded);
-                self.by_name.remove(&name.key());
+                let name = room.name.key();
+                self.rooms.remove(&id);
+                self.by_name.remove(&name);
             }
         }
-        Ok(())
     }
 }
 

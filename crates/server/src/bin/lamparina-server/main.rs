@@ -19,13 +19,15 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, reload};
 
+mod access;
 mod keep;
 mod limit_options;
 mod manager;
+mod operate;
 mod options;
 mod settings;
 
-use options::{Command, Options};
+use options::{Command, Options, Password};
 use settings::{Reloader, Settings, Wrong};
 
 /// Of a program told wrongly.
@@ -107,6 +109,10 @@ fn start(args: Vec<OsString>, settings: Settings) -> Result<ExitCode, String> {
         Some(Command::Restore { file }) => {
             return keep::restore(file, &keep::folder(options.data.as_deref())?);
         }
+        Some(Command::Operate(operate)) => {
+            return operate::run(operate, &keep::folder(options.data.as_deref())?);
+        }
+        Some(Command::Password(Password::Hash { nick })) => return access::password_hash(nick),
         // Done before.
         Some(Command::Config(_)) | None => {}
     }
@@ -137,22 +143,28 @@ async fn serve(options: Options, limits: InForce, reloader: Reloader) -> Result<
     for addr in &bound {
         admit(*addr, &options)?;
     }
+    config.access = options.access.access(&bound, !options.in_memory)?;
     let durable = match options.in_memory {
         true => None,
-        false => Some(keep::open(
-            &keep::folder(options.data.as_deref())?,
-            options.accept_shorter_log,
-        )?),
+        false => {
+            let folder = keep::folder(options.data.as_deref())?;
+            let durable = keep::open(&folder, options.accept_shorter_log)?;
+            Some((durable, folder.join(lamparina_server::admin::SOCKET)))
+        }
     };
     config.identity = identity(&options)?;
     let (log, logger) = start_logger(&options).await?;
     config.log = log;
+    let mut server = server.with_config(config);
+    if let Some((durable, socket)) = durable {
+        server = server.with_durable(durable);
+        if let Err(error) = server.bind_admin(&socket) {
+            let socket = socket.display();
+            warn!("operators cannot reach this server at {socket} ({error}): no invites, no bans");
+        }
+    }
     say_listening(&bound).map_err(|error| format!("cannot write to stdout: {error}"))?;
     manager::ready(&words(&bound));
-    let mut server = server.with_config(config);
-    if let Some(durable) = durable {
-        server = server.with_durable(durable);
-    }
     let summary = run(server, logger, reloader, signals).await?;
     info!(
         "served {} connections, ordered {} messages, cut {} connections at the end",

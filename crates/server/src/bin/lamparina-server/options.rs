@@ -6,7 +6,9 @@ use clap::{ArgAction, Parser, Subcommand};
 use lamparina_server::{logger, tail};
 use tracing_subscriber::filter::LevelFilter;
 
+use crate::access::AccessOptions;
 use crate::limit_options::LimitOptions;
+use crate::operate::Operate;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -15,6 +17,9 @@ Examples:
   lamparina-server --listen 0.0.0.0:5000      serve the network; links are sealed
   lamparina-server --data /srv/chat           keep the order in /srv/chat/lamparina.db
   lamparina-server backup friday.db           copy the order of the running server, checked
+  lamparina-server invite new --uses 3 --expires 7d
+                                              let three people become members
+  lamparina-server ban NICK --reason TEXT     send somebody away for good
   lamparina-server config example             a configuration file, with every setting in it
   lamparina-server config show --origin       what holds, and where it comes from
   lamparina-server --lab                      let clients try /channel loss=20%,delay=80ms
@@ -29,7 +34,8 @@ Every option is a setting: `--per-address 64`, else LAMPARINA_PER_ADDRESS=64 in 
 `per-address = 64` in the configuration file, else its default.
 
 The order is kept in the data folder (lamparina.db), each message before anybody is told of it. One
-server has a data folder at a time. lamparina-log verifies, explains and exports it.
+server has a data folder at a time. Operators reach it through admin.sock there: invite, members, who,
+kick, ban, unban. lamparina-log verifies, explains and exports it.
 
 Exit codes:
   0  done: asked to end, and ended
@@ -99,6 +105,8 @@ pub(crate) struct Options {
     #[arg(long, env = "LAMPARINA_CLEARTEXT_ANYWHERE", value_name = "BOOL", default_value_t = false,
         default_missing_value = "true", num_args = 0..=1, require_equals = true, hide_default_value = true, action = ArgAction::Set)]
     pub(crate) cleartext_anywhere: bool,
+    #[command(flatten)]
+    pub(crate) access: AccessOptions,
     /// Memory of the newest messages, from which slow and returning clients are served, in MiB
     #[arg(long, env = "LAMPARINA_TAIL", value_name = "MIB", default_value_t = tail::TAIL_BYTES >> 20)]
     pub(crate) tail: usize,
@@ -143,6 +151,21 @@ pub(crate) enum Command {
     /// Look at the configuration: what holds, and whether a file is right
     #[command(subcommand)]
     Config(ConfigCommand),
+    #[command(flatten)]
+    Operate(Operate),
+    /// Lines for a password file
+    #[command(subcommand)]
+    Password(Password),
+}
+
+/// Lines for a password file.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Password {
+    /// Read a password (asked for on a terminal, else from stdin) and print its line
+    Hash {
+        /// The nick that it is for
+        nick: String,
+    },
 }
 
 /// What to do with the configuration.

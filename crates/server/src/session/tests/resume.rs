@@ -19,6 +19,7 @@ struct Case {
     tail_after: u64,
     store: bool,
     new_member: bool,
+    back_since: u64,
 }
 
 const CASE: Case = Case {
@@ -27,6 +28,7 @@ const CASE: Case = Case {
     tail_after: 2,
     store: true,
     new_member: false,
+    back_since: 0,
 };
 
 fn ours(store: bool) -> SessionConfig {
@@ -50,6 +52,7 @@ fn resumed(case: Case) -> Resume {
         settled: Pseq(0),
         new_member: case.new_member,
         since: Lamport::new(5),
+        back_since: Lamport::new(case.back_since),
         consumed: Lamport::new(8),
         last_addressed: Lamport::new(case.last_addressed),
         after: Lamport::new(20),
@@ -100,6 +103,21 @@ fn what_was_missed_comes_from_the_tail_or_from_the_store() {
     check(tail_after(10, true), "prev 10 low 10 tail");
     check(tail_after(12, true), "prev 10 low 10 store");
     check(tail_after(12, false), "prev 12 low 12 tail gap");
+}
+
+#[test]
+fn what_came_during_a_ban_is_left_out_by_the_store() {
+    let back_since = |back_since, store| Case {
+        back_since,
+        store,
+        ..CASE
+    };
+    // The tail may hold what was said to all meanwhile.
+    check(back_since(12, true), "prev 10 low 10 store");
+    check(back_since(12, false), "prev 12 low 12 tail gap");
+    // Long ago: the cursor is behind it.
+    check(back_since(10, true), "prev 10 low 10 tail");
+    check(back_since(10, false), "prev 10 low 10 tail");
 }
 
 #[test]

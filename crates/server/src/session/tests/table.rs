@@ -11,9 +11,10 @@ use lamparina_protocol::message::{ChannelSettings, MESSAGE_BYTES_MAX, SetNick, T
 use lamparina_protocol::seal::PublicKey;
 use lamparina_protocol::{Audience, Instant, Lamport, codec};
 
-use crate::hub::{Ask, Hub};
+use crate::access::{CODE_CHARS, InviteCode};
+use crate::hub::{Ask, ConnectionId, Hub, OperatorAsk, Ticket, Whom};
 use crate::session::machine::State;
-use crate::session::{Act, Input, Logged, Output, Session};
+use crate::session::{Act, Admission, Check, Input, Logged, Output, Session, Verdict};
 use crate::tail::Tail;
 use crate::testing::{Taker, ask, ask_over, config, enter, hello, nick, room, say, submit};
 
@@ -72,7 +73,24 @@ impl Case {
     }
 
     fn given(inputs: Vec<Input>) -> Self {
+        Self::new().after(inputs)
+    }
+
+    /// Access is by invite or password.
+    fn by_invite(inputs: Vec<Input>) -> Self {
         let mut case = Self::new();
+        let mut config = config(1, false);
+        config.admission = Admission {
+            by_invite: true,
+            passwords: true,
+            private: true,
+        };
+        case.session = Session::new(config);
+        case.after(inputs)
+    }
+
+    fn after(self, inputs: Vec<Input>) -> Self {
+        let mut case = self;
         for input in inputs {
             case.run(NOW, input);
         }
@@ -100,6 +118,20 @@ impl Case {
     }
 }
 
+fn code() -> InviteCode {
+    InviteCode::from_random([7; CODE_CHARS])
+}
+
+fn invite() -> Input {
+    let code = code().to_string();
+    received(FrameType::Data, &ToServer::Invite { code })
+}
+
+fn password() -> Input {
+    let password = "secret".to_owned();
+    received(FrameType::Data, &ToServer::Password { password })
+}
+
 fn states() -> Vec<(&'static str, Case)> {
     let opened = || opened(&hello(1, 1), None);
     let claim = || received(FrameType::SetNick, &SetNick { nick: nick("ana") });
@@ -124,6 +156,11 @@ fn states() -> Vec<(&'static str, Case)> {
         (
             "over",
             Case::given(vec![asked(), opened(), closed(CloseReason::Eof)]),
+        ),
+        ("by-invite", Case::by_invite(vec![asked(), opened()])),
+        (
+            "checking",
+            Case::by_invite(vec![asked(), opened(), invite(), claim()]),
         ),
     ]
 }
@@ -182,6 +219,13 @@ fn inputs() -> Vec<(&'static str, Instant, Input)> {
             }),
         ),
         ("unreadable", NOW, raw(FrameType::Data, &[77])),
+        ("invite", NOW, invite()),
+        ("password", NOW, password()),
+        ("may try", NOW, Input::Checked(Verdict::MayTry)),
+        ("right", NOW, Input::Checked(Verdict::Right)),
+        ("wrong", NOW, Input::Checked(Verdict::Wrong)),
+        ("busy", NOW, Input::Checked(Verdict::Busy)),
+        ("too many", NOW, Input::Checked(Verdict::TooMany)),
         ("list", NOW, raw(FrameType::ListRequest, &[])),
         ("list with a body", NOW, raw(FrameType::ListRequest, &[0])),
         ("channel loss=20%", NOW, channel("loss=20%")),
@@ -200,6 +244,8 @@ fn show_ask(ask: &Ask) -> String {
     match ask {
         Ask::Entry(entry) => match &entry.action {
             Action::Enter { nick, .. } => format!("Enter {nick}"),
+            Action::Return { nick, .. } => format!("Return {nick}"),
+            Action::Redeem { nick, code, .. } => format!("Redeem {nick} {code:?}"),
             Action::Rename { nick } => format!("Rename {nick}"),
             Action::Join { room } => format!("Join {room}"),
             Action::Leave { room } => format!("Leave {room}"),
@@ -217,6 +263,7 @@ fn show_act(act: &Act) -> String {
         Act::Link(LinkInput::Abort { code, text }) => format!("abort {code:?} `{text}`"),
         Act::Link(LinkInput::Close { code, text }) => format!("close {code:?} `{text}`"),
         Act::Link(other) => format!("{other:?}"),
+        Act::Check(check) => format!("{check:?}"),
         Act::Impair(settings) => format!("impair {settings}"),
         Act::Log(logged) => match logged {
             Logged::Connected { nick, .. } => format!("log connected {nick}"),
@@ -231,6 +278,7 @@ fn show_state(session: &Session) -> &'static str {
     match session.state {
         State::AwaitingHello => "awaiting-hello",
         State::AwaitingNick(_) => "awaiting-nick",
+        State::Checking(_) => "checking",
         State::Entering(_) => "entering",
         State::Live(_) => "live",
         State::Closing { .. } => "closing",
@@ -363,4 +411,177 @@ fn answers_that_are_not_read_end_the_session() {
     }
     let shown: Vec<String> = case.run(NOW, query()).1.iter().map(show_act).collect();
     assert!(shown[0].starts_with("abort TooSlow"), "{shown:?}");
+}
+
+/// What a client that gave this is told when it claims `ana`, and what was checked and asked.
+#[track_caller]
+fn check_way_in(given: &[Input], verdict: Option<Verdict>, expected: &[&str]) {
+    let mut case = states().swap_remove(7).1;
+    for input in given {
+        assert!(case.run(NOW, input.clone()).1.is_empty());
+    }
+    let claim = received(FrameType::SetNick, &SetNick { nick: nick("ana") });
+    let (mut asks, mut acts) = case.run(NOW, claim);
+    if let Some(verdict) = verdict {
+        let (more_asks, more_acts) = case.run(NOW, Input::Checked(verdict));
+        asks.extend(more_asks);
+        acts.extend(more_acts);
+    }
+    let mut shown: Vec<String> = asks.iter().map(show_ask).collect();
+    shown.extend(acts.iter().map(show_act));
+    assert_eq!(shown.len(), expected.len(), "{shown:?}");
+    for (got, expected) in shown.iter().zip(expected) {
+        assert!(got.contains(expected), "{got}, not {expected}");
+    }
+}
+
+#[test]
+fn the_ways_in_where_access_is_by_invite() {
+    use Verdict::{Busy, MayTry, Right, TooMany, Wrong};
+    let bad = || {
+        let code = "K7Q2M".to_owned();
+        received(FrameType::Data, &ToServer::Invite { code })
+    };
+    check_way_in(&[], None, &["Return ana", "Exit", "by invitation"]);
+    check_way_in(
+        &[bad()],
+        None,
+        &["Return ana", "Exit", "has 25 letters and digits"],
+    );
+    let words = [
+        "Redeem ana",
+        "Exit",
+        "Check(ana, an invite)",
+        "no invite has this code",
+    ];
+    check_way_in(&[invite()], Some(MayTry), &words);
+    let words = ["Enter ana", "Check(ana, a password)", "connected ana"];
+    check_way_in(&[password()], Some(Right), &words);
+    for (verdict, words) in [
+        (Wrong, "not the password of ana"),
+        (Busy, "too many passwords"),
+        (TooMany, "too many codes and passwords"),
+    ] {
+        let words = ["Return ana", "Exit", "Check(ana, a password)", words];
+        check_way_in(&[password()], Some(verdict), &words);
+    }
+    // With both, a wrong password does not spoil the invite.
+    let words = [
+        "Redeem ana",
+        "Exit",
+        "Check(ana, a password)",
+        "no invite has this code",
+    ];
+    check_way_in(&[invite(), password()], Some(Wrong), &words);
+}
+
+#[test]
+fn a_member_comes_back_whatever_it_gives() {
+    for verdict in [
+        Verdict::Wrong,
+        Verdict::Busy,
+        Verdict::TooMany,
+        Verdict::MayTry,
+    ] {
+        let mut case = states().swap_remove(7).1;
+        case.hub
+            .apply_now(&mut vec![ask(1, enter("ana")), ask(1, Action::Exit)]);
+        case.run(NOW, password());
+        case.run(NOW, invite());
+        let claim = received(FrameType::SetNick, &SetNick { nick: nick("ana") });
+        case.run(NOW, claim);
+        // What is asked behind the claim waits for it.
+        let said = ToServer::Submit(submit(1, Audience::All, "x"));
+        case.run(NOW, received(FrameType::Data, &said));
+        assert_eq!(show_state(&case.session), "checking");
+        case.run(NOW, Input::Checked(verdict));
+        assert_eq!(show_state(&case.session), "live", "{verdict:?}");
+        assert!(
+            case.taker
+                .lines
+                .iter()
+                .any(|line| line.starts_with("committed")),
+            "{:?}",
+            case.taker.lines
+        );
+    }
+}
+
+#[test]
+fn what_waits_behind_a_claim_is_bounded() {
+    let mut case = states().swap_remove(8).1;
+    let list = || {
+        let (kind, body) = (FrameType::ListRequest, Bytes::new());
+        Input::Link(Event::Received { kind, body })
+    };
+    for _ in 0..64 {
+        assert!(case.run(NOW, list()).1.is_empty());
+    }
+    let (_, acts) = case.run(NOW, list());
+    assert!(show_act(&acts[0]).starts_with("abort BadMessage"));
+}
+
+#[test]
+fn a_password_is_not_taken_where_others_can_read() {
+    let mut case = Case::new();
+    let mut config = config(1, false);
+    config.admission = Admission {
+        by_invite: true,
+        passwords: true,
+        private: false,
+    };
+    case.session = Session::new(config);
+    case.run(NOW, asked());
+    case.run(NOW, opened(&hello(1, 1), None));
+    let (_, acts) = case.run(NOW, password());
+    let shown = show_act(&acts[0]);
+    assert!(
+        shown.starts_with("abort NotAdmitted") && shown.contains("not sealed"),
+        "{shown}"
+    );
+    let check = Check {
+        nick: nick("ana"),
+        password: Some("secret".to_owned()),
+    };
+    assert!(!format!("{check:?}").contains("secret"));
+}
+
+#[test]
+fn who_is_banned_or_kicked_hears_what_was_before_and_why() {
+    let whom = || Whom::Nick(nick("ana"));
+    let ban = OperatorAsk::Ban {
+        whom: whom(),
+        by: "uid 7".to_owned(),
+        reason: "spam".to_owned(),
+    };
+    for (asked, words) in [
+        (OperatorAsk::Kick { whom: whom() }, "abort Kicked"),
+        (ban, "abort Banned"),
+    ] {
+        let mut case = states().swap_remove(3).1;
+        let operate = crate::hub::Asked {
+            by: ConnectionId(u64::MAX),
+            ask: Ask::Operate {
+                ticket: Ticket(5),
+                ask: Box::new(asked),
+            },
+        };
+        let mut all = vec![
+            ask(2, enter("bob")),
+            ask(2, say(1, Audience::All, "before")),
+            operate,
+            ask(2, say(2, Audience::All, "after")),
+        ];
+        let (batch, _) = case.hub.apply_now(&mut all).unwrap();
+        assert_eq!(case.hub.take_operated().len(), 1);
+        let position = case.tail.push(batch);
+        case.session.touched(position);
+        let (_, acts) = case.run(NOW, Input::Tick);
+        assert_eq!(
+            case.taker.lines,
+            ["joined bob after 0", "1 bob: before (prev 0)"]
+        );
+        let shown: Vec<String> = acts.iter().map(show_act).collect();
+        assert!(shown[0].starts_with(words), "{shown:?}");
+    }
 }

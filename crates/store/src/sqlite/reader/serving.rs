@@ -7,7 +7,8 @@ use rusqlite::OptionalExtension;
 use super::{SqliteReader, decode, decode_at, integer, position};
 use crate::index::Candidates;
 use crate::sqlite::row::{COLUMNS, failed};
-use crate::traits::{Chain, Found, Position, ReadError, Reader, Stay};
+use crate::stays::Stays;
+use crate::traits::{Chain, Found, Position, ReadError, Reader};
 
 /// Messages with the right words that one call of `find` looks at, at most. Where the asker may see
 /// none of so many it is told that there is more.
@@ -60,29 +61,15 @@ impl Reader for SqliteReader {
         Ok(found)
     }
 
-    fn stays(&mut self, member: MemberId) -> Result<Vec<Stay>, ReadError> {
+    fn stays(&mut self, member: MemberId) -> Result<Stays, ReadError> {
         // The index `stays` holds exactly these.
         let sql = format!(
-            "SELECT {COLUMNS} FROM entry WHERE member = ? AND kind IN (5, 6) ORDER BY log_index"
+            "SELECT {COLUMNS} FROM entry WHERE member = ? AND kind IN (5, 6, 12, 13) \
+             ORDER BY log_index"
         );
-        let mut stays: Vec<Stay> = Vec::new();
+        let mut stays = Stays::default();
         self.each(&sql, [i64::from(member.0)], |row, _| {
-            let record = decode(row)?;
-            match record.event {
-                Recorded::RoomJoined { room, .. } => stays.push(Stay {
-                    room,
-                    from: record.index,
-                    to: None,
-                }),
-                Recorded::RoomLeft { room, .. } => {
-                    let open = stays.iter_mut().rev();
-                    let mut open = open.filter(|stay| stay.room == room && stay.to.is_none());
-                    if let Some(stay) = open.next() {
-                        stay.to = Some(record.index);
-                    }
-                }
-                _ => {}
-            }
+            stays.take(member, &decode(row)?);
             Ok(true)
         })?;
         Ok(stays)

@@ -130,10 +130,10 @@ fn what_is_no_journal_is_refused_and_left_alone() {
     refused(
         |path| {
             let newer = Connection::open(path).unwrap();
-            make_version(&newer, 2, LOG);
-            newer.pragma_update(None, "user_version", 3).unwrap();
+            make_version(&newer, 3, LOG);
+            newer.pragma_update(None, "user_version", 4).unwrap();
         },
-        "has version 3 of the journal's tables, and this program knows versions up to 2",
+        "has version 4 of the journal's tables, and this program knows versions up to 3",
     );
 }
 
@@ -154,8 +154,8 @@ fn older_tables_become_todays() {
     }
     let second = opened(&folder);
     let mut reader = second.readers.reader().unwrap();
-    assert_eq!(reader.schema_version(), Ok(2));
-    assert_eq!(reader.stays(MemberId(0)).unwrap().len(), 1);
+    assert_eq!(reader.schema_version(), Ok(3));
+    assert_eq!(reader.stays(MemberId(0)).unwrap().rooms.len(), 1);
     assert_eq!(
         reader.entries(LogIndex(1), records.len(), 9999).unwrap(),
         records

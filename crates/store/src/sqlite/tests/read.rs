@@ -3,8 +3,9 @@ use lamparina_protocol::{Lamport, MemberId, UnixMicros};
 
 use super::{Folder, journal};
 use crate::sqlite::{ReadOnly, SqliteReader};
+use crate::stays::{Ban, Stay, Stays};
 use crate::testing::{message, record};
-use crate::traits::{Chain, Journal, Position, ReadError, Reader, Stay};
+use crate::traits::{Chain, Journal, Position, ReadError, Reader};
 
 fn said(index: u64, stamp: u64, text: &str) -> Record {
     record(
@@ -156,11 +157,14 @@ fn stays_and_positions() {
         to: to.map(LogIndex),
     };
     assert_eq!(
-        reader.stays(MemberId(1)),
-        Ok(vec![stay(2, Some(4)), stay(7, None)])
+        reader.stays(MemberId(1)).unwrap().rooms,
+        vec![stay(2, Some(4)), stay(7, None)]
     );
-    assert_eq!(reader.stays(MemberId(2)), Ok(vec![stay(8, None)]));
-    assert_eq!(reader.stays(MemberId(3)), Ok(vec![]));
+    assert_eq!(
+        reader.stays(MemberId(2)).unwrap().rooms,
+        vec![stay(8, None)]
+    );
+    assert_eq!(reader.stays(MemberId(3)), Ok(Stays::default()));
     let asked = [MemberId(3), MemberId(2), MemberId(1)];
     assert_eq!(
         reader.positions(&asked),
@@ -365,4 +369,55 @@ fn a_batch_that_does_not_follow_is_refused_for_good() {
     assert!(journal.append(&nine()[2..], &[]).is_err());
     let mut reader = SqliteReader::open(folder.path()).unwrap();
     assert_eq!(reader.entries(LogIndex(0), 99, 99).unwrap(), nine()[..2]);
+}
+
+#[test]
+fn a_ban_ends_stays_and_is_one_until_it_ends() {
+    let folder = Folder::new();
+    let mut journal = journal(&folder);
+    let (member, nick, by) = (
+        MemberId(2),
+        || "ana".try_into().unwrap(),
+        || "op".to_owned(),
+    );
+    let banned = Recorded::Banned {
+        member,
+        nick: nick(),
+        by: by(),
+        reason: String::new(),
+    };
+    let unbanned = Recorded::Unbanned {
+        member,
+        nick: nick(),
+        by: by(),
+    };
+    let records = [
+        clock(1, 0),
+        room(2, 0, 2, true),
+        record(3, 0, banned.clone()),
+        said(4, 2, "two"),
+        record(5, 2, unbanned),
+        said(6, 3, "three"),
+        room(7, 3, 2, true),
+        record(8, 3, banned),
+    ];
+    journal.append(&records, &[]).unwrap();
+    let mut reader = SqliteReader::open(folder.path()).unwrap();
+    let stays = reader.stays(member).unwrap();
+    let ban = |from, to: Option<u64>| Ban {
+        from: LogIndex(from),
+        to: to.map(LogIndex),
+    };
+    assert_eq!(stays.bans, [ban(3, Some(5)), ban(8, None)]);
+    assert_eq!(stays, Stays::of(member, &records));
+    let receives = |record: &Record| {
+        crate::Viewer {
+            member,
+            since: Lamport::ZERO,
+            stays: stays.clone(),
+        }
+        .receives(record)
+    };
+    assert!(!receives(&records[3]) && receives(&records[5]));
+    assert!(!stays.was_in(RoomId(4), LogIndex(4)) && !stays.was_in(RoomId(4), LogIndex(9)));
 }

@@ -63,6 +63,7 @@ impl Script {
             reconnect: true,
             retry_first: false,
             give_up_after: None,
+            pass: Pass::default(),
         };
         change(&mut config);
         Self {
