@@ -49,6 +49,10 @@ fn client(home: &Path) -> Command {
 
 /// A server on a thread of its own, until the tests end.
 fn server() -> SocketAddr {
+    server_with(sealed())
+}
+
+fn server_with(config: ServerConfig) -> SocketAddr {
     let (tell, told) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -57,7 +61,7 @@ fn server() -> SocketAddr {
             .expect("a runtime can be made");
         runtime.block_on(async {
             let any = SocketAddr::from(([127, 0, 0, 1], 0));
-            let server = Server::bind(&[any], sealed()).expect("a port is free");
+            let server = Server::bind(&[any], config).expect("a port is free");
             let addrs = server.local_addrs().expect("it is bound");
             tell.send(addrs[0]).expect("the test waits for it");
             server.run(std::future::pending()).await
@@ -88,6 +92,24 @@ fn an_address_goes_before_every_command_but_the_demo() {
     let (code, said) = ended(client(&home.0).args([&addr, "demo"]));
     assert_eq!(code, 2, "{said}");
     assert!(said.contains("address"), "{said}");
+}
+
+#[test]
+fn a_sealed_end_and_one_in_clear_say_what_to_do() {
+    let home = Home::new("clear");
+    let (sealed, clear) = (server(), server_with(ServerConfig::default()));
+    let (sealed, clear) = (sealed.to_string(), clear.to_string());
+    let send = ["send", "--to", "ALL", "hello"];
+    let (code, said) = ended(client(&home.0).arg(&sealed).args(send));
+    assert_eq!(code, 0, "{said}");
+    let (code, said) = ended(client(&home.0).arg(&sealed).arg("--cleartext").args(send));
+    assert_eq!(code, 4, "{said}");
+    assert!(said.contains("without --cleartext"), "{said}");
+    let (code, said) = ended(client(&home.0).arg(&clear).args(send));
+    assert_eq!(code, 4, "{said}");
+    assert!(said.contains("with --cleartext"), "{said}");
+    let (code, said) = ended(client(&home.0).arg(&clear).arg("--cleartext").args(send));
+    assert_eq!(code, 0, "{said}");
 }
 
 #[test]

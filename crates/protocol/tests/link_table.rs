@@ -16,6 +16,7 @@ use lamparina_protocol::frame::{
     Decoded, FrameDecoder, FrameType, Header, Seq, checksum, put_frame,
 };
 use lamparina_protocol::link::{CloseReason, Event, Input, Link, LinkConfig, Outgoing, Output};
+use lamparina_protocol::seal::{IdentityKey, LinkKeys, SEED_BYTES, Transport};
 
 const OURS: u32 = 7;
 const THEIRS: u32 = 9;
@@ -103,9 +104,119 @@ fn closed() -> Link {
     link
 }
 
+// States of a sealed link. Keys are fixed, so that both sides say the same in every run.
+
+fn keys(number: u8) -> LinkKeys {
+    let identity = IdentityKey::from_seed(&[number; 32]);
+    LinkKeys::new(identity, [number; SEED_BYTES], Transport::Tcp)
+}
+
+fn sealed_initiator(token: u32) -> Link {
+    let mut link =
+        Link::initiate(LinkConfig::new(token), Bytes::from_static(b"hi"), NOW).sealed(keys(1));
+    tell(&mut link, Input::Tick);
+    link
+}
+
+fn sealed_responder(token: u32) -> Link {
+    Link::respond(LinkConfig::new(token), NOW).sealed(keys(2))
+}
+
+fn yo() -> Input {
+    Input::Accept {
+        welcome: Bytes::from_static(b"yo"),
+    }
+}
+
+/// What `link` says to `input`, as the other side gets it.
+fn said(link: &mut Link, input: Input) -> Input {
+    Input::Bytes(tell(link, input).wire.concat().into())
+}
+
+fn sealed_syn(token: u32) -> Input {
+    let config = LinkConfig::new(token);
+    let mut link = Link::initiate(config, Bytes::from_static(b"hi"), NOW).sealed(keys(1));
+    said(&mut link, Input::Tick)
+}
+
+fn sealed_calling() -> Link {
+    sealed_initiator(OURS)
+}
+
+/// Both sides of a sealed link that is open, and the frames of its handshake but the first.
+fn sealed_pair(tokens: [u32; 2]) -> ([Link; 2], [Input; 2]) {
+    let mut client = sealed_initiator(tokens[0]);
+    let mut server = sealed_responder(tokens[1]);
+    tell(&mut server, sealed_syn(tokens[0]));
+    let second = said(&mut server, yo());
+    tell(&mut client, second.clone());
+    let third = said(&mut client, Input::Trust);
+    tell(&mut server, third.clone());
+    ([client, server], [second, third])
+}
+
+fn sealed_syn_ack() -> Input {
+    sealed_pair([OURS, THEIRS]).1[0].clone()
+}
+
+fn sealed_handshake_ack() -> Input {
+    sealed_pair([THEIRS, OURS]).1[1].clone()
+}
+
+fn record(mut link: Link) -> Input {
+    let body = Bytes::from_static(b"text");
+    link.send(NOW, &Outgoing::own(FrameType::Data, body))
+        .unwrap();
+    let mut out = Output::default();
+    link.flush(NOW, &mut out);
+    Input::Bytes(out.wire.concat().into())
+}
+
+fn record_of_server() -> Input {
+    let ([_, server], _) = sealed_pair([OURS, THEIRS]);
+    record(server)
+}
+
+fn record_of_client() -> Input {
+    let ([client, _], _) = sealed_pair([THEIRS, OURS]);
+    record(client)
+}
+
+fn sealed_proving() -> Link {
+    let mut link = sealed_calling();
+    tell(&mut link, sealed_syn_ack());
+    link
+}
+
+fn sealed_listening() -> Link {
+    sealed_responder(OURS)
+}
+
+fn sealed_asked() -> Link {
+    let mut link = sealed_listening();
+    tell(&mut link, sealed_syn(THEIRS));
+    link
+}
+
+fn sealed_answered() -> Link {
+    let mut link = sealed_asked();
+    tell(&mut link, yo());
+    link
+}
+
+fn sealed_open_initiator() -> Link {
+    let ([client, _], _) = sealed_pair([OURS, THEIRS]);
+    client
+}
+
+fn sealed_open_responder() -> Link {
+    let ([_, server], _) = sealed_pair([THEIRS, OURS]);
+    server
+}
+
 type State = (&'static str, fn() -> Link);
 
-const STATES: [State; 11] = [
+const STATES: [State; 18] = [
     ("calling, SYN not sent", calling_first),
     ("calling", calling),
     ("listening", listening),
@@ -120,6 +231,13 @@ const STATES: [State; 11] = [
         closing_asked,
     ),
     ("closed", closed),
+    ("sealed, calling", sealed_calling),
+    ("sealed, proving", sealed_proving),
+    ("sealed, listening", sealed_listening),
+    ("sealed, asked", sealed_asked),
+    ("sealed, answered", sealed_answered),
+    ("sealed, open, initiator", sealed_open_initiator),
+    ("sealed, open, responder", sealed_open_responder),
 ];
 
 // Inputs.
@@ -249,7 +367,7 @@ fn beyond() -> Input {
 
 type Given = (&'static str, fn() -> Input);
 
-const INPUTS: [Given; 46] = [
+const INPUTS: [Given; 52] = [
     ("SYN", || syn(|_| {})),
     ("SYN, Go-Back-N, small", || {
         syn(|syn| {
@@ -326,13 +444,20 @@ const INPUTS: [Given; 46] = [
     ("last 2", || raw(FrameType::Data.number(), 2)),
     ("SYN, damaged", || damaged(syn(|_| {}))),
     ("DATA 0, damaged", || damaged(data(0))),
+    ("SYN, sealed", || sealed_syn(THEIRS)),
+    ("SYN_ACK, sealed", sealed_syn_ack),
+    ("HANDSHAKE_ACK, sealed", sealed_handshake_ack),
+    ("record of the server, DATA 0", record_of_server),
+    ("record of the client, DATA 0", record_of_client),
+    ("record, damaged", || damaged(record_of_client())),
     ("bytes of HTTP", || {
         Input::Bytes(Bytes::from_static(b"GET / HTTP/1.1\r\n\r\n"))
     }),
 ];
 
-const CALLS: [Given; 5] = [
+const CALLS: [Given; 6] = [
     ("end of stream", || Input::Eof),
+    ("Trust", || Input::Trust),
     ("Accept", || Input::Accept {
         welcome: Bytes::from_static(b"yo"),
     }),
@@ -352,7 +477,7 @@ fn printed(link: &mut Link, now: Instant, input: Input) -> String {
     if let Err(error) = link.handle(now, input, &mut out) {
         write!(line, "error: {error}; ").unwrap();
     }
-    let mut decoder = FrameDecoder::default();
+    let mut decoder = FrameDecoder::sealed();
     for piece in out.wire {
         decoder.push(piece);
         while let Some(Decoded::Frame(frame)) = decoder.next().unwrap() {
@@ -412,6 +537,9 @@ fn event_words(event: Event) -> String {
         Event::Closed(CloseReason::ByUs { code, text }) => format!("Closed(ByUs {code:?}: {text})"),
         Event::Closed(CloseReason::ByPeer { code, text }) => {
             format!("Closed(ByPeer {code}: {text})")
+        }
+        Event::Closed(CloseReason::Unproven { code, text }) => {
+            format!("Closed(Unproven {code}: {text})")
         }
         Event::Closed(reason) => format!("Closed({reason:?})"),
     }

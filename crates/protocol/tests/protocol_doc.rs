@@ -1,4 +1,4 @@
-//! The worked conversation of `docs/protocol.md`, section 9, is what two links really say.
+//! The worked conversations of `docs/protocol.md`, sections 9 and 10, are what two links really say.
 //!
 //! `UPDATE_EXPECT=1 cargo test -p lamparina-protocol --test protocol_doc` writes it anew.
 
@@ -14,9 +14,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use lamparina_protocol::control::{CloseCode, Hello, Pace, Welcome};
-use lamparina_protocol::frame::{Decoded, FrameDecoder, FrameType, HEADER_BYTES};
+use lamparina_protocol::frame::{Decoded, Frame, FrameDecoder, FrameType, HEADER_BYTES};
 use lamparina_protocol::link::{Event, Input, Link, LinkConfig, Outgoing, Output};
 use lamparina_protocol::message::{Delivery, SetNick, Submit, ToClient, ToServer};
+use lamparina_protocol::seal::{IdentityKey, LinkKeys, SEED_BYTES, Transport};
 use lamparina_protocol::{
     Audience, AuthorKey, Epoch, Instant, Lamport, LogId, MemberId, Nick, Prev, Pseq, SessionNumber,
     Term, UnixMicros, codec,
@@ -25,6 +26,8 @@ use lamparina_protocol::{
 const DOC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/protocol.md");
 const BEGIN: &str = "<!-- conversation: begin -->\n";
 const END: &str = "<!-- conversation: end -->\n";
+const SEALED_BEGIN: &str = "<!-- sealed conversation: begin -->\n";
+const SEALED_END: &str = "<!-- sealed conversation: end -->\n";
 
 /// Two links and what was said between them.
 struct Talk {
@@ -36,11 +39,36 @@ struct Talk {
     under_way: VecDeque<(bool, Bytes)>,
 }
 
+/// The identity with this seed, and its Noise keys.
+fn keys(identity: u8, fixed: u8, ephemeral: u8) -> LinkKeys {
+    let mut seed = [fixed; SEED_BYTES];
+    seed[32..].fill(ephemeral);
+    LinkKeys::new(
+        IdentityKey::from_seed(&[identity; 32]),
+        seed,
+        Transport::Tcp,
+    )
+}
+
 impl Talk {
+    /// The same with both links sealed; an author is the key that signs.
+    fn sealed() -> Self {
+        let client = keys(1, 0x11, 0x12);
+        let author = IdentityKey::from_seed(&[1; 32]).public();
+        let mut talk = Self::with(AuthorKey(author.0));
+        talk.client = talk.client.sealed(client);
+        talk.server = talk.server.sealed(keys(2, 0x21, 0x22));
+        talk
+    }
+
     fn begin() -> Self {
+        Self::with(AuthorKey(std::array::from_fn(|i| i as u8)))
+    }
+
+    fn with(author: AuthorKey) -> Self {
         let now = Instant::ZERO;
         let hello = Hello {
-            author: AuthorKey(std::array::from_fn(|i| i as u8)),
+            author,
             epoch: Epoch(1_700_000_000_000_000),
             session: SessionNumber(1_700_000_000_000_001),
             log: LogId::default(),
@@ -73,7 +101,14 @@ impl Talk {
             .events
             .iter()
             .any(|event| matches!(event, Event::Asked { .. }));
+        let proven = out
+            .events
+            .iter()
+            .any(|event| matches!(event, Event::Proven { .. }));
         self.say(to_client, &out);
+        if proven {
+            self.give(to_client, Input::Trust);
+        }
         if asked {
             let welcome = Welcome {
                 log: LogId([0x11; 16]),
@@ -112,7 +147,28 @@ impl Talk {
                     self.note("          (the lowest bit of the payload's first byte is flipped on the way)");
                 }
                 count += 1;
-                self.give(!from_client, Input::Bytes(bytes.into()));
+                // What a record holds is read by passing it through a channel that does nothing.
+                let to_client = !from_client;
+                let link = match to_client {
+                    true => &mut self.client,
+                    false => &mut self.server,
+                };
+                if bytes[4] != FrameType::Sealed.number() {
+                    self.give(to_client, Input::Bytes(bytes.into()));
+                    continue;
+                }
+                let mut out = Output::default();
+                link.set_channel(true);
+                let input = Input::Bytes(bytes.into());
+                link.handle(self.now, input, &mut out).unwrap();
+                link.set_channel(false);
+                assert!(out.frames.is_empty(), "a record by itself is not answered");
+                for inner in std::mem::take(&mut out.opened) {
+                    for frame in frames(&inner) {
+                        print_inside(&mut self.text, &frame);
+                    }
+                    self.give(to_client, Input::Frames(inner));
+                }
             }
             self.now += Duration::from_millis(5);
             self.give(true, Input::Tick);
@@ -153,16 +209,21 @@ fn print(text: &mut String, from_client: bool, frame: &Bytes) {
     } else {
         "<- server"
     };
-    let mut decoder = FrameDecoder::default();
+    let decoded = print_header(text, arrow, frame);
+    for line in decoded.payload.chunks(40) {
+        let _ = writeln!(text, "          {}", hex(line));
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn print_header(text: &mut String, arrow: &str, frame: &Bytes) -> Frame {
+    let mut decoder = FrameDecoder::sealed();
     decoder.push(frame.clone());
     let Ok(Some(Decoded::Frame(decoded))) = decoder.next() else {
         panic!("a link sent what is no frame: {frame:02x?}");
-    };
-    let hex = |bytes: &[u8]| {
-        bytes
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>()
     };
     let _ = writeln!(
         text,
@@ -174,8 +235,14 @@ fn print(text: &mut String, from_client: bool, frame: &Bytes) {
         hex(&frame[7..11]),
         hex(&frame[11..12]),
     );
+    decoded
+}
+
+/// A frame of those inside a record, on one line where that is enough.
+fn print_inside(text: &mut String, frame: &Bytes) {
+    let decoded = print_header(text, "   inside", frame);
     for line in decoded.payload.chunks(40) {
-        let _ = writeln!(text, "          {}", hex(line));
+        let _ = writeln!(text, "            {}", hex(line));
     }
 }
 
@@ -189,12 +256,31 @@ fn name(kind: FrameType) -> &'static str {
         FrameType::Data => "DATA",
         FrameType::SetNick => "SET_NICK",
         FrameType::Disconnect => "DISCONNECT",
+        FrameType::Sealed => "SEALED",
         other => panic!("no {other:?} in this conversation"),
     }
 }
 
 fn nick(text: &str) -> Nick {
     Nick::try_from(text).unwrap()
+}
+
+fn sealed_conversation() -> String {
+    let mut talk = Talk::sealed();
+    talk.note("The client calls, and the server proves who it is before it learns who calls.");
+    talk.exchange(None);
+    talk.note("\n\"I am ana.\"");
+    let set_nick = codec::encode(&SetNick { nick: nick("ana") }).unwrap();
+    talk.client_says(FrameType::SetNick, set_nick);
+    talk.exchange(None);
+    talk.note("\nana leaves.");
+    let bye = Input::Close {
+        code: CloseCode::Goodbye,
+        text: "bye".to_owned(),
+    };
+    talk.give(true, bye);
+    talk.exchange(None);
+    talk.text
 }
 
 fn conversation() -> String {
@@ -268,20 +354,27 @@ fn conversation() -> String {
     talk.text
 }
 
-#[test]
-fn the_worked_conversation_is_what_links_say() {
+/// Compares what stands between two marks of the document with what is said, or writes it anew.
+#[track_caller]
+fn check(begin: &str, end: &str, said: &str) {
     let doc = std::fs::read_to_string(DOC).unwrap();
     let (before, rest) = doc
-        .split_once(BEGIN)
+        .split_once(begin)
         .expect("the document marks where the conversation begins");
-    let (shown, after) = rest.split_once(END).expect("and where it ends");
-    let real = format!("```text\n{}```\n", conversation());
+    let (shown, after) = rest.split_once(end).expect("and where it ends");
+    let real = format!("```text\n{said}```\n");
     if std::env::var_os("UPDATE_EXPECT").is_some() {
-        std::fs::write(DOC, format!("{before}{BEGIN}{real}{END}{after}")).unwrap();
+        std::fs::write(DOC, format!("{before}{begin}{real}{end}{after}")).unwrap();
     } else {
         assert_eq!(
             shown, real,
             "run again with UPDATE_EXPECT=1 and look at the difference"
         );
     }
+}
+
+#[test]
+fn the_worked_conversations_are_what_links_say() {
+    check(BEGIN, END, &conversation());
+    check(SEALED_BEGIN, SEALED_END, &sealed_conversation());
 }

@@ -109,6 +109,9 @@ fn heard(events: &[Event]) -> Vec<String> {
 fn closed(events: &[Event]) -> Option<(CloseCode, &str)> {
     match events {
         [.., Event::Closed(CloseReason::ByUs { code, text })] => Some((*code, text)),
+        [.., Event::Closed(CloseReason::Unproven { code, text })] => {
+            Some((CloseCode::from_number(*code)?, text))
+        }
         _ => None,
     }
 }

@@ -118,6 +118,21 @@ impl Link {
         self.close(CloseReason::ByUs { code, text }, out);
     }
 
+    /// Ends the link for what the peer or the channel has done. Whoever calls over a sealed link and has
+    /// seen no proof yet cannot know who has done it.
+    pub(super) fn fail(&mut self, fault: LinkFault, out: &mut Output) {
+        let calling = matches!(self.state, State::Calling(_) | State::Proving(_));
+        let unproven = self.is_sealed() && calling;
+        self.end(fault.code(), &fault.to_string(), out);
+        if unproven
+            && let Some(Event::Closed(reason)) = out.events.last_mut()
+            && let CloseReason::ByUs { code, text } = reason
+        {
+            let (code, text) = (code.number(), std::mem::take(text));
+            *reason = CloseReason::Unproven { code, text };
+        }
+    }
+
     /// Says goodbye once nothing is pending, and closes once both have.
     pub(super) fn settle_closing(&mut self, now: Instant, out: &mut Output) {
         let State::Closing(closing) = &mut self.state else {

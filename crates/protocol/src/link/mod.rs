@@ -130,7 +130,7 @@ impl Link {
             Input::Tick => Ok(()),
         };
         if let Err(fault) = done.and_then(|()| self.on_time(now, out)) {
-            self.end(fault.code(), &fault.to_string(), out);
+            self.fail(fault, out);
         }
         self.settle(now, out);
         self.put_burst(now, out);

@@ -105,7 +105,7 @@ pub enum CloseReason {
         text: String,
     },
     /// On a sealed link, before anything was proved: somebody on the way or at the other end said
-    /// this. The attempt has failed, and nothing else follows from it.
+    /// this, or did what it names. The attempt has failed, and nothing else follows from it.
     Unproven {
         /// Its code, as a number.
         code: u16,

@@ -147,7 +147,8 @@ impl Conversation {
     /// An attempt failed before anybody had proved anything. Whoever has been let in before comes
     /// again, whatever was said: it may be somebody on the way who said it.
     fn not_proved(&mut self, now: Instant, code: u16, text: String, out: &mut Vec<Output>) {
-        if self.ever_entered || self.config.retry_first {
+        let damaged = code == CloseCode::Damaged.number() && self.attempts < FIRST_ATTEMPTS_MAX;
+        if self.ever_entered || self.config.retry_first || damaged {
             let text = format!("no sealed link came about: {text}");
             return self.lost(now, text, out);
         }

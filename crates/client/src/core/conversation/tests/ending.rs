@@ -157,3 +157,50 @@ fn a_full_disk_is_said_to_a_newcomer_and_waited_for_by_who_was_there() {
         script.wrote
     );
 }
+
+/// A word in clear before any proof, from wherever it comes.
+fn unproven(code: CloseCode) -> Input {
+    Input::Closed(CloseReason::Unproven {
+        code: code.number(),
+        text: "words".to_owned(),
+    })
+}
+
+#[test]
+fn nothing_unproven_keeps_away_who_has_been_in() {
+    for code in CloseCode::ALL {
+        let mut script = Script::live();
+        script.eof();
+        script.tick(60_000);
+        script.input("closed", unproven(code));
+        assert!(!script.wrote.contains("{closed"), "{}", script.wrote);
+        let words = "reason:no sealed link came about: words";
+        assert!(script.wrote.contains(words), "{}", script.wrote);
+    }
+}
+
+#[test]
+fn at_first_what_is_unproven_is_an_attempt_that_failed() {
+    let ends = |code| {
+        let mut script = Script::new();
+        script.input("start", Input::Start);
+        script.input("closed", unproven(code));
+        script.wrote
+    };
+    assert!(ends(CloseCode::ClearOnly).contains("{error,code:clear-only,text:words}"));
+    assert!(ends(CloseCode::TakenOver).contains("{error,code:cannot-reach,text:words}"));
+    assert!(ends(CloseCode::Nick).contains("{error,code:cannot-reach,text:words}"));
+    assert!(ends(CloseCode::Damaged).contains("{disconnected"));
+}
+
+#[test]
+fn a_server_that_is_not_the_one_meant_is_the_end() {
+    let mut script = Script::live();
+    script.eof();
+    script.tick(60_000);
+    let (code, text) = ("server-key", "another key".to_owned());
+    script.input("proven", Input::Unwanted { code, text });
+    let last = "{error,code:server-key,text:another key}";
+    assert!(script.wrote.contains(last), "{}", script.wrote);
+    assert!(script.wrote.contains("{closed"), "{}", script.wrote);
+}
