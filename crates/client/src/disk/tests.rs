@@ -377,7 +377,7 @@ fn another_log_at_the_address_gets_nothing_of_the_first_ones() {
         State {
             messages: vec![kept(102, 1, false)],
             last: Pseq(1),
-            ..state.clone()
+            ..state
         }
     );
     // The first log is back: its outbox is as it was.

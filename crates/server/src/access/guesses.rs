@@ -62,9 +62,9 @@ impl Guesses {
 
 fn key(address: IpAddr) -> u128 {
     match address {
-        IpAddr::V4(v4) => u128::from(v4.to_ipv6_mapped().to_bits()),
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
         IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
-            Some(v4) => u128::from(v4.to_ipv6_mapped().to_bits()),
+            Some(v4) => v4.to_ipv6_mapped().to_bits(),
             // One network is one guesser.
             None => v6.to_bits() >> 64 << 64,
         },
@@ -92,7 +92,7 @@ mod tests {
             "the same one"
         );
         assert!(guesses.take(now, address("10.0.0.2")), "another one");
-        now = now + REFILL;
+        now += REFILL;
         assert!(guesses.take(now, here));
         assert!(!guesses.take(now, here));
         guesses.give_back(now, here);

@@ -158,10 +158,10 @@ impl Known {
             if member == self.author {
                 continue;
             }
-            if let Candidates::Room(room, _) = self.candidates {
-                if !reader.stays(member)?.was_in(room, self.index) {
-                    continue;
-                }
+            if let Candidates::Room(room, _) = self.candidates
+                && !reader.stays(member)?.was_in(room, self.index)
+            {
+                continue;
             }
             let to_all = matches!(self.candidates, Candidates::Below(_));
             if to_all
