@@ -86,9 +86,8 @@ const fn one() -> u32 {
 pub(super) fn read(line: &[u8]) -> Result<Question, String> {
     let value: Value = serde_json::from_slice(line)
         .map_err(|error| format!("this is no line of JSON ({error}): see docs/operations.md"))?;
-    let mut fields = match value {
-        Value::Object(fields) => fields,
-        _ => return Err("a question is a JSON object: see docs/operations.md".to_owned()),
+    let Value::Object(mut fields) = value else {
+        return Err("a question is a JSON object: see docs/operations.md".to_owned());
     };
     match fields.remove("v").and_then(|v| v.as_u64()) {
         Some(VERSION) => {}
