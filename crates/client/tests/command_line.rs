@@ -255,7 +255,8 @@ fn the_words_of_a_server_that_refuses_are_cleaned_whoever_hears_them() {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
             // Its SYN first: an answer to nothing is none.
-            stream.read(&mut [0; 1_024]).unwrap();
+            let heard = stream.read(&mut [0; 1_024]).unwrap();
+            assert!(heard > 0);
             stream.write_all(&refusal.to_bytes()).unwrap();
         }
     });

@@ -68,7 +68,8 @@ impl Drop for Home {
 }
 
 fn mode(path: &Path) -> u32 {
-    fs::metadata(path).unwrap().permissions().mode() & 0o777
+    let meta = fs::metadata(path).expect("it is there");
+    meta.permissions().mode() & 0o777
 }
 
 /// The value of a line of `identity show`.

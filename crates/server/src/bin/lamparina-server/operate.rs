@@ -347,9 +347,8 @@ impl Running {
         let mut line = String::new();
         let mut bounded = (&mut self.stream).take(ANSWER_BYTES_MAX);
         bounded.read_line(&mut line).map_err(broken)?;
-        let said = match serde_json::from_str(&line) {
-            Ok(Value::Object(said)) => said,
-            _ => return Err("the server broke off: look at its log".to_owned()),
+        let Ok(Value::Object(said)) = serde_json::from_str(&line) else {
+            return Err("the server broke off: look at its log".to_owned());
         };
         match said.get("ok") {
             Some(Value::Bool(true)) => Ok(said),
