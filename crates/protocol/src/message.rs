@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::audience::Audience;
 use crate::identity::{AuthorKey, Epoch, MemberId, Pseq};
 use crate::lamport::{Lamport, Prev};
+use crate::list::bounded;
 use crate::nick::{Nick, RoomName};
 use crate::time::UnixMicros;
 
@@ -120,6 +121,9 @@ pub const WORDS_BYTES_MAX: usize = 1_024;
 pub const MARKS_MAX: usize = 3_000;
 /// Messages that one [`ToClient::Receipts`] names, at most.
 pub const RECEIPTS_MAX: usize = 1_000;
+/// Users that one [`UserList`] names, at most.
+pub const USERS_MAX: usize = 3_000;
+const HITS_MAX: usize = HISTORY_MESSAGES_MAX as usize;
 /// Messages in the chain of one [`ToClient::Why`], at most.
 pub const CHAIN_MAX: usize = 1_000;
 
@@ -338,7 +342,8 @@ pub enum ToClient {
     },
     /// The answer to [`ToServer::Find`].
     Found {
-        /// Newest first.
+        /// Newest first; at most [`HISTORY_MESSAGES_MAX`].
+        #[serde(deserialize_with = "bounded::<_, _, HITS_MAX>")]
         hits: Vec<Hit>,
         /// There are earlier ones: ask again for those before the last of these.
         more: bool,
@@ -358,9 +363,11 @@ pub enum ToClient {
         /// For [`WhyOrdered::Seen`]: the messages from the earlier to the later one, both
         /// included; each was written by, or delivered to, the next one's author before it wrote.
         /// Those that one may not see are not in it, but in `hidden`.
+        #[serde(deserialize_with = "bounded::<_, _, CHAIN_MAX>")]
         chain: Vec<ChainLink>,
         /// The stamps of the others of that chain, ascending. Both lists together have at most
         /// [`CHAIN_MAX`] messages.
+        #[serde(deserialize_with = "bounded::<_, _, CHAIN_MAX>")]
         hidden: Vec<Lamport>,
         /// How many more there are, in the middle of the chain.
         left_out: u64,
@@ -372,6 +379,7 @@ pub enum ToClient {
         /// The number behind the nick.
         member: MemberId,
         /// Which messages, ascending; at most [`RECEIPTS_MAX`].
+        #[serde(deserialize_with = "bounded::<_, _, RECEIPTS_MAX>")]
         messages: Vec<Receipt>,
     },
 }
@@ -428,6 +436,7 @@ pub struct Trace {
     /// How many of them have been delivered it.
     pub delivered: u32,
     /// The recipients by number; at most [`MARKS_MAX`].
+    #[serde(deserialize_with = "bounded::<_, _, MARKS_MAX>")]
     pub marks: Vec<Mark>,
 }
 
@@ -484,7 +493,8 @@ pub struct UserLine {
 pub struct UserList {
     /// The stamp up to which this is the state.
     pub after: Lamport,
-    /// Present members, by number; at most what fits [`MESSAGE_BYTES_MAX`].
+    /// Present members, by number; at most [`USERS_MAX`].
+    #[serde(deserialize_with = "bounded::<_, _, USERS_MAX>")]
     pub users: Vec<UserLine>,
     /// How many there are in all.
     pub total: u64,

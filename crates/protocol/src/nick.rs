@@ -44,6 +44,9 @@ pub enum NickError {
          letters too)"
     )]
     MixedScripts,
+    /// Nothing in it can be seen: marks and selectors show themselves on another character only.
+    #[error("a name needs a character that can be seen: choose one with a letter or a sign")]
+    Unseen,
     /// More than [`NICK_MARKS_MAX`] combining marks in a row.
     #[error(
         "a name has at most {NICK_MARKS_MAX} combining marks on one letter: choose one with fewer"
@@ -91,7 +94,8 @@ impl Nick {
     ///
     /// # Errors
     ///
-    /// [`NickError`]: mixed scripts, unknown characters, too many marks, or a look of `ALL`.
+    /// [`NickError`]: mixed scripts, unknown characters, too many marks, nothing to be seen, or a look
+    /// of `ALL`.
     pub fn claimable(&self) -> Result<(), NickError> {
         look::claimable(&self.0)
     }
