@@ -158,7 +158,7 @@ impl Raw {
     #[track_caller]
     pub fn expect_frame(&mut self, kind: FrameType) -> Frame {
         loop {
-            match self.next() {
+            match self.next_frame() {
                 Some(frame) if frame.kind == kind => return frame,
                 Some(_) => {}
                 None => panic!("the connection ended before a {kind:?}"),
@@ -170,7 +170,7 @@ impl Raw {
     #[track_caller]
     pub fn last_words(mut self) -> Option<(u16, String)> {
         let mut words = None;
-        while let Some(frame) = self.next() {
+        while let Some(frame) = self.next_frame() {
             if frame.kind == FrameType::Disconnect {
                 let said = Disconnect::from_bytes(&frame.payload);
                 let said = said.expect("a DISCONNECT can be read");
@@ -181,7 +181,7 @@ impl Raw {
     }
 
     /// The next frame; `None` at the end of the connection.
-    fn next(&mut self) -> Option<Frame> {
+    pub fn next_frame(&mut self) -> Option<Frame> {
         loop {
             let decoded = self.decoder.next().expect("a server keeps its boundaries");
             match decoded {
@@ -253,6 +253,17 @@ pub fn syn() -> Syn {
         token: 7,
         hello: new_hello().to_bytes(),
     }
+}
+
+/// A whole SYN that asks for a sealed link.
+pub fn sealed_syn() -> Bytes {
+    let mut syn = syn();
+    syn.sealed = true;
+    // X25519's base point: a key as good as any other.
+    let mut key = [0; 32];
+    key[0] = 9;
+    syn.hello = Bytes::copy_from_slice(&key);
+    frame(FrameType::Syn, 0, true, &syn.to_bytes())
 }
 
 /// The first words of a profile that nobody else has.
