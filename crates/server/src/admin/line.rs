@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use lamparina_order::InviteId;
 use lamparina_protocol::message::RefusalCode;
-use lamparina_protocol::{AuthorKey, MemberId, Nick, UnixMicros};
+use lamparina_protocol::{AuthorKey, Fingerprint, MemberId, Nick, UnixMicros};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -72,6 +72,8 @@ pub(super) enum Wanted {
 pub(super) struct About {
     pub(super) listen: Vec<SocketAddr>,
     pub(super) by_invite: bool,
+    /// Of the key by which clients know it; `None` for links in clear.
+    pub(super) fingerprint: Option<Fingerprint>,
 }
 
 const fn one() -> u32 {
@@ -190,6 +192,7 @@ pub(super) fn about(about: &About) -> Value {
         "ok": true,
         "listen": listen,
         "access": if about.by_invite { "invite" } else { "open" },
+        "fingerprint": about.fingerprint.map(|fingerprint| fingerprint.to_string()),
         "version": env!("CARGO_PKG_VERSION"),
         "pid": std::process::id(),
     })
