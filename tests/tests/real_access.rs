@@ -19,7 +19,7 @@ struct Place {
 impl Place {
     fn new() -> Self {
         let folder = Folder::new();
-        let data = folder.within("data");
+        let data = folder.path().join("data");
         Self { folder, data }
     }
 
