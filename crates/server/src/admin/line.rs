@@ -72,8 +72,8 @@ pub(super) enum Wanted {
 pub(super) struct About {
     pub(super) listen: Vec<SocketAddr>,
     pub(super) by_invite: bool,
-    /// Of the key by which clients know it; `None` for links in clear.
-    pub(super) fingerprint: Option<Fingerprint>,
+    /// Of the key by which clients know this server; none where links are in clear.
+    pub(super) key: Option<Fingerprint>,
 }
 
 const fn one() -> u32 {
@@ -191,8 +191,9 @@ pub(super) fn about(about: &About) -> Value {
         "v": VERSION,
         "ok": true,
         "listen": listen,
+        "fingerprint": about.key.map(|key| key.to_string()),
+        "words": about.key.map(|key| key.spoken()),
         "access": if about.by_invite { "invite" } else { "open" },
-        "fingerprint": about.fingerprint.map(|fingerprint| fingerprint.to_string()),
         "version": env!("CARGO_PKG_VERSION"),
         "pid": std::process::id(),
     })

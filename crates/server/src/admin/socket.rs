@@ -67,10 +67,10 @@ pub(crate) async fn serve(
     let about = Arc::new(About {
         listen,
         by_invite: shared.config.access.is_by_invite(),
-        fingerprint: shared
+        key: shared
             .config
-            .identity
-            .as_ref()
+            .links
+            .identity()
             .map(|key| Fingerprint::of(&key.public().0)),
     });
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));

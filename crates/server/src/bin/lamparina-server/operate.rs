@@ -197,8 +197,18 @@ fn invited(invite: &Invite, server: &mut Running) -> Result<ExitCode, String> {
                     "open" => "\n(this server is open: nobody needs an invite now)",
                     _ => "",
                 };
+                let key = match (text(said, "fingerprint"), text(said, "words")) {
+                    (key, _) if key.is_empty() => {
+                        "Links are in clear: nothing proves to them which server they reach."
+                            .to_owned()
+                    }
+                    (key, words) => format!(
+                        "--pin names this server's key, so that they reach no other one:\n  {key}\n  \
+                         in words, to compare by voice: {words}"
+                    ),
+                };
                 format!(
-                    "invite {}, for {uses}: {}\n\nThey join with\n  {join}\n\n\
+                    "invite {}, for {uses}: {}\n\nThey join with\n  {join}\n\n{key}\n\n\
                      The code is not kept: this is the only time that it is shown.{open}",
                     said.get("invite").unwrap_or(&Value::Null),
                     text(said, "code"),
