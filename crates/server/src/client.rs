@@ -54,7 +54,7 @@ pub(crate) fn serve(
         ..shared.config.link.clone()
     };
     let mut link = Link::respond(config, shared.clock.now());
-    if let Some(identity) = &shared.config.identity {
+    if let Some(identity) = shared.config.links.identity() {
         let mut seed = [0; SEED_BYTES];
         getrandom::fill(&mut seed).map_err(io::Error::other)?;
         link = link.sealed(LinkKeys::new(identity.clone(), seed, Transport::Tcp));
@@ -97,7 +97,7 @@ fn admission(shared: &Shared, addr: SocketAddr) -> Admission {
     Admission {
         by_invite: shared.config.access.is_by_invite(),
         passwords: shared.checker.is_some(),
-        private: shared.config.identity.is_some() || is_private(addr.ip()),
+        private: shared.config.links.identity().is_some() || is_private(addr.ip()),
     }
 }
 
