@@ -53,7 +53,7 @@ fn files(pid: u32) -> usize {
 pub fn loris(size: Size) -> Report {
     let count = size.of(400, 10_000);
     let mut report = Report::new("loris", format!("{count} connections that stay half-open"));
-    if let Err(why) = allow_open_files(2 * count as u64 + 500) {
+    if let Err(why) = allow_open_files(count as u64 + 1_000) {
         report.counted("as many files as that", why, size == Size::Quick);
         return report;
     }
