@@ -70,7 +70,7 @@ pub fn encode_into<T: Serialize>(message: &T, out: &mut Vec<u8>) -> Result<usize
 /// [`CodecError::Malformed`] and [`CodecError::Trailing`]; nothing longer than the input (and never
 /// more than [`MESSAGE_BYTES_MAX`]) is allocated.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
-    let (message, used) = bincode::serde::decode_from_slice(bytes, config())
+    let (message, used) = bincode::serde::borrow_decode_from_slice(bytes, config())
         .map_err(|error| CodecError::Malformed(words(error)))?;
     match bytes.len() - used {
         0 => Ok(message),

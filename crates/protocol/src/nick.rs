@@ -4,8 +4,11 @@
 
 mod look;
 
+use std::borrow::{Borrow, Cow};
 use std::fmt;
+use std::sync::Arc;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use unicode_normalization::UnicodeNormalization;
 use unicode_segmentation::UnicodeSegmentation;
 
@@ -51,19 +54,13 @@ pub enum NickError {
     Marks,
 }
 
-/// A user's name as chosen: 1 to 24 graphemes, at most 64 bytes, NFC.
-#[derive(
-    Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, serde::Serialize, serde::Deserialize,
-)]
-#[serde(try_from = "String", into = "String")]
-pub struct Nick(Box<str>);
+/// A user's name as chosen: 1 to 24 graphemes, at most 64 bytes, NFC. A clone shares the text.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Nick(Arc<str>);
 
-/// A room's name, without its `#`. The rules of a nick hold.
-#[derive(
-    Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, serde::Serialize, serde::Deserialize,
-)]
-#[serde(try_from = "String", into = "String")]
-pub struct RoomName(Box<str>);
+/// A room's name, without its `#`. The rules of a nick hold. A clone shares the text.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct RoomName(Arc<str>);
 
 /// What makes two names the same name: NFKC, lower case, NFKC again. It depends on nothing that
 /// Unicode may still change, so that a journal means the same for ever.
@@ -78,7 +75,12 @@ impl Nick {
 
     /// The form under which this name is unique.
     pub fn key(&self) -> NickKey {
-        NickKey(fold(&self.0))
+        NickKey(fold(&self.0).into())
+    }
+
+    /// The text of [`Self::key`], for a look among keys: most names are it already.
+    pub fn folded(&self) -> Cow<'_, str> {
+        fold(&self.0)
     }
 
     /// What this name looks like: no two owners may share one. They may be equal.
@@ -105,7 +107,12 @@ impl RoomName {
 
     /// The form under which this name is unique.
     pub fn key(&self) -> NickKey {
-        NickKey(fold(&self.0))
+        NickKey(fold(&self.0).into())
+    }
+
+    /// The text of [`Self::key`], for a look among keys: most names are it already.
+    pub fn folded(&self) -> Cow<'_, str> {
+        fold(&self.0)
     }
 
     /// As [`Nick::looks`], among rooms.
@@ -123,16 +130,25 @@ impl RoomName {
     }
 }
 
-fn fold(name: &str) -> Box<str> {
+impl Borrow<str> for NickKey {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+fn fold(name: &str) -> Cow<'_, str> {
     // The same result without the tables: the order folds every recipient and room named.
     if name.is_ascii() {
-        return name.to_ascii_lowercase().into();
+        return match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            true => name.to_ascii_lowercase().into(),
+            false => name.into(),
+        };
     }
     let lower: String = name.nfkc().flat_map(char::to_lowercase).collect();
     lower.nfkc().collect::<String>().into()
 }
 
-fn checked(text: &str) -> Result<Box<str>, NickError> {
+fn checked(text: &str) -> Result<Arc<str>, NickError> {
     // Bytes first: nothing longer is normalised or segmented.
     if text.len() > NICK_BYTES_MAX {
         return Err(NickError::TooLong);
@@ -144,7 +160,7 @@ fn checked(text: &str) -> Result<Box<str>, NickError> {
 }
 
 /// A text of at most [`NICK_BYTES_MAX`] bytes, judged by every rule.
-fn by_rules(text: &str) -> Result<Box<str>, NickError> {
+fn by_rules(text: &str) -> Result<Arc<str>, NickError> {
     let name: String = text.nfc().collect();
     if name.is_empty() {
         return Err(NickError::Empty);
@@ -207,7 +223,19 @@ macro_rules! name_conversions {
 
         impl From<$name> for String {
             fn from(name: $name) -> Self {
-                name.0.into()
+                (*name.0).to_owned()
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_str(Reads).map(Self)
             }
         }
 
@@ -225,6 +253,21 @@ macro_rules! name_conversions {
             }
         }
     };
+}
+
+/// Reads a name where its bytes stand: each message holds some.
+struct Reads;
+
+impl serde::de::Visitor<'_> for Reads {
+    type Value = Arc<str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Arc<str>, E> {
+        checked(text).map_err(E::custom)
+    }
 }
 
 name_conversions!(Nick);
