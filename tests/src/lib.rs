@@ -2,8 +2,10 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`attack`] | attacks on a real server, and whether its bounds hold |
 //! | [`real`] | real processes over loopback: servers, clients, raw frames, a proxy, signals |
 //! | [`sim`] | the simulated world: one seed is one run |
 
+pub mod attack;
 pub mod real;
 pub mod sim;

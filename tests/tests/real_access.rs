@@ -19,7 +19,7 @@ struct Place {
 impl Place {
     fn new() -> Self {
         let folder = Folder::new();
-        let data = folder.within("data");
+        let data = folder.path().join("data");
         Self { folder, data }
     }
 
@@ -142,6 +142,95 @@ fn a_new_key_needs_an_invite_and_a_member_does_not() {
             );
         }
     }
+}
+
+#[test]
+fn an_invite_names_the_key_of_the_server_that_it_is_for() {
+    let place = Place::new();
+    let mut server = place.serve(&["--access", "invite"]);
+    let output = place.ask(&["invite", "new"]);
+    assert!(output.status.success(), "{output:?}");
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let join = printed
+        .lines()
+        .find(|line| line.contains("--invite"))
+        .unwrap();
+    let words: Vec<&str> = join.split_whitespace().collect();
+    let after = |flag: &str| {
+        let at = words.iter().position(|word| *word == flag).unwrap();
+        words[at + 1]
+    };
+    let said = &place.done(&["invite", "new"])[0];
+    assert_eq!(after("--pin"), said["fingerprint"].as_str().unwrap());
+    let spoken = said["words"].as_str().unwrap();
+    assert_eq!(spoken.split(' ').count(), 6);
+    assert!(printed.contains(spoken), "{printed}");
+    assert!(said["join"].as_str().unwrap().contains(after("--pin")));
+    let ana = place
+        .client(&server, "ana")
+        .arg("--invite")
+        .arg(after("--invite"));
+    ana.arg("--pin").arg(after("--pin")).enter().leave();
+    // Another server is not taken for it.
+    let other = format!("SHA256:{}", "A".repeat(43));
+    let mut bob = place
+        .client(&server, "bob")
+        .arg("--pin")
+        .arg(&other)
+        .start();
+    assert_eq!(bob.process().wait_code(), 4, "{}", bob.words());
+    assert_eq!(server.stop(), 0);
+}
+
+#[test]
+fn another_user_is_not_answered() {
+    let place = Place::new();
+    let mut server = place.serve(&["--access", "invite"]);
+    let socket = place.data.join("admin.sock");
+    // As the files are, another user does not even get there; so they are opened to everybody.
+    let open = |path: &Path, mode| {
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(path, mode).unwrap();
+    };
+    open(&socket, 0o666);
+    for folder in place
+        .data
+        .ancestors()
+        .take_while(|at| at.starts_with(place.folder.path()))
+    {
+        open(folder, 0o755);
+    }
+    let program = r#"
+use IO::Socket::UNIX;
+my $s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or die "cannot reach it: $!";
+print $s qq({"v":1,"do":"server"}\n); print scalar <$s>;
+"#;
+    let ask = Command::new("setpriv")
+        .args([
+            "--reuid=65534",
+            "--regid=65534",
+            "--clear-groups",
+            "perl",
+            "-e",
+            program,
+        ])
+        .arg(&socket)
+        .output();
+    match ask {
+        Ok(output) if output.status.success() => {
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert!(said.contains("its own user and root alone"), "{said}");
+            assert!(!said.contains("listen"), "{said}");
+        }
+        // Only root can be somebody else.
+        other => println!("not tried as another user: {other:?}"),
+    }
+    assert_eq!(
+        place.done(&["members"]).len(),
+        0,
+        "its own user is answered"
+    );
+    assert_eq!(server.stop(), 0);
 }
 
 #[test]

@@ -150,14 +150,35 @@ fn endless() -> Vec<u8> {
 
 #[test]
 fn each_fault_is_closed_with_its_code_and_nobody_else_feels_it() {
-    let server = Server::start_clear();
+    beside_a_healthy_pair(&Server::start_clear(), false, cases());
+}
+
+/// What an open link is told wrongly is judged under a seal as it is in clear, but for what a seal
+/// changes.
+#[test]
+fn so_it_is_under_a_seal() {
+    let mut cases = cases();
+    cases.retain(|(_, when, ..)| !matches!(when, When::First));
+    for (name, .., code) in &mut cases {
+        match *name {
+            // A record is a type there, and has no place inside another one.
+            "reserved type" => *code = CloseCode::Unexpected,
+            // Nothing can have damaged what a seal held together (10.14).
+            "half a frame" => *code = CloseCode::BadControl,
+            _ => {}
+        }
+    }
+    beside_a_healthy_pair(&Server::start(), true, cases);
+}
+
+fn beside_a_healthy_pair(server: &Server, sealed: bool, cases: Vec<Case>) {
     let [ana, bob] = ["ana", "bob"].map(|nick| server.enter(nick));
     let addr = server.addr();
     thread::scope(|scope| {
-        let running: Vec<_> = cases()
+        let running: Vec<_> = cases
             .into_iter()
             .enumerate()
-            .map(|(number, case)| scope.spawn(move || meet(addr, number, case)))
+            .map(|(number, case)| scope.spawn(move || meet(addr, sealed, number, case)))
             .collect();
         // The pair talks while all that goes on.
         let mut said = 0;
@@ -185,11 +206,14 @@ fn each_fault_is_closed_with_its_code_and_nobody_else_feels_it() {
     }
 }
 
-fn meet(addr: std::net::SocketAddr, number: usize, (name, when, bytes, code): Case) {
-    let mut raw = match when {
-        When::First => Raw::connect(addr),
-        When::Open => Raw::open(addr),
-        When::Entered => Raw::enter(addr, &format!("bad-{number}")),
+fn meet(addr: std::net::SocketAddr, sealed: bool, number: usize, (name, when, bytes, code): Case) {
+    let nick = format!("bad-{number}");
+    let mut raw = match (when, sealed) {
+        (When::First, _) => Raw::connect(addr),
+        (When::Open, false) => Raw::open(addr),
+        (When::Open, true) => Raw::open_sealed(addr),
+        (When::Entered, false) => Raw::enter(addr, &nick),
+        (When::Entered, true) => Raw::enter_sealed(addr, &nick),
     };
     raw.send(&bytes);
     let Some((number, words)) = raw.last_words() else {

@@ -9,13 +9,13 @@
 //! use lamparina_client::profile::Profile;
 //! use lamparina_client::{Client, ClientConfig, Event};
 //! use lamparina_protocol::{Audience, Nick};
-//! use lamparina_server::{ServerConfig, identity};
+//! use lamparina_server::{Links, ServerConfig, identity};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
 //! let server = listener.local_addr()?.to_string();
-//! let config = ServerConfig { identity: Some(identity::generate()?), ..ServerConfig::default() };
+//! let config = ServerConfig::new(Links::Sealed(identity::generate()?));
 //! tokio::spawn(lamparina_server::run(listener, config, std::future::pending()));
 //!
 //! let connect = async |name: &str| {

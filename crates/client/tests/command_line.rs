@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 
 use lamparina_protocol::control::Disconnect;
 use lamparina_protocol::frame::{Frame, FrameType, Seq};
-use lamparina_server::{Server, ServerConfig, identity};
+use lamparina_server::{Links, Server, ServerConfig, identity};
 
 /// A home that goes with the test.
 struct Home(PathBuf);
@@ -97,7 +97,7 @@ fn an_address_goes_before_every_command_but_the_demo() {
 #[test]
 fn a_sealed_end_and_one_in_clear_say_what_to_do() {
     let home = Home::new("clear");
-    let (sealed, clear) = (server(), server_with(ServerConfig::default()));
+    let (sealed, clear) = (server(), server_with(ServerConfig::new(Links::Clear)));
     let (sealed, clear) = (sealed.to_string(), clear.to_string());
     let send = ["send", "--to", "ALL", "hello"];
     let (code, said) = ended(client(&home.0).arg(&sealed).args(send));
@@ -228,10 +228,8 @@ fn a_system_that_ends_it_lets_it_settle_what_it_has() {
 
 /// A server that programs would start: its links are sealed.
 fn sealed() -> ServerConfig {
-    ServerConfig {
-        identity: Some(identity::generate().expect("the system gives randomness")),
-        ..ServerConfig::default()
-    }
+    let identity = identity::generate().expect("the system gives randomness");
+    ServerConfig::new(Links::Sealed(identity))
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 
 use lamparina_protocol::Fingerprint;
 use lamparina_protocol::seal::IdentityKey;
-use lamparina_server::{Server, ServerConfig};
+use lamparina_server::{Links, Server, ServerConfig};
 
 /// A home that goes with the test.
 struct Home(PathBuf);
@@ -223,10 +223,8 @@ fn serve(seed: [u8; 32], at: &str) -> SocketAddr {
             .build()
             .expect("a runtime can be made");
         runtime.block_on(async {
-            let config = ServerConfig {
-                identity: Some(IdentityKey::from_seed(&seed)),
-                ..ServerConfig::default()
-            };
+            let links = Links::Sealed(IdentityKey::from_seed(&seed));
+            let config = ServerConfig::new(links);
             let server = Server::over(vec![listener], config).expect("it listens");
             server.run(std::future::pending()).await
         })

@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use lamparina_server::{Server, ServerConfig, identity};
+use lamparina_server::{Links, Server, ServerConfig, identity};
 use serde_json::Value;
 
 /// How long anything is waited for. Only a fault reaches it.
@@ -330,10 +330,7 @@ fn sealed() -> ServerConfig {
     static KEY: std::sync::OnceLock<lamparina_protocol::seal::IdentityKey> =
         std::sync::OnceLock::new();
     let make = || identity::generate().expect("the system gives randomness");
-    ServerConfig {
-        identity: Some(KEY.get_or_init(make).clone()),
-        ..ServerConfig::default()
-    }
+    ServerConfig::new(Links::Sealed(KEY.get_or_init(make).clone()))
 }
 
 #[test]

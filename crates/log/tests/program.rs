@@ -530,7 +530,6 @@ fn nothing_that_was_written_to_harm_is_printed_as_it_was() {
         &["verify", &path, "--json"],
         &["why", &path, "1", "2"],
         &["why", &path, "1", "2", "--json"],
-        &["export", &path, "--from", HOSTILE],
         &["export", HOSTILE],
         &["verify", &path, "--log", HOSTILE],
     ] {

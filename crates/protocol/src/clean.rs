@@ -148,6 +148,8 @@ impl Cleaner<'_> {
         if is_virama(before) {
             return !matches!(after, Some(ZWJ | ZWNJ));
         }
+        // A selector behind a joiner has nothing to choose for, and is shown as a sign.
+        let after = after.filter(|&c| !is_kept_selector(c));
         match (shape(before), after.and_then(shape)) {
             (Some(Shape::Joining), Some(Shape::Joining)) => true,
             (Some(Shape::Emoji), Some(Shape::Emoji)) => joiner == ZWJ,

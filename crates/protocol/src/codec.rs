@@ -67,8 +67,9 @@ pub fn encode_into<T: Serialize>(message: &T, out: &mut Vec<u8>) -> Result<usize
 ///
 /// # Errors
 ///
-/// [`CodecError::Malformed`] and [`CodecError::Trailing`]; nothing longer than the input (and never
-/// more than [`MESSAGE_BYTES_MAX`]) is allocated.
+/// [`CodecError::Malformed`] and [`CodecError::Trailing`]. What a length claims is not believed: for a
+/// text at most [`MESSAGE_BYTES_MAX`] bytes are allocated before it is read, and for a list of our
+/// messages room for 16 items; a list keeps no more items than its limit.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     let (message, used) = bincode::serde::borrow_decode_from_slice(bytes, config())
         .map_err(|error| CodecError::Malformed(words(error)))?;

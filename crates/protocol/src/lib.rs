@@ -26,6 +26,7 @@ pub mod frame;
 pub mod identity;
 pub mod lamport;
 pub mod link;
+mod list;
 pub mod message;
 pub mod nick;
 mod rtt;

@@ -3,13 +3,18 @@
 //! Only shapes live here. [`crate::codec`] turns them into bytes; `docs/protocol.md` gives those
 //! bytes. A new message goes to the end of its enum: a variant's number is its place.
 
+mod refusal;
+
 use serde::{Deserialize, Serialize};
 
 use crate::audience::Audience;
 use crate::identity::{AuthorKey, Epoch, MemberId, Pseq};
 use crate::lamport::{Lamport, Prev};
+use crate::list::bounded;
 use crate::nick::{Nick, RoomName};
 use crate::time::UnixMicros;
+
+pub use refusal::RefusalCode;
 
 /// Bytes of a message's text, at most.
 pub const TEXT_BYTES_MAX: usize = 256 * 1024;
@@ -121,6 +126,9 @@ pub const WORDS_BYTES_MAX: usize = 1_024;
 pub const MARKS_MAX: usize = 3_000;
 /// Messages that one [`ToClient::Receipts`] names, at most.
 pub const RECEIPTS_MAX: usize = 1_000;
+/// Users that one [`UserList`] names, at most.
+pub const USERS_MAX: usize = 3_000;
+const HITS_MAX: usize = HISTORY_MESSAGES_MAX as usize;
 /// Messages in the chain of one [`ToClient::Why`], at most.
 pub const CHAIN_MAX: usize = 1_000;
 
@@ -152,79 +160,6 @@ pub struct Delivery {
     pub text: String,
     /// The stamp delivered to this recipient before it. Last, so that the rest is shared.
     pub prev: Prev,
-}
-
-/// Why a request was not done. The number is the place.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
-pub enum RefusalCode {
-    /// The nick belongs to somebody else.
-    NickTaken,
-    /// The nick is ill-formed.
-    NickInvalid,
-    /// A recipient was never heard of.
-    UnknownUser,
-    /// Nobody is left to send to.
-    NoRecipient,
-    /// The text is empty.
-    EmptyText,
-    /// The text or its list of recipients is too long.
-    TooLong,
-    /// The clock is ahead of any honest one.
-    ClockAhead,
-    /// A `pseq` was left out.
-    Gap,
-    /// The epoch is older than the author's newest.
-    StaleEpoch,
-    /// A newer session of the same author is active.
-    TakenOver,
-    /// No such room, or not a member of it.
-    NotInRoom,
-    /// A documented limit is reached.
-    Limit,
-    /// The server does not allow it.
-    NotAllowed,
-    /// The request is not one of this protocol at this point.
-    Malformed,
-    /// The server is closing.
-    ShuttingDown,
-    /// The server's disk is full: nothing was kept, and nothing is settled by this.
-    StorageFull,
-    /// There is no such message, or one may not see it.
-    NotFound,
-    /// More than the pace that the welcome announced: not judged, and nothing is settled by this.
-    TooFast,
-    /// A recipient, or oneself, was banned by who runs the server.
-    Banned,
-    /// Who was never here needs an invite or a password, and has none that is good.
-    NotAdmitted,
-}
-
-impl RefusalCode {
-    /// The code as events and logs write it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::NickTaken => "nick-taken",
-            Self::NickInvalid => "nick-invalid",
-            Self::UnknownUser => "unknown-user",
-            Self::NoRecipient => "no-recipient",
-            Self::EmptyText => "empty-text",
-            Self::TooLong => "too-long",
-            Self::ClockAhead => "clock-ahead",
-            Self::Gap => "gap",
-            Self::StaleEpoch => "stale-epoch",
-            Self::TakenOver => "taken-over",
-            Self::NotInRoom => "not-in-room",
-            Self::Limit => "limit",
-            Self::NotAllowed => "not-allowed",
-            Self::Malformed => "malformed",
-            Self::ShuttingDown => "shutting-down",
-            Self::StorageFull => "storage-full",
-            Self::NotFound => "not-found",
-            Self::TooFast => "too-fast",
-            Self::Banned => "banned",
-            Self::NotAdmitted => "not-admitted",
-        }
-    }
 }
 
 /// DATA from a server.
@@ -340,7 +275,8 @@ pub enum ToClient {
     },
     /// The answer to [`ToServer::Find`].
     Found {
-        /// Newest first.
+        /// Newest first; at most [`HISTORY_MESSAGES_MAX`].
+        #[serde(deserialize_with = "bounded::<_, _, HITS_MAX>")]
         hits: Vec<Hit>,
         /// There are earlier ones: ask again for those before the last of these.
         more: bool,
@@ -360,9 +296,11 @@ pub enum ToClient {
         /// For [`WhyOrdered::Seen`]: the messages from the earlier to the later one, both
         /// included; each was written by, or delivered to, the next one's author before it wrote.
         /// Those that one may not see are not in it, but in `hidden`.
+        #[serde(deserialize_with = "bounded::<_, _, CHAIN_MAX>")]
         chain: Vec<ChainLink>,
         /// The stamps of the others of that chain, ascending. Both lists together have at most
         /// [`CHAIN_MAX`] messages.
+        #[serde(deserialize_with = "bounded::<_, _, CHAIN_MAX>")]
         hidden: Vec<Lamport>,
         /// How many more there are, in the middle of the chain.
         left_out: u64,
@@ -374,6 +312,7 @@ pub enum ToClient {
         /// The number behind the nick.
         member: MemberId,
         /// Which messages, ascending; at most [`RECEIPTS_MAX`].
+        #[serde(deserialize_with = "bounded::<_, _, RECEIPTS_MAX>")]
         messages: Vec<Receipt>,
     },
 }
@@ -430,6 +369,7 @@ pub struct Trace {
     /// How many of them have been delivered it.
     pub delivered: u32,
     /// The recipients by number; at most [`MARKS_MAX`].
+    #[serde(deserialize_with = "bounded::<_, _, MARKS_MAX>")]
     pub marks: Vec<Mark>,
 }
 
@@ -486,7 +426,8 @@ pub struct UserLine {
 pub struct UserList {
     /// The stamp up to which this is the state.
     pub after: Lamport,
-    /// Present members, by number; at most what fits [`MESSAGE_BYTES_MAX`].
+    /// Present members, by number; at most [`USERS_MAX`].
+    #[serde(deserialize_with = "bounded::<_, _, USERS_MAX>")]
     pub users: Vec<UserLine>,
     /// How many there are in all.
     pub total: u64,

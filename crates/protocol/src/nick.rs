@@ -47,6 +47,9 @@ pub enum NickError {
          letters too)"
     )]
     MixedScripts,
+    /// Nothing in it can be seen: marks and selectors show themselves on another character only.
+    #[error("a name needs a character that can be seen: choose one with a letter or a sign")]
+    Unseen,
     /// More than [`NICK_MARKS_MAX`] combining marks in a row.
     #[error(
         "a name has at most {NICK_MARKS_MAX} combining marks on one letter: choose one with fewer"
@@ -66,69 +69,6 @@ pub struct RoomName(Arc<str>);
 /// Unicode may still change, so that a journal means the same for ever.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct NickKey(Box<str>);
-
-impl Nick {
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The form under which this name is unique.
-    pub fn key(&self) -> NickKey {
-        NickKey(fold(&self.0).into())
-    }
-
-    /// The text of [`Self::key`], for a look among keys: most names are it already.
-    pub fn folded(&self) -> Cow<'_, str> {
-        fold(&self.0)
-    }
-
-    /// What this name looks like: no two owners may share one. They may be equal.
-    pub fn looks(&self) -> [NickLook; 2] {
-        look::looks(&self.0)
-    }
-
-    /// Whether somebody who does not have this name yet may claim it. Names of old journals keep
-    /// their owners whatever this says.
-    ///
-    /// # Errors
-    ///
-    /// [`NickError`]: mixed scripts, unknown characters, too many marks, or a look of `ALL`.
-    pub fn claimable(&self) -> Result<(), NickError> {
-        look::claimable(&self.0)
-    }
-}
-
-impl RoomName {
-    /// The name as text, without `#`.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The form under which this name is unique.
-    pub fn key(&self) -> NickKey {
-        NickKey(fold(&self.0).into())
-    }
-
-    /// The text of [`Self::key`], for a look among keys: most names are it already.
-    pub fn folded(&self) -> Cow<'_, str> {
-        fold(&self.0)
-    }
-
-    /// As [`Nick::looks`], among rooms.
-    pub fn looks(&self) -> [NickLook; 2] {
-        look::looks(&self.0)
-    }
-
-    /// Whether a room may be made under this name.
-    ///
-    /// # Errors
-    ///
-    /// As [`Nick::claimable`].
-    pub fn claimable(&self) -> Result<(), NickError> {
-        look::claimable(&self.0)
-    }
-}
 
 impl Borrow<str> for NickKey {
     fn borrow(&self) -> &str {
@@ -203,8 +143,42 @@ fn is_invisible(c: char) -> bool {
         | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-macro_rules! name_conversions {
+macro_rules! checked_name {
     ($name:ident) => {
+        impl $name {
+            /// The name as text; a room's without its `#`.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+
+            /// The form under which this name is unique, among its kind.
+            pub fn key(&self) -> NickKey {
+                NickKey(fold(&self.0).into())
+            }
+
+            /// The text of [`Self::key`], for a look among keys: most names are it already.
+            pub fn folded(&self) -> Cow<'_, str> {
+                fold(&self.0)
+            }
+
+            /// What this name looks like: no two owners, and no two rooms, may share one. They may
+            /// be equal.
+            pub fn looks(&self) -> [NickLook; 2] {
+                look::looks(&self.0)
+            }
+
+            /// Whether somebody who does not have this name yet may claim it, and a room that is not
+            /// there be made under it. Names of old journals stay whatever this says.
+            ///
+            /// # Errors
+            ///
+            /// [`NickError`]: mixed scripts, unknown characters, too many marks, nothing to be seen,
+            /// or a look of `ALL`.
+            pub fn claimable(&self) -> Result<(), NickError> {
+                look::claimable(&self.0)
+            }
+        }
+
         impl TryFrom<&str> for $name {
             type Error = NickError;
 
@@ -270,8 +244,8 @@ impl serde::de::Visitor<'_> for Reads {
     }
 }
 
-name_conversions!(Nick);
-name_conversions!(RoomName);
+checked_name!(Nick);
+checked_name!(RoomName);
 
 #[cfg(test)]
 mod tests;

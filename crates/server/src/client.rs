@@ -20,7 +20,7 @@ use tokio::time::Sleep;
 use crate::access::{Checked, is_private};
 use crate::doorbell::Doorbell;
 use crate::hub::ConnectionId;
-use crate::limits::Permit;
+use crate::limits::{Permit, Turn};
 use crate::logger::LogEvent;
 use crate::reading::ReadAnswer;
 use crate::sequencer::{Boxed, NotTaken};
@@ -54,7 +54,7 @@ pub(crate) fn serve(
         ..shared.config.link.clone()
     };
     let mut link = Link::respond(config, shared.clock.now());
-    if let Some(identity) = &shared.config.identity {
+    if let Some(identity) = shared.config.links.identity() {
         let mut seed = [0; SEED_BYTES];
         getrandom::fill(&mut seed).map_err(io::Error::other)?;
         link = link.sealed(LinkKeys::new(identity.clone(), seed, Transport::Tcp));
@@ -83,6 +83,7 @@ pub(crate) fn serve(
         read: None,
         checking: None,
         verdict: None,
+        shaking: None,
         tried: false,
         timer: None,
         id,
@@ -96,7 +97,7 @@ fn admission(shared: &Shared, addr: SocketAddr) -> Admission {
     Admission {
         by_invite: shared.config.access.is_by_invite(),
         passwords: shared.checker.is_some(),
-        private: shared.config.identity.is_some() || is_private(addr.ip()),
+        private: shared.config.links.identity().is_some() || is_private(addr.ip()),
     }
 }
 
@@ -129,6 +130,8 @@ struct Client {
     checking: Option<Boxed<'static, Verdict>>,
     /// What came of it, not yet handed over.
     verdict: Option<Verdict>,
+    /// Something came of a handshake, and waits for its turn to be taken.
+    shaking: Option<Boxed<'static, Turn>>,
     /// Its address has one try less for this.
     tried: bool,
     /// Rings at the session's deadline.
@@ -146,6 +149,10 @@ impl Client {
                 break;
             }
             self.set_timer();
+            if self.permit.is_half_open() {
+                self.shake_hands(&mut events).await;
+                continue;
+            }
             if self.connection.received_bytes() - turn_began >= TURN_BYTES {
                 turn_began = self.connection.received_bytes();
                 tokio::task::yield_now().await;
@@ -175,6 +182,31 @@ impl Client {
         self.shared.bells.remove(self.id);
         // What follows is rare and needs room; the task of an idle client does not reserve it.
         Box::pin(self.connection.finish()).await;
+    }
+
+    /// Until the link is open: what comes is taken from the socket, and computed, in turn.
+    async fn shake_hands(&mut self, events: &mut Vec<Event>) {
+        self.connection.set_reading(self.shaking.is_none());
+        tokio::select! {
+            came = self.connection.step_unread(events) => if came {
+                let turns = self.shared.turns.clone();
+                self.shaking = Some(Box::pin(turns.turn(self.addr.ip())));
+            },
+            turn = turned(&mut self.shaking) => {
+                self.shaking = None;
+                self.connection.set_reading(true);
+                // Whatever it is, it is there: a turn is not held while anything is waited for.
+                tokio::select! {
+                    biased;
+                    () = self.connection.step(events) => {}
+                    () = std::future::ready(()) => {}
+                }
+                self.advance(events);
+                drop(turn);
+            }
+            () = self.bell.rung() => {}
+            () = fired(&mut self.timer) => {}
+        }
     }
 
     /// Everything that can be done now.
@@ -400,6 +432,13 @@ async fn submitted(submitting: &mut Option<Boxed<'static, ()>>) {
 async fn answered(reading: &mut Option<Boxed<'static, Box<ReadAnswer>>>) -> Box<ReadAnswer> {
     match reading {
         Some(reading) => reading.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn turned(shaking: &mut Option<Boxed<'static, Turn>>) -> Turn {
+    match shaking {
+        Some(shaking) => shaking.await,
         None => std::future::pending().await,
     }
 }

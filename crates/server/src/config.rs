@@ -8,8 +8,7 @@ use crate::limits::InForce;
 use crate::logger::LogHandle;
 use crate::tail::{TAIL_BYTES, TAIL_ITEMS};
 
-/// What a server is started with. Every field has a default that suits a server of a few thousand
-/// clients.
+/// What a server is started with.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
     /// Each link's limits: message and window sizes, deadlines, keep-alive.
@@ -31,13 +30,33 @@ pub struct ServerConfig {
     pub access: Access,
     /// Where events are logged.
     pub log: LogHandle,
-    /// The key by which clients know this server. Links are sealed with it; for `None` they are in
-    /// clear, and everybody on the way can read and change what is said.
-    pub identity: Option<IdentityKey>,
+    /// How links are.
+    pub links: Links,
 }
 
-impl Default for ServerConfig {
-    fn default() -> Self {
+/// How links are: who makes a server says it, for there is no choice that is right by itself.
+#[derive(Clone, Debug)]
+pub enum Links {
+    /// Sealed: nobody on the way reads or changes what is said, and clients know this server by this
+    /// key. [`identity::open`](crate::identity::open) keeps one.
+    Sealed(IdentityKey),
+    /// In clear: everybody on the way can read and change what is said. For teaching and measuring.
+    Clear,
+}
+
+impl Links {
+    /// The key that seals them.
+    pub const fn identity(&self) -> Option<&IdentityKey> {
+        match self {
+            Self::Sealed(identity) => Some(identity),
+            Self::Clear => None,
+        }
+    }
+}
+
+impl ServerConfig {
+    /// Everything but the links as it suits a server of a few thousand clients.
+    pub fn new(links: Links) -> Self {
         Self {
             link: LinkConfig::default(),
             limits: InForce::default(),
@@ -48,7 +67,7 @@ impl Default for ServerConfig {
             lab: false,
             access: Access::Open,
             log: LogHandle::null(),
-            identity: None,
+            links,
         }
     }
 }

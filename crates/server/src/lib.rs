@@ -62,6 +62,6 @@ pub mod tail;
 #[cfg(test)]
 mod testing;
 
-pub use config::ServerConfig;
+pub use config::{Links, ServerConfig};
 pub use durable::Durable;
 pub use server::{BindError, GOODBYE_WITHIN, Server, Summary, run};

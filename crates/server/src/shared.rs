@@ -13,7 +13,7 @@ use crate::config::ServerConfig;
 use crate::directory::Members;
 use crate::doorbell::Doorbells;
 use crate::hub::ConnectionId;
-use crate::limits::{Connections, Rates};
+use crate::limits::{Connections, Rates, Turns};
 use crate::reading::Readers;
 use crate::sequencer::{Embedded, Sequencer};
 use crate::tail::Tail;
@@ -34,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) term: Term,
     pub(crate) clock: Clock,
     pub(crate) admission: Connections,
+    /// Whose handshake is computed next.
+    pub(crate) turns: Turns,
     pub(crate) rates: Arc<Rates>,
     pub(crate) tail: Tail,
     pub(crate) bells: Arc<Doorbells>,
@@ -69,6 +71,7 @@ impl Shared {
                 config.files_max,
                 config.count_loopback,
             ),
+            turns: Turns::new(config.limits.clone()),
             rates: Arc::new(Rates::new(config.limits.clone())),
             tail: Tail::new(config.tail_bytes, config.tail_items),
             bells: Arc::default(),

@@ -12,8 +12,8 @@ use lamparina_protocol::control::CloseCode;
 use lamparina_protocol::frame::{FrameType, HEADER_BYTES};
 use lamparina_protocol::message::{ChannelSettings, RefusalCode, SetNick, ToClient};
 use lamparina_protocol::{Audience, codec};
-use lamparina_server::ServerConfig;
 use lamparina_server::limits::{InForce, Limits};
+use lamparina_server::{Links, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -41,7 +41,7 @@ fn says(answer: &(u16, String), code: CloseCode, words: &str) {
 
 #[tokio::test]
 async fn garbage_and_half_frames_end_their_own_connection_only() {
-    let mut config = ServerConfig::default();
+    let mut config = ServerConfig::new(Links::Clear);
     config.link.handshake_within = Duration::from_millis(300);
     let server = TestServer::start(config);
     let (mut ana, _) = Raw::enter(server.addr, hello(1, 1), "ana").await;
@@ -59,7 +59,7 @@ async fn garbage_and_half_frames_end_their_own_connection_only() {
 
 #[tokio::test]
 async fn first_words_that_are_not_a_clients_are_refused() {
-    let server = TestServer::start(ServerConfig::default());
+    let server = TestServer::start(ServerConfig::new(Links::Clear));
     let mut raw = Raw::dial(server.addr, Bytes::from_static(b"hello?")).await;
     says(
         &raw.ended().await,
@@ -71,7 +71,7 @@ async fn first_words_that_are_not_a_clients_are_refused() {
 
 #[tokio::test]
 async fn names_are_refused_with_what_to_do() {
-    let server = TestServer::start(ServerConfig::default());
+    let server = TestServer::start(ServerConfig::new(Links::Clear));
     let (mut ana, _) = Raw::enter(server.addr, hello(1, 1), "ana").await;
     let mut second = Raw::open(server.addr, hello(2, 1)).await;
     second.claim("ANA");
@@ -104,7 +104,7 @@ async fn names_are_refused_with_what_to_do() {
 
 #[tokio::test]
 async fn an_ill_formed_recipient_costs_that_message_and_not_the_connection() {
-    let server = TestServer::start(ServerConfig::default());
+    let server = TestServer::start(ServerConfig::new(Links::Clear));
     let (mut ana, _) = Raw::enter(server.addr, hello(1, 1), "ana").await;
     ana.say(1, Audience::All, "first");
     ana.committed().await;
@@ -142,7 +142,7 @@ async fn an_ill_formed_recipient_costs_that_message_and_not_the_connection() {
 
 #[tokio::test]
 async fn what_cannot_be_read_or_comes_too_early_ends_the_connection() {
-    let server = TestServer::start(ServerConfig::default());
+    let server = TestServer::start(ServerConfig::new(Links::Clear));
     let mut early = Raw::open(server.addr, hello(1, 1)).await;
     early.say(1, Audience::All, "me first");
     says(
@@ -167,7 +167,7 @@ async fn what_cannot_be_read_or_comes_too_early_ends_the_connection() {
 
 #[tokio::test]
 async fn empty_and_long_texts_are_refused_and_others_still_go() {
-    let server = TestServer::start(ServerConfig::default());
+    let server = TestServer::start(ServerConfig::new(Links::Clear));
     let (mut ana, _) = Raw::enter(server.addr, hello(1, 1), "ana").await;
     ana.say(1, Audience::All, "");
     ana.say(
@@ -193,7 +193,7 @@ async fn channels_are_changed_in_the_lab_only() {
     let spec = |spec: &str| ChannelSettings {
         spec: spec.to_owned(),
     };
-    let server = TestServer::start(ServerConfig::default());
+    let server = TestServer::start(ServerConfig::new(Links::Clear));
     let (mut ana, _) = Raw::enter(server.addr, hello(1, 1), "ana").await;
     ana.send(FrameType::Channel, &spec("loss=20%"));
     let ToClient::Error { code, text } = ana.heard().await else {
@@ -205,7 +205,7 @@ async fn channels_are_changed_in_the_lab_only() {
 
     let config = ServerConfig {
         lab: true,
-        ..ServerConfig::default()
+        ..ServerConfig::new(Links::Clear)
     };
     let server = TestServer::start(config);
     let (mut ana, _) = Raw::enter(server.addr, hello(1, 1), "ana").await;
@@ -243,7 +243,7 @@ async fn over_the_limit_is_said() {
             connections: 1,
             ..Limits::default()
         }),
-        ..ServerConfig::default()
+        ..ServerConfig::new(Links::Clear)
     };
     let server = TestServer::start(config);
     let (_ana, _) = Raw::enter(server.addr, hello(1, 1), "ana").await;
@@ -256,7 +256,7 @@ async fn over_the_limit_is_said() {
 async fn who_does_not_read_is_left_behind_and_costs_others_nothing() {
     let config = ServerConfig {
         tail_bytes: 256 * 1024,
-        ..ServerConfig::default()
+        ..ServerConfig::new(Links::Clear)
     };
     let server = TestServer::start(config);
     let (mut ana, _) = Raw::enter(server.addr, hello(1, 1), "ana").await;

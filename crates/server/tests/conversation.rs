@@ -9,11 +9,11 @@ use lamparina_protocol::control::CloseCode;
 use lamparina_protocol::frame::FrameType;
 use lamparina_protocol::message::{RefusalCode, ToClient, ToServer, UserList};
 use lamparina_protocol::{Audience, Lamport, codec};
-use lamparina_server::ServerConfig;
+use lamparina_server::{Links, ServerConfig};
 
 #[tokio::test]
 async fn three_ways_one_order_and_a_chain_of_prev() {
-    let server = TestServer::start(ServerConfig::default());
+    let server = TestServer::start(ServerConfig::new(Links::Clear));
     let (mut ana, _) = Raw::enter(server.addr, hello(1, 1), "ana").await;
     let (mut bob, _) = Raw::enter(server.addr, hello(2, 1), "bob").await;
     let (mut carla, _) = Raw::enter(server.addr, hello(3, 1), "carla").await;
@@ -57,7 +57,7 @@ async fn three_ways_one_order_and_a_chain_of_prev() {
 
 #[tokio::test]
 async fn who_comes_back_gets_what_was_missed_and_nothing_else() {
-    let server = TestServer::start(ServerConfig::default());
+    let server = TestServer::start(ServerConfig::new(Links::Clear));
     let (mut ana, _) = Raw::enter(server.addr, hello(1, 1), "ana").await;
     let (mut bob, _) = Raw::enter(server.addr, hello(2, 1), "bob").await;
     ana.say(1, Audience::All, "one");
@@ -139,7 +139,7 @@ async fn who_comes_back_gets_what_was_missed_and_nothing_else() {
 
 #[tokio::test]
 async fn a_long_message_and_a_thousand_equal_ones_arrive_once() {
-    let server = TestServer::start(ServerConfig::default());
+    let server = TestServer::start(ServerConfig::new(Links::Clear));
     let (mut ana, _) = Raw::enter(server.addr, hello(1, 1), "ana").await;
     let (mut bob, _) = Raw::enter(server.addr, hello(2, 1), "bob").await;
     let long = "x".repeat(lamparina_protocol::message::TEXT_BYTES_MAX);
@@ -159,7 +159,7 @@ async fn a_long_message_and_a_thousand_equal_ones_arrive_once() {
 
 #[tokio::test]
 async fn a_newer_session_takes_over_in_words() {
-    let server = TestServer::start(ServerConfig::default());
+    let server = TestServer::start(ServerConfig::new(Links::Clear));
     let (mut old, _) = Raw::enter(server.addr, hello(1, 1), "ana").await;
     let (mut new, _) = Raw::enter(server.addr, hello(1, 2), "ana").await;
     let (code, text) = old.ended().await;
@@ -173,7 +173,7 @@ async fn a_newer_session_takes_over_in_words() {
 
 #[tokio::test]
 async fn the_list_names_who_is_there() {
-    let server = TestServer::start(ServerConfig::default());
+    let server = TestServer::start(ServerConfig::new(Links::Clear));
     let (_ana, _) = Raw::enter(server.addr, hello(1, 1), "ana").await;
     let (mut bob, _) = Raw::enter(server.addr, hello(2, 1), "bob").await;
     bob.send_bytes(FrameType::ListRequest, bytes::Bytes::new());
@@ -187,7 +187,7 @@ async fn the_list_names_who_is_there() {
 
 #[tokio::test]
 async fn goodbye_follows_the_last_commit() {
-    let server = TestServer::start(ServerConfig::default());
+    let server = TestServer::start(ServerConfig::new(Links::Clear));
     let (mut ana, _) = Raw::enter(server.addr, hello(1, 1), "ana").await;
     let mut nameless = Raw::open(server.addr, hello(2, 1)).await;
     ana.say(1, Audience::All, "last words");
@@ -206,7 +206,7 @@ async fn goodbye_follows_the_last_commit() {
 
 #[tokio::test]
 async fn rooms_reach_their_members() {
-    let server = TestServer::start(ServerConfig::default());
+    let server = TestServer::start(ServerConfig::new(Links::Clear));
     let room = || lamparina_protocol::RoomName::try_from("lab").unwrap();
     let mut members = Vec::new();
     for author in 1..=20 {

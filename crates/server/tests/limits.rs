@@ -10,8 +10,8 @@ use lamparina_protocol::control::CloseCode;
 use lamparina_protocol::frame::FrameType;
 use lamparina_protocol::message::{RefusalCode, ToClient, ToServer};
 use lamparina_protocol::{Audience, Epoch, RoomName};
-use lamparina_server::ServerConfig;
 use lamparina_server::limits::{InForce, Limits};
+use lamparina_server::{Links, ServerConfig};
 
 /// This machine's own clients are counted, too.
 fn counting(change: impl Fn(&mut Limits)) -> ServerConfig {
@@ -20,7 +20,7 @@ fn counting(change: impl Fn(&mut Limits)) -> ServerConfig {
     ServerConfig {
         limits: InForce::new(limits),
         count_loopback: true,
-        ..ServerConfig::default()
+        ..ServerConfig::new(Links::Clear)
     }
 }
 
@@ -243,7 +243,7 @@ async fn limits_change_while_the_server_runs() {
 
 #[tokio::test]
 async fn a_name_that_looks_like_anothers_is_refused_at_the_door() {
-    let server = TestServer::start(ServerConfig::default());
+    let server = TestServer::start(ServerConfig::new(Links::Clear));
     let (ana, _) = Raw::enter(server.addr, hello(1, 1), "coco").await;
     for (name, words) in [
         ("сосо", "looks like a name that belongs to somebody else"),

@@ -177,15 +177,27 @@ impl Connection {
     /// May append nothing. Cancel-safe. After `Closed` was among the events it does nothing more:
     /// call [`Connection::finish`].
     pub async fn step(&mut self, events: &mut Vec<Event>) {
+        self.step_reading(Reading::Take, events).await;
+    }
+
+    /// The same, but what came stays in the socket: `true` says that something is there (bytes or
+    /// the end), for [`Connection::step`] to take. The way to let a peer wait whose bytes cost much.
+    pub async fn step_unread(&mut self, events: &mut Vec<Event>) -> bool {
+        self.step_reading(Reading::Look, events).await
+    }
+
+    async fn step_reading(&mut self, how: Reading, events: &mut Vec<Event>) -> bool {
         self.flush();
         if self.take_events(events) {
-            return;
+            return false;
         }
+        let mut waits = false;
         self.arm();
         let reading = self.reading && !self.ended;
         let writing = !self.waiting.is_empty();
         tokio::select! {
-            moved = moved(&mut self.stream, reading, writing) => match moved {
+            moved = moved(&mut self.stream, reading.then_some(how), writing) => match moved {
+                Ok(Moved::Waits) => waits = true,
                 Ok(Moved::Came(bytes)) if bytes.is_empty() => self.end(),
                 Ok(Moved::Came(bytes)) => self.came(bytes),
                 Ok(Moved::Writable) => {}
@@ -198,6 +210,7 @@ impl Connection {
         }
         self.flush();
         self.take_events(events);
+        waits
     }
 
     /// Writes what is left, says that nothing follows, and waits a little for the peer to have it.
@@ -373,8 +386,19 @@ impl Connection {
     }
 }
 
+/// What is done with bytes that came.
+#[derive(Clone, Copy)]
+enum Reading {
+    /// They are taken.
+    Take,
+    /// They are left in the socket.
+    Look,
+}
+
 /// What became possible at the socket.
 enum Moved {
+    /// Bytes came, or the end, and were left where they are.
+    Waits,
     /// These bytes came; none at the end.
     Came(Bytes),
     /// It takes bytes again.
@@ -383,9 +407,19 @@ enum Moved {
 
 /// Waits for bytes and takes them, or for room. A read that leaves room in the buffer tells the
 /// runtime that nothing is left; to wait first and then read would cost another system call.
-async fn moved(stream: &mut TcpStream, reading: bool, writing: bool) -> io::Result<Moved> {
+async fn moved(
+    stream: &mut TcpStream,
+    reading: Option<Reading>,
+    writing: bool,
+) -> io::Result<Moved> {
     std::future::poll_fn(|context| {
-        if reading {
+        if let Some(Reading::Look) = reading {
+            let ready = stream.poll_read_ready(context);
+            if ready.is_ready() {
+                return ready.map_ok(|()| Moved::Waits);
+            }
+        }
+        if let Some(Reading::Take) = reading {
             let came = SCRATCH.with_borrow_mut(|scratch| {
                 let mut buffer = ReadBuf::new(scratch);
                 let read = Pin::new(&mut *stream).poll_read(context, &mut buffer);

@@ -1,4 +1,5 @@
-//! Single frames on a socket, in clear: a peer that says exactly what a test wants, right or wrong.
+//! Single frames on a socket, in clear or under a seal: a peer that says exactly what a test wants, right
+//! or wrong.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -9,10 +10,14 @@ use lamparina_protocol::control::{
     Disconnect, HandshakeAck, Hello, Repair, Syn, SynAck, Terms, VERSION,
 };
 use lamparina_protocol::frame::{
-    Decoded, Frame, FrameDecoder, FrameType, HEADER_BYTES, Header, Seq, checksum,
+    Decoded, FRAME_BYTES_MAX, Frame, FrameDecoder, FrameType, HEADER_BYTES, Header, Seq, checksum,
 };
+use lamparina_protocol::link::{Event, Input, Link, LinkConfig, Output};
 use lamparina_protocol::message::{MESSAGE_BYTES_MAX, SetNick};
-use lamparina_protocol::{AuthorKey, Epoch, Lamport, LogId, Nick, SessionNumber, Term, codec};
+use lamparina_protocol::seal::{IdentityKey, LinkKeys, SEED_BYTES, Transport};
+use lamparina_protocol::{
+    AuthorKey, Epoch, Instant, Lamport, LogId, Nick, SessionNumber, Term, codec,
+};
 
 use super::PATIENCE;
 
@@ -23,6 +28,8 @@ static NEXT_AUTHOR: AtomicU32 = AtomicU32::new(1);
 pub struct Raw {
     stream: TcpStream,
     decoder: FrameDecoder,
+    /// A link that has shaken hands, and seals and opens what is written and read by hand since.
+    seal: Option<Box<Link>>,
 }
 
 impl Raw {
@@ -33,7 +40,73 @@ impl Raw {
         stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
         stream.set_write_timeout(Some(PATIENCE)).expect("not zero");
         let decoder = FrameDecoder::default();
-        Self { stream, decoder }
+        Self {
+            stream,
+            decoder,
+            seal: None,
+        }
+    }
+
+    /// Connects and shakes hands with a server whose links are sealed.
+    #[track_caller]
+    pub fn open_sealed(addr: SocketAddr) -> Self {
+        let mut raw = Self::connect(addr);
+        let number = NEXT_AUTHOR.fetch_add(1, Ordering::Relaxed);
+        let mut seed = [0x5A; SEED_BYTES];
+        seed[..4].copy_from_slice(&number.to_be_bytes());
+        let identity = IdentityKey::from_seed(seed.first_chunk().expect("it is longer"));
+        let hello = Hello {
+            author: AuthorKey(identity.public().0),
+            ..new_hello()
+        };
+        // As in clear: a window for all that a test sends.
+        let config = LinkConfig {
+            window_frames: syn().terms.window_frames,
+            ..LinkConfig::new(7)
+        };
+        let link = Link::initiate(config, hello.to_bytes(), Instant::ZERO);
+        let mut link = link.sealed(LinkKeys::new(identity, seed, Transport::Tcp));
+        link.set_channel(true);
+        raw.seal = Some(Box::new(link));
+        let mut events = raw.give(Input::Tick);
+        while !events
+            .iter()
+            .any(|event| matches!(event, Event::Opened { .. }))
+        {
+            events = match events
+                .iter()
+                .any(|event| matches!(event, Event::Proven { .. }))
+            {
+                true => raw.give(Input::Trust),
+                false => {
+                    let bytes = raw.read().expect("the server shakes hands");
+                    raw.give(Input::Bytes(bytes))
+                }
+            };
+        }
+        raw
+    }
+
+    /// As [`Self::enter`], under a seal.
+    #[track_caller]
+    pub fn enter_sealed(addr: SocketAddr, nick: &str) -> Self {
+        Self::open_sealed(addr).claim(nick)
+    }
+
+    /// Gives something to the link that seals, and writes what it answers. What is inside the records
+    /// that came is read by [`Self::next`].
+    fn give(&mut self, input: Input) -> Vec<Event> {
+        let link = self.seal.as_mut().expect("this peer's link is sealed");
+        let mut out = Output::default();
+        link.handle(Instant::ZERO, input, &mut out)
+            .expect("bytes have a place in every state");
+        for piece in &out.wire {
+            let _ = self.stream.write_all(piece);
+        }
+        out.opened
+            .into_iter()
+            .for_each(|opened| self.decoder.push(opened));
+        out.events
     }
 
     /// Connects and shakes hands.
@@ -54,24 +127,38 @@ impl Raw {
     /// Connects, shakes hands and claims a nick by the first sequenced frame.
     #[track_caller]
     pub fn enter(addr: SocketAddr, nick: &str) -> Self {
-        let mut raw = Self::open(addr);
-        let nick = Nick::try_from(nick).expect("a well-formed nick");
-        let claim = codec::encode(&SetNick { nick }).expect("it is short");
-        raw.send(&frame(FrameType::SetNick, 0, true, &claim));
-        raw.expect_frame(FrameType::Data);
-        raw
+        Self::open(addr).claim(nick)
     }
 
-    /// Writes bytes. A peer that has hung up in the meantime is no error: its last word counts.
+    #[track_caller]
+    fn claim(mut self, nick: &str) -> Self {
+        let nick = Nick::try_from(nick).expect("a well-formed nick");
+        let claim = codec::encode(&SetNick { nick }).expect("it is short");
+        self.send(&frame(FrameType::SetNick, 0, true, &claim));
+        self.expect_frame(FrameType::Data);
+        self
+    }
+
+    /// Writes bytes, under the seal where there is one. A peer that has hung up in the meantime is no
+    /// error: its last word counts.
     pub fn send(&mut self, bytes: &[u8]) {
-        let _ = self.stream.write_all(bytes);
+        let Some(link) = &mut self.seal else {
+            let _ = self.stream.write_all(bytes);
+            return;
+        };
+        let mut out = Output::default();
+        let pieces = bytes.chunks(FRAME_BYTES_MAX);
+        link.seal_frames(pieces.map(Bytes::copy_from_slice).collect(), &mut out);
+        for piece in &out.wire {
+            let _ = self.stream.write_all(piece);
+        }
     }
 
     /// Waits for a frame of `kind` and passes over others.
     #[track_caller]
     pub fn expect_frame(&mut self, kind: FrameType) -> Frame {
         loop {
-            match self.next() {
+            match self.next_frame() {
                 Some(frame) if frame.kind == kind => return frame,
                 Some(_) => {}
                 None => panic!("the connection ended before a {kind:?}"),
@@ -83,7 +170,7 @@ impl Raw {
     #[track_caller]
     pub fn last_words(mut self) -> Option<(u16, String)> {
         let mut words = None;
-        while let Some(frame) = self.next() {
+        while let Some(frame) = self.next_frame() {
             if frame.kind == FrameType::Disconnect {
                 let said = Disconnect::from_bytes(&frame.payload);
                 let said = said.expect("a DISCONNECT can be read");
@@ -94,7 +181,7 @@ impl Raw {
     }
 
     /// The next frame; `None` at the end of the connection.
-    fn next(&mut self) -> Option<Frame> {
+    pub fn next_frame(&mut self) -> Option<Frame> {
         loop {
             let decoded = self.decoder.next().expect("a server keeps its boundaries");
             match decoded {
@@ -102,15 +189,24 @@ impl Raw {
                 Some(other) => panic!("a server's frames are whole and known: {other:?}"),
                 None => {}
             }
-            let mut chunk = [0; 16 * 1024];
-            match self.stream.read(&mut chunk) {
-                Ok(0) => return None,
-                Ok(count) => self.decoder.push(Bytes::copy_from_slice(&chunk[..count])),
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                    panic!("the server neither answers nor closes")
-                }
-                Err(_) => return None,
+            let bytes = self.read()?;
+            match self.seal {
+                Some(_) => drop(self.give(Input::Bytes(bytes))),
+                None => self.decoder.push(bytes),
             }
+        }
+    }
+
+    /// Some more bytes; `None` at the end of the connection.
+    fn read(&mut self) -> Option<Bytes> {
+        let mut chunk = [0; 16 * 1024];
+        match self.stream.read(&mut chunk) {
+            Ok(0) => None,
+            Ok(count) => Some(Bytes::copy_from_slice(&chunk[..count])),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                panic!("the server neither answers nor closes")
+            }
+            Err(_) => None,
         }
     }
 }
@@ -157,6 +253,17 @@ pub fn syn() -> Syn {
         token: 7,
         hello: new_hello().to_bytes(),
     }
+}
+
+/// A whole SYN that asks for a sealed link.
+pub fn sealed_syn() -> Bytes {
+    let mut syn = syn();
+    syn.sealed = true;
+    // X25519's base point: a key as good as any other.
+    let mut key = [0; 32];
+    key[0] = 9;
+    syn.hello = Bytes::copy_from_slice(&key);
+    frame(FrameType::Syn, 0, true, &syn.to_bytes())
 }
 
 /// The first words of a profile that nobody else has.

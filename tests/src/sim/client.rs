@@ -13,6 +13,8 @@ use lamparina_protocol::link::{self, CloseReason, Input as LinkInput, Link, Outg
 use lamparina_protocol::message::ToClient;
 use lamparina_protocol::{Instant, Lamport, LogId, codec};
 
+use super::keys;
+
 /// A timer that is due and cannot be served yet is looked at again this much later.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// Frames that wait while nothing is read.
@@ -240,9 +242,11 @@ impl Client {
                 }
                 self.apply(now, Input::Closed(reason));
             }
-            link::Event::Asked { .. } | link::Event::Proven { .. } => {
-                panic!("a client's link in clear asks nothing")
+            link::Event::Proven { server } => {
+                assert_eq!(server, keys::server().public(), "whom it reached is proved");
+                self.link(now, LinkInput::Trust);
             }
+            link::Event::Asked { .. } => panic!("a client's link is not asked"),
         }
     }
 
@@ -265,7 +269,6 @@ impl Client {
             match output {
                 Output::Connect(hello) => self.acts.push(Act::Connect(hello)),
                 Output::Drop => self.drop_line(now),
-                // Nothing is kept on disk here.
                 // Nothing is kept on disk here.
                 Output::Store { .. } | Output::Switch { .. } => {}
                 Output::Event(event) => {

@@ -1,6 +1,7 @@
 //! The small world: two links and a bad channel. Each message arrives once, in order and unchanged;
 //! what is in flight stays within the terms; an orderly end loses nothing, whatever the weather was.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,8 +12,11 @@ use lamparina_protocol::link::{
     CloseReason, Event, Input, Link, LinkConfig, Outgoing, Output, Repair, SendError,
 };
 
+use lamparina_protocol::seal::IdentityKey;
+
 use super::agenda::Agenda;
 use super::dice::Dice;
+use super::keys;
 use super::seeds::{Figures, Run};
 use super::trace::Trace;
 use super::weather;
@@ -45,6 +49,8 @@ enum Due {
     Side(usize),
     /// What comes out at a side.
     Wire(usize),
+    /// What a sealed stream carries to a side.
+    Stream(usize),
     /// The weather of the way to a side.
     Weather(usize),
     /// The connection is cut.
@@ -63,6 +69,10 @@ pub struct Links {
     trace: Trace,
     /// Bytes of a body beyond its number, at most.
     body_bytes_max: u64,
+    /// Links are sealed: the channel lies between repair and seal, and the stream below is intact.
+    sealed: bool,
+    /// That stream, towards each side.
+    streams: [VecDeque<Bytes>; 2],
     cut: bool,
     steps: u64,
 }
@@ -100,13 +110,18 @@ impl Links {
 
     fn make(seed: u64, long: bool) -> Self {
         let mut dice = Dice::new(seed, 1);
+        let sealed = keys::seals(seed);
         let side = |dice: &mut Dice, first: bool| {
             let config = config(dice, long);
-            let link = if first {
+            let mut link = if first {
                 Link::initiate(config, Bytes::from_static(b"hello"), Instant::ZERO)
             } else {
                 Link::respond(config, Instant::ZERO)
             };
+            if sealed {
+                link = keys::sealed(link, identity(!first), dice);
+                link.set_channel(true);
+            }
             Side {
                 link,
                 out: Output::default(),
@@ -154,6 +169,8 @@ impl Links {
             agenda,
             trace: Trace::default(),
             body_bytes_max,
+            sealed,
+            streams: Default::default(),
             cut: false,
             steps: 0,
         }
@@ -179,10 +196,18 @@ impl Links {
             Due::Wire(at) => {
                 let arrived = self.wires[at].take(self.now);
                 for frame in arrived.frames {
-                    self.give_bytes(at, frame);
+                    match self.sealed {
+                        true => self.seal(1 - at, frame),
+                        false => self.give_bytes(at, frame),
+                    }
                 }
                 if arrived.ended {
                     self.give(at, Input::Eof);
+                }
+            }
+            Due::Stream(at) => {
+                while let Some(piece) = self.streams[at].pop_front() {
+                    self.give_bytes(at, piece);
                 }
             }
             Due::Weather(to) => {
@@ -197,6 +222,7 @@ impl Links {
             }
             Due::Cut => {
                 self.cut = true;
+                self.streams.iter_mut().for_each(VecDeque::clear);
                 self.wires.iter_mut().for_each(Wire::snap);
             }
         }
@@ -204,8 +230,36 @@ impl Links {
             let link_at = self.sides[at].link.deadline();
             let due = (link_at).map(|link_at| link_at.max(self.now));
             self.agenda.set(Due::Side(at), due);
-            self.agenda
-                .set(Due::Wire(at), self.wires[at].deadline(self.now));
+            let waits = !self.streams[at].is_empty();
+            self.agenda.set(Due::Stream(at), waits.then_some(self.now));
+            // The end of a stream comes behind all that it carries.
+            let wire_at = self.wires[at].deadline(self.now);
+            self.agenda.set(Due::Wire(at), wire_at.filter(|_| !waits));
+        }
+    }
+
+    /// A frame has passed the channel of its sender.
+    fn seal(&mut self, from: usize, frame: Bytes) {
+        let side = &mut self.sides[from];
+        side.link.seal_frames(vec![frame], &mut side.out);
+        self.pass_on(from);
+    }
+
+    /// Puts what a side's link gave on its way.
+    fn pass_on(&mut self, at: usize) {
+        for opened in std::mem::take(&mut self.sides[at].out.opened) {
+            self.give(at, Input::Frames(opened));
+        }
+        for frames in std::mem::take(&mut self.sides[at].out.frames) {
+            self.wires[1 - at].send(self.now, frames, &mut self.trace);
+        }
+        for piece in std::mem::take(&mut self.sides[at].out.wire) {
+            if !self.sealed {
+                self.wires[1 - at].send(self.now, piece, &mut self.trace);
+            } else if !self.cut {
+                self.trace.bytes(&piece);
+                self.streams[1 - at].push_back(piece);
+            }
         }
     }
 
@@ -229,9 +283,7 @@ impl Links {
             }
         }
         self.say(at);
-        for piece in std::mem::take(&mut self.sides[at].out.wire) {
-            self.wires[1 - at].send(self.now, piece, &mut self.trace);
-        }
+        self.pass_on(at);
         if self.sides[at].closed.is_some() {
             self.wires[1 - at].close();
         }
@@ -247,7 +299,8 @@ impl Links {
                     .handle(self.now, Input::Accept { welcome }, &mut side.out)
                     .expect("it was asked");
             }
-            Event::Proven { .. } => {
+            Event::Proven { server } => {
+                assert_eq!(server, identity(true).public());
                 let side = &mut self.sides[at];
                 side.link
                     .handle(self.now, Input::Trust, &mut side.out)
@@ -255,7 +308,8 @@ impl Links {
             }
             Event::Opened { words, peer, .. } => {
                 assert_eq!(&words[..], [&b"welcome"[..], b"hello"][at]);
-                assert_eq!(peer.is_some(), self.sides[at].link.is_sealed());
+                let proved = self.sealed.then(|| identity(at == 0).public());
+                assert_eq!(peer, proved);
                 self.sides[at].opened = true;
             }
             Event::Received { kind, body } => {
@@ -347,6 +401,13 @@ impl Links {
     }
 }
 
+fn identity(server: bool) -> IdentityKey {
+    match server {
+        true => keys::server(),
+        false => keys::identity(0),
+    }
+}
+
 fn to_say(dice: &mut Dice, long: bool) -> u32 {
     match dice.within(0..8) {
         _ if long => PLACES + dice.within(1..3_000) as u32,
@@ -370,6 +431,7 @@ impl Run for Links {
             let (what, to) = match due {
                 Due::Side(to) => ("timer", to),
                 Due::Wire(to) => ("arrival", to),
+                Due::Stream(to) => ("record", to),
                 Due::Weather(to) => ("weather", to),
                 Due::Cut => ("cut", 2),
             };

@@ -4,6 +4,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`dice`], [`agenda`], [`trace`] | chance, time and memory of a run: the same seed, the same bytes |
+//! | [`keys`] | who has which key, and which worlds are sealed |
 //! | [`weather`], [`wire`] | how bad the channel is, and one direction of it |
 //! | [`links`] | the small world: two links and a channel |
 //! | [`people`] | what people do, and what befalls them |
@@ -20,6 +21,7 @@ pub mod check;
 pub mod client;
 pub mod dice;
 pub mod disk;
+pub mod keys;
 pub mod links;
 pub mod model;
 pub mod people;

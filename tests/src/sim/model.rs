@@ -11,6 +11,7 @@ use lamparina_protocol::{Audience, AuthorKey, Epoch, Nick, Pseq, SessionNumber};
 use lamparina_server::hub::{Ask, Asked, ConnectionId, OperatorAsk, Whom};
 
 use super::check::{Name, Who};
+use super::keys;
 
 /// Names that one author may have.
 const NAMES_MAX: usize = 16;
@@ -56,12 +57,12 @@ pub struct Model {
 
 /// The key of a person.
 pub fn key_of(who: Who) -> AuthorKey {
-    AuthorKey([who as u8 + 1; 32])
+    keys::author(who)
 }
 
 /// The person behind a key.
 pub fn who_has(key: &AuthorKey) -> Who {
-    usize::from(key.0[0]) - 1
+    keys::who(key).expect("every author of a world is a person of it")
 }
 
 /// The message that a request is, if it is one.

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use lamparina_protocol::control::Welcome;
 use lamparina_protocol::frame::{FrameType, SharedBody};
-use lamparina_protocol::link::{CloseReason, Event, Input as LinkInput, Link, LinkConfig, Output};
+use lamparina_protocol::link::{CloseReason, Event, Input as LinkInput, Link, Output};
 use lamparina_protocol::link::{LinkStats, SendError, Terms};
 use lamparina_protocol::message::ToClient;
 use lamparina_protocol::{Instant, Lamport, LogId, Term, codec};
@@ -44,9 +44,9 @@ pub struct Done {
 
 impl Served {
     /// A session whose client has not spoken.
-    pub fn new(session: SessionConfig, config: LinkConfig, now: Instant) -> Self {
+    pub fn new(session: SessionConfig, link: Link) -> Self {
         Self {
-            link: Link::respond(config, now),
+            link,
             log: session.log,
             term: session.term,
             session: Session::new(session),

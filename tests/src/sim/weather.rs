@@ -63,6 +63,25 @@ pub fn any(dice: &mut Dice) -> Settings {
     settings(&spec)
 }
 
+/// The same weather as a stream has it, where nothing is lost, doubled or out of its place: it takes its
+/// time, now and then stops for a while, and rarely damages a record, which ends the connection.
+pub fn of_stream(weather: &Settings) -> Settings {
+    let spec = weather.to_string();
+    let is = |part: &&str, name| part.split('=').next() == Some(name);
+    let kept = ["delay", "rate", "partition", "down", "seed"];
+    let parts = spec.split(',');
+    let mut kept: Vec<_> = parts
+        .filter(|part| kept.iter().any(|name| is(part, name)))
+        .collect();
+    if spec.split(',').any(|part| is(&part, "corrupt")) {
+        kept.push("corrupt=0.1%");
+    }
+    match kept.is_empty() {
+        true => settings("off"),
+        false => settings(&kept.join(",")),
+    }
+}
+
 /// Nothing passes, in both directions or in one.
 pub fn cut_off(dice: &mut Dice) -> Settings {
     settings(match dice.within(0..3) {

@@ -24,6 +24,7 @@ use super::agenda::Agenda;
 use super::check::{Check, Name, Who};
 use super::client::Client;
 use super::dice::Dice;
+use super::keys;
 use super::people::{self, Deed};
 use super::seeds::{Figures, Run};
 use super::served::{Done, Served};
@@ -142,6 +143,8 @@ pub struct World {
     lives: u64,
     /// Answers of the store.
     reads: u64,
+    /// Links are sealed: below them a stream lies, which delays and breaks and loses no frame alone.
+    sealed: bool,
     /// Of wires that are gone.
     figures: Figures,
     /// The server closes first, instead of the clients.
@@ -375,19 +378,22 @@ impl World {
             token: self.dice.roll() as u32,
             ..self.server_link.clone()
         };
-        self.served.insert(
-            id,
-            Served::new(self.server.session(id, &hello), server, self.now),
-        );
+        let mut answering = Link::respond(server, self.now);
         let weather = &self.people[who].weather;
-        let [up, down] = making::wires(weather, id);
+        let [up, down] = making::wires(weather, id, self.sealed);
         self.wires.insert(id, Wires { who, up, down });
         let token = self.dice.roll() as u32;
         let config = LinkConfig {
             token,
             ..self.people[who].link.clone()
         };
-        let link = Link::initiate(config, hello.to_bytes(), self.now);
+        let mut link = Link::initiate(config, hello.to_bytes(), self.now);
+        if self.sealed {
+            answering = keys::sealed(answering, keys::server(), &mut self.dice);
+            link = keys::sealed(link, keys::identity(who), &mut self.dice);
+        }
+        let session = self.server.session(id, &hello);
+        self.served.insert(id, Served::new(session, answering));
         self.with_client(who, |client, now| client.dialed(now, id, link));
         self.give_served(id, LinkInput::Tick);
     }

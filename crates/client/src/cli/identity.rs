@@ -200,6 +200,6 @@ fn say(text: &str) -> Result<Exit, Stop> {
     }
 }
 
-fn failed(error: ProfileError) -> Stop {
-    Stop::new(Exit::Failed, error.to_string())
+fn failed(error: impl Into<ProfileError>) -> Stop {
+    Stop::new(Exit::Failed, error.into().to_string())
 }

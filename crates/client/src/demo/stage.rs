@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use lamparina_server::logger::{Logger, LoggerConfig};
-use lamparina_server::{Server, ServerConfig, identity};
+use lamparina_server::{Links, Server, ServerConfig, identity};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -26,10 +26,10 @@ impl Stage {
         let folder = std::env::temp_dir().join(format!("lamparina-demo-{unique:016x}"));
         let (log, logger) =
             Logger::start(LoggerConfig::new(folder.join("logs/server.log"))).await?;
+        let links = Links::Sealed(identity::generate().map_err(io::Error::other)?);
         let config = ServerConfig {
             log,
-            identity: Some(identity::generate().map_err(io::Error::other)?),
-            ..ServerConfig::default()
+            ..ServerConfig::new(links)
         };
         let server = Server::bind(&[SocketAddr::from(([127, 0, 0, 1], 0))], config)
             .map_err(io::Error::other)?;

@@ -21,9 +21,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use lamparina_keys::files;
 use lamparina_protocol::{Fingerprint, UnixMicros};
 
-use super::{ProfileLock, files};
+use super::ProfileLock;
 use line::Line;
 pub use line::{KnownServer, Pinned};
 

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::files;
+use lamparina_keys::files;
 
 /// A profile, held by this process alone until dropped.
 #[derive(Debug)]

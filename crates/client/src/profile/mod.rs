@@ -2,21 +2,21 @@
 //! grow. Keeps these: a key once made is never overwritten, also a damaged one; nobody else on the
 //! machine may read it; no epoch or session number is used twice, as far as the disk allows.
 
-mod files;
-mod identity;
 pub mod known_servers;
 mod lock;
 mod name;
 mod numbers;
 mod paths;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use lamparina_keys::IdentityError;
+pub(crate) use lamparina_keys::files::{make_folder, sync_folder};
 use lamparina_protocol::seal::IdentityKey;
 use lamparina_protocol::{AuthorKey, Epoch, Nick, UnixMicros};
 
-pub use identity::{IDENTITY_BYTES_MAX, Identity};
 pub use known_servers::{KnownServers, Verdict};
+pub use lamparina_keys::{IDENTITY_BYTES_MAX, Identity};
 pub use lock::ProfileLock;
 pub use name::{PROFILE_BYTES_MAX, ProfileName, ProfileNameError};
 pub use numbers::Numbers;
@@ -29,42 +29,19 @@ pub enum ProfileError {
     /// Neither XDG variables nor a home folder.
     #[error("no place for the profile: set HOME or {0}")]
     NoHome(&'static str),
-    /// The disk says no.
-    #[error("cannot {what} {path}: {source}", path = path.display())]
-    Io {
-        /// What was tried.
-        what: &'static str,
-        /// With what.
-        path: PathBuf,
-        /// What came of it.
-        source: std::io::Error,
-    },
-    /// The key's file is not what was written there.
-    #[error(
-        "{path} is damaged ({why}). It holds the key that is this profile's name, so it is left as \
-         it is: restore it from a copy, or use `--profile` with another name",
-        path = path.display()
-    )]
-    Damaged {
-        /// Which.
-        path: PathBuf,
-        /// How.
-        why: &'static str,
-    },
-    /// Others may read the key.
-    #[error(
-        "{path} may be read by others (mode {mode:o}); run: chmod 600 {path}",
-        path = path.display()
-    )]
-    Exposed {
-        /// Which.
-        path: PathBuf,
-        /// Its permissions.
-        mode: u32,
-    },
-    /// No randomness for a new key.
-    #[error("the system gives no randomness for a new key: {0}")]
-    NoRandomness(getrandom::Error),
+    /// Its key cannot be used.
+    #[error("{}", key_words(.0))]
+    Key(#[from] IdentityError),
+}
+
+fn key_words(error: &IdentityError) -> String {
+    match error {
+        IdentityError::Damaged { .. } => format!(
+            "{error}. It holds the key that is this profile's name, so it is left as it is: restore \
+             it from a copy, or use `--profile` with another name"
+        ),
+        _ => error.to_string(),
+    }
 }
 
 /// A profile in use.
@@ -97,7 +74,7 @@ impl Profile {
     ///
     /// # Errors
     ///
-    /// [`ProfileError::NoRandomness`].
+    /// [`ProfileError::Key`].
     pub fn ephemeral(nick: &Nick) -> Result<Self, ProfileError> {
         Ok(Self {
             name: ProfileName::of(nick),
@@ -140,15 +117,5 @@ impl Profile {
     /// Notes a number in use, so that the next start begins above it.
     pub fn used(&mut self, number: u64) {
         self.numbers.used(number);
-    }
-}
-
-pub(crate) use files::{make_folder, sync_folder};
-
-fn io_error(what: &'static str, path: &Path, source: std::io::Error) -> ProfileError {
-    ProfileError::Io {
-        what,
-        path: path.to_owned(),
-        source,
     }
 }

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::files;
+use lamparina_keys::files;
 
 /// The last number used, and where it is kept.
 #[derive(Debug)]

@@ -3,6 +3,8 @@
 
 use lamparina_protocol::nick::{NICK_BYTES_MAX, NICK_GRAPHEMES_MAX};
 use lamparina_protocol::{Nick, RoomName, clean};
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
 use unicode_segmentation::UnicodeSegmentation;
 
 /// Reads the bytes, where they are UTF-8, as a nick and as a room's name.
@@ -26,6 +28,13 @@ pub fn nick(input: &[u8]) {
     assert!(!name.chars().any(|c| c.is_control() || c.is_whitespace()));
     assert!(!name.eq_ignore_ascii_case("all"));
     assert!(!clean::line(name).is_empty(), "a name is shown");
+    if nick.claimable().is_ok() {
+        let claimable = room.map(|room| room.claimable());
+        assert_eq!(claimable, Ok(Ok(())), "one rule for both");
+        // Marks and selectors are seen on another character only.
+        let letters = name.nfd().filter(|&c| !is_combining_mark(c)).count();
+        assert!(letters > 0, "a name that is claimed is seen");
+    }
     for other in [name.to_lowercase(), name.to_uppercase()] {
         // Some letters have an upper case that is another letter (ı, ſ): ASCII has none.
         if let (true, Ok(other)) = (name.is_ascii(), Nick::try_from(other.as_str())) {
@@ -53,6 +62,8 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
         "İ",
         "ſ",
         "x\u{301}\u{301}\u{301}",
+        "\u{fe0a}",
+        "\u{301}",
         "\u{1f3f4}\u{e0067}\u{e0062}\u{e007f}",
     ];
     names.iter().map(|name| name.as_bytes().to_vec()).collect()

@@ -154,6 +154,7 @@ pub(crate) fn guarded() -> Life {
         member: MemberId(1),
         by: by(),
     }); // 11
+    life.enter(BOB, "bob");
     life.say(BOB, 1, 0, Audience::All, "back"); // 12
     life
 }

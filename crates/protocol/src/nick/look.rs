@@ -44,6 +44,9 @@ pub(super) fn claimable(name: &str) -> Result<(), NickError> {
     if looks(name).contains(&look("all")) {
         return Err(NickError::Reserved);
     }
+    if !name.chars().any(is_seen) {
+        return Err(NickError::Unseen);
+    }
     // Unassigned and private-use characters: nobody knows what they look like.
     if let Some(unknown) = name.chars().find(|c| c.script() == Script::Unknown) {
         return Err(NickError::Forbidden(unknown));
@@ -62,6 +65,14 @@ pub(super) fn claimable(name: &str) -> Result<(), NickError> {
     } else {
         Err(NickError::MixedScripts)
     }
+}
+
+/// Whether a character of a name shows itself, also where it stands alone: no mark, no variation
+/// selector (a mark too), and no blank pattern. What a name may not have at all is not asked about.
+fn is_seen(c: char) -> bool {
+    /// Braille without a dot.
+    const BLANK_PATTERN: char = '\u{2800}';
+    !is_combining_mark(c) && c != BLANK_PATTERN
 }
 
 /// UTS 39: *single script*, or *highly restrictive*: Latin with Japanese, Korean, or Han and

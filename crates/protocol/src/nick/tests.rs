@@ -156,6 +156,11 @@ fn names_are_claimed_in_one_script() {
     check("a\u{e000}", Err(NickError::Forbidden('\u{e000}')));
     check("a\u{30000}\u{2fe0}", Err(NickError::Forbidden('\u{2fe0}')));
     check("o\u{302}\u{303}\u{301}\u{308}", Ok(()));
+    for unseen in ["\u{fe0a}", "\u{301}\u{fe0f}", "\u{2800}", "\u{93e}"] {
+        check(unseen, Err(NickError::Unseen));
+    }
+    check("1\u{fe0f}\u{20e3}", Ok(()));
+    check("☃\u{fe0e}", Ok(()));
     check(
         "o\u{302}\u{303}\u{301}\u{308}\u{30a}",
         Err(NickError::Marks),

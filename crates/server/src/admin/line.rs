@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use lamparina_order::InviteId;
 use lamparina_protocol::message::RefusalCode;
-use lamparina_protocol::{AuthorKey, MemberId, Nick, UnixMicros};
+use lamparina_protocol::{AuthorKey, Fingerprint, MemberId, Nick, UnixMicros};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -72,6 +72,8 @@ pub(super) enum Wanted {
 pub(super) struct About {
     pub(super) listen: Vec<SocketAddr>,
     pub(super) by_invite: bool,
+    /// Of the key by which clients know this server; none where links are in clear.
+    pub(super) key: Option<Fingerprint>,
 }
 
 const fn one() -> u32 {
@@ -189,6 +191,8 @@ pub(super) fn about(about: &About) -> Value {
         "v": VERSION,
         "ok": true,
         "listen": listen,
+        "fingerprint": about.key.map(|key| key.to_string()),
+        "words": about.key.map(|key| key.spoken()),
         "access": if about.by_invite { "invite" } else { "open" },
         "version": env!("CARGO_PKG_VERSION"),
         "pid": std::process::id(),

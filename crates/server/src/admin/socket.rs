@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use lamparina_protocol::clean;
+use lamparina_protocol::{Fingerprint, clean};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, watch};
@@ -67,6 +67,11 @@ pub(crate) async fn serve(
     let about = Arc::new(About {
         listen,
         by_invite: shared.config.access.is_by_invite(),
+        key: shared
+            .config
+            .links
+            .identity()
+            .map(|key| Fingerprint::of(&key.public().0)),
     });
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut asking = JoinSet::new();

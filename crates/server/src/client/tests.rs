@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::*;
-use crate::config::ServerConfig;
+use crate::config::{Links, ServerConfig};
 use crate::hub::{Ask, Hub};
 use crate::reading::testing::Stored;
 use crate::reading::{Directory, Readers};
@@ -30,7 +30,7 @@ async fn server() -> (SocketAddr, watch::Sender<bool>) {
     let stored = Stored::of_readers();
     let config = ServerConfig {
         tail_items: 2_000,
-        ..ServerConfig::default()
+        ..ServerConfig::new(Links::Clear)
     };
     let directory: Arc<dyn Directory> = Arc::new(stored.clone());
     let readers = vec![Box::new(stored.clone()) as Box<dyn lamparina_store::Reader>];

@@ -4,11 +4,11 @@
 use lamparina_order::Sequenced;
 use lamparina_protocol::codec;
 use lamparina_protocol::frame::{FrameType, SharedBody};
-use lamparina_protocol::message::{MESSAGE_BYTES_MAX, UserLine, UserList};
+use lamparina_protocol::message::{MESSAGE_BYTES_MAX, USERS_MAX, UserLine, UserList};
 use lamparina_protocol::nick::NICK_BYTES_MAX;
 
 /// Users that one answer names; `total` counts all.
-pub const LIST_USERS_MAX: usize = 3_000;
+pub const LIST_USERS_MAX: usize = USERS_MAX;
 /// Bytes of one line: nick and its length, number, key.
 const LINE_BYTES_MAX: usize = NICK_BYTES_MAX + 1 + 5 + 32;
 const _: () = assert!(LIST_USERS_MAX * LINE_BYTES_MAX + 64 <= MESSAGE_BYTES_MAX);

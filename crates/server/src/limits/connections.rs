@@ -39,8 +39,8 @@ pub struct Connections {
 
 /// Whom an address stands for: an IPv4 address, or the /64 that an IPv6 address is in, for whoever
 /// has one of these has all.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-enum Origin {
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(super) enum Origin {
     V4(std::net::Ipv4Addr),
     V6([u16; 4]),
 }
@@ -136,7 +136,7 @@ impl Connections {
 }
 
 impl Origin {
-    fn of(address: IpAddr) -> Self {
+    pub(super) fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(address) => Self::V4(address),
             IpAddr::V6(address) => Self::V6(prefix(address)),
@@ -221,6 +221,11 @@ impl Permit {
         if let Some((number, _)) = self.half_open.take() {
             lock(&self.counts).end_handshake(number);
         }
+    }
+
+    /// Whether its handshake is not complete.
+    pub const fn is_half_open(&self) -> bool {
+        self.half_open.is_some()
     }
 
     /// Whether it has to make room for another one.

@@ -6,6 +6,7 @@ mod connections;
 mod fixed;
 mod rates;
 mod table;
+mod turns;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -13,6 +14,7 @@ pub use connections::{Admitted, Connections, Over, Permit, WINDOW_FLOOR_BYTES, r
 pub use fixed::{FIXED, Fixed};
 pub use rates::{AuthorRates, Rates, TooMuch, What};
 pub use table::{Limit, Limits, TABLE};
+pub use turns::{Turn, Turns};
 
 /// The limits in force, shared by all who hold to them. What is changed holds from then on, for
 /// connections and sessions that begin then.

@@ -65,6 +65,8 @@ limits! {
         4_096, 1, 1_000_000, "the oldest of them is dropped, in words";
     half_open_per_address "half-open-per-address", "Handshakes under way from one address (IPv6: one /64)", "connections",
         64, 1, 1_000_000, "the oldest of them is dropped, in words";
+    handshakes "handshakes", "Handshakes computed at a time; addresses take turns", "handshakes",
+        1, 1, 1_024, "wait for their turn";
     epochs "epochs", "New outboxes (epochs) of one author; 0 for no limit", "a minute",
         20, 0, 1_000_000, "the connection is refused in words";
     room_changes "room-changes", "Joins and leaves of one author; 0 for no limit", "a minute",

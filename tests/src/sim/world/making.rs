@@ -14,6 +14,7 @@ use super::super::check::{Check, Who};
 use super::super::client::Client;
 use super::super::dice::Dice;
 use super::super::disk::Fate;
+use super::super::keys;
 use super::super::model::key_of;
 use super::super::seeds::Figures;
 use super::super::server::{Server, Wrong};
@@ -79,6 +80,7 @@ pub(super) fn world(seed: u64) -> World {
         dying: false,
         off: false,
         power: None,
+        sealed: keys::seals(seed),
         tail_items: tail,
         figures: Figures::default(),
     }
@@ -140,10 +142,19 @@ fn link(dice: &mut Dice) -> LinkConfig {
 }
 
 /// The wires of connection `id` in this weather.
-pub(super) fn wires(weather: &Settings, id: u64) -> [Wire; 2] {
+pub(super) fn wires(weather: &Settings, id: u64, sealed: bool) -> [Wire; 2] {
     let seed = weather.seed() ^ id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let settings = weather.clone().with_seed(seed);
-    [Direction::Up, Direction::Down].map(|way| Wire::new(settings.for_direction(way)))
+    [Direction::Up, Direction::Down].map(|way| Wire::new(on(&settings, way, sealed)))
+}
+
+/// The weather on a wire.
+pub(super) fn on(weather: &Settings, way: Direction, sealed: bool) -> Settings {
+    let settings = weather.for_direction(way);
+    match sealed {
+        true => weather::of_stream(&settings),
+        false => settings,
+    }
 }
 
 /// Who is banned is looked at again after this.

@@ -10,7 +10,7 @@ use super::super::disk::Fate;
 use super::super::people::{self, Mishap};
 use super::super::server::{Server, Wrong};
 use super::super::weather;
-use super::{Due, Stage, World};
+use super::{Due, Stage, World, making};
 
 /// A server that is asked to end is gone after this.
 const DIES_AFTER: Duration = Duration::from_secs(3);
@@ -65,12 +65,9 @@ impl World {
         let own = self.wires.iter_mut().filter(|(_, wires)| wires.who == who);
         let mut ids = Vec::new();
         for (id, wires) in own {
-            wires
-                .up
-                .set(self.now, settings.for_direction(Direction::Up));
-            wires
-                .down
-                .set(self.now, settings.for_direction(Direction::Down));
+            let on = |way| making::on(&settings, way, self.sealed);
+            wires.up.set(self.now, on(Direction::Up));
+            wires.down.set(self.now, on(Direction::Down));
             ids.push(*id);
         }
         ids.into_iter().for_each(|id| self.watch_wires(id));

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use lamparina_protocol::{AuthorKey, Fingerprint, UnixMicros};
 
-use crate::profile::identity::unhex;
+use lamparina_keys::identity::unhex;
 
 /// Bytes of a line, at most.
 const LINE_BYTES_MAX: usize = 1_024;

@@ -11,7 +11,7 @@ use lamparina_protocol::link::{LinkConfig, WINDOW_BYTES_MAX};
 use lamparina_protocol::seal::IdentityKey;
 use lamparina_server::limits::{InForce, raise_file_limit};
 use lamparina_server::logger::{LogHandle, Logger, LoggerConfig, run_if_logger};
-use lamparina_server::{Server, ServerConfig, Summary, identity};
+use lamparina_server::{Links, Server, ServerConfig, Summary, identity};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 use tracing_subscriber::filter::LevelFilter;
@@ -131,7 +131,8 @@ async fn serve(options: Options, limits: InForce, reloader: Reloader) -> Result<
     };
     // Signals are ours before anybody can know that we listen.
     let signals = Signals::new().map_err(|error| format!("cannot wait for signals: {error}"))?;
-    let mut config = config(&options, limits);
+    // Until the data folder is ours, a key that nobody knows.
+    let mut config = config(&options, limits, Links::Sealed(fresh_key()?));
     let server = match passed.is_empty() {
         true => Server::bind(&addrs, config.clone()).map_err(|error| error.to_string())?,
         false => Server::over(passed, config.clone())
@@ -152,7 +153,7 @@ async fn serve(options: Options, limits: InForce, reloader: Reloader) -> Result<
             Some((durable, folder.join(lamparina_server::admin::SOCKET)))
         }
     };
-    config.identity = identity(&options)?;
+    config.links = links(&options)?;
     let (log, logger) = start_logger(&options).await?;
     config.log = log;
     let mut server = server.with_config(config);
@@ -248,7 +249,7 @@ impl Signals {
     }
 }
 
-fn config(options: &Options, limits: InForce) -> ServerConfig {
+fn config(options: &Options, limits: InForce, links: Links) -> ServerConfig {
     let files = raise_file_limit() as u64;
     if files < limits.get().connections {
         warn!("this system allows {files} connections at a time: raise its limit of open files");
@@ -264,15 +265,19 @@ fn config(options: &Options, limits: InForce) -> ServerConfig {
         },
         tail_bytes: options.tail.saturating_mul(1 << 20),
         lab: options.lab,
-        ..ServerConfig::default()
+        ..ServerConfig::new(links)
     }
 }
 
-/// The key that seals links, said where people look at the start; nothing for links in clear.
-fn identity(options: &Options) -> Result<Option<IdentityKey>, String> {
+fn fresh_key() -> Result<IdentityKey, String> {
+    identity::generate().map_err(|error| error.to_string())
+}
+
+/// How links are, said where people look at the start.
+fn links(options: &Options) -> Result<Links, String> {
     if options.cleartext {
         warn!("links are in clear: everybody on the way can read and change what is said");
-        return Ok(None);
+        return Ok(Links::Clear);
     }
     let key = match options.in_memory {
         true => identity::generate(),
@@ -282,7 +287,7 @@ fn identity(options: &Options) -> Result<Option<IdentityKey>, String> {
     let fingerprint = Fingerprint::of(&key.public().0);
     let words = fingerprint.spoken();
     info!("clients know this server by its key {fingerprint}, in words: {words}");
-    Ok(Some(key))
+    Ok(Links::Sealed(key))
 }
 
 async fn start_logger(options: &Options) -> Result<(LogHandle, Logger), String> {

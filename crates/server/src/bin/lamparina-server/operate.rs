@@ -184,8 +184,18 @@ fn invited(invite: &Invite, server: &mut Running) -> Result<ExitCode, String> {
                     "open" => "\n(this server is open: nobody needs an invite now)",
                     _ => "",
                 };
+                let key = match (text(said, "fingerprint"), text(said, "words")) {
+                    (key, _) if key.is_empty() => {
+                        "Links are in clear: nothing proves to them which server they reach."
+                            .to_owned()
+                    }
+                    (key, words) => format!(
+                        "--pin names this server's key, so that they reach no other one:\n  {key}\n  \
+                         in words, to compare by voice: {words}"
+                    ),
+                };
                 format!(
-                    "invite {}, for {uses}: {}\n\nThey join with\n  {join}\n\n\
+                    "invite {}, for {uses}: {}\n\nThey join with\n  {join}\n\n{key}\n\n\
                      The code is not kept: this is the only time that it is shown.{open}",
                     said.get("invite").unwrap_or(&Value::Null),
                     text(said, "code"),
@@ -228,7 +238,11 @@ fn join_command(said: &Map<String, Value>, address: Option<&str>) -> String {
         (None, None) => listen.to_owned(),
     };
     let code = text(said, "code");
-    format!("lamparina-client {address} --name NICK --invite {code}")
+    let proof = match text(said, "fingerprint") {
+        key if key.is_empty() => "--cleartext".to_owned(),
+        key => format!("--pin {key}"),
+    };
+    format!("lamparina-client {address} --name NICK --invite {code} {proof}")
 }
 
 fn invite_line(invite: &Map<String, Value>) -> String {

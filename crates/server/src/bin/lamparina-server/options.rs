@@ -102,7 +102,7 @@ pub(crate) struct Options {
     pub(crate) cleartext: bool,
     /// With --cleartext: also on addresses that other machines can reach, where everybody on the way
     /// can read and change what is said
-    #[arg(long, env = "LAMPARINA_CLEARTEXT_ANYWHERE", value_name = "BOOL", default_value_t = false,
+    #[arg(long, requires_if("true", "cleartext"), env = "LAMPARINA_CLEARTEXT_ANYWHERE", value_name = "BOOL", default_value_t = false,
         default_missing_value = "true", num_args = 0..=1, require_equals = true, hide_default_value = true, action = ArgAction::Set)]
     pub(crate) cleartext_anywhere: bool,
     #[command(flatten)]

@@ -36,7 +36,7 @@ fn comes_back_and_sends_again_what_is_unsettled() {
          < say b 100/2 clock=8 seen=0
          < say c 100/3 clock=9 seen=0
          > Committed
-         {committed,epoch:100,pseq:1,stamp:8}
+         {committed,epoch:100,pseq:1,stamp:8,text:a}
          > Message
          {message,stamp:10,prev:6,from:bob,kind:broadcast,to:[ALL],text:hi,sent_at:1970-01-01T00:00:01.000000Z,clock:9,seen:0,member:7,epoch:70,pseq:10}",
     );
@@ -69,7 +69,7 @@ fn a_new_log_is_told_and_takes_what_is_unsettled_under_a_new_epoch() {
          {connected,server:host:1,as:ana,stamp:2,member:3,log:02020202020202020202020202020202}
          < say b 250100/1 clock=3 seen=0
          > Committed
-         {committed,epoch:250100,pseq:1,stamp:4,was:{epoch:100,pseq:2}}",
+         {committed,epoch:250100,pseq:1,stamp:4,was:{epoch:100,pseq:2},text:b}",
     );
 }
 

@@ -59,7 +59,7 @@ fn nothing_is_sent_before_it_is_stored() {
          {queued,epoch:100,pseq:1,number:1}
          < say a 100/1 clock=6 seen=0
          > Committed
-         {committed,epoch:100,pseq:1,stamp:7}
+         {committed,epoch:100,pseq:1,stamp:7,text:a}
          store 4 settled 100/1
          > stored 4
          {queued,epoch:100,pseq:2,number:2}
@@ -94,10 +94,10 @@ fn what_an_earlier_run_left_goes_first_and_counts() {
          < say b 90/8 clock=8 seen=0
          < say c 90/9 clock=31 seen=30
          > Committed
-         {committed,epoch:90,pseq:7,stamp:31}
+         {committed,epoch:90,pseq:7,stamp:31,text:a}
          store 4 settled 90/7
          > Committed
-         {committed,epoch:90,pseq:8,stamp:41}
+         {committed,epoch:90,pseq:8,stamp:41,text:b}
          store 5 settled 90/8",
     );
     let Summary {
@@ -288,7 +288,7 @@ fn a_full_server_refuses_some_and_the_others_go_by_other_names() {
     script.check(
         "> Refused
          > Committed
-         {committed,epoch:101,pseq:1,stamp:6,was:{epoch:100,pseq:3}}
+         {committed,epoch:101,pseq:1,stamp:6,was:{epoch:100,pseq:3},text:c}
          store 9 settled 101/1",
     );
 }
@@ -388,7 +388,7 @@ fn what_is_queued_for_one_log_goes_to_no_other_by_itself() {
     assert!(
         script
             .wrote
-            .contains("{committed,epoch:101,pseq:2,stamp:10,was:{epoch:90,pseq:7}}"),
+            .contains("{committed,epoch:101,pseq:2,stamp:10,was:{epoch:90,pseq:7},text:a}"),
         "{}",
         script.wrote
     );

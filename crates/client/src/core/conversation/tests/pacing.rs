@@ -43,9 +43,9 @@ fn what_is_over_the_pace_waits_and_nothing_overtakes_it() {
          > Who
          > after 1000 ms
          > Committed
-         {committed,epoch:100,pseq:1,stamp:7}
+         {committed,epoch:100,pseq:1,stamp:7,text:a}
          > Committed
-         {committed,epoch:100,pseq:2,stamp:8}
+         {committed,epoch:100,pseq:2,stamp:8,text:b}
          > after 100 ms
          > after 1 ms
          < say c 100/3 clock=8 seen=0
@@ -75,7 +75,7 @@ fn what_was_too_fast_all_the_same_goes_again_under_its_name() {
          > say c: 3
          < say c 100/3 clock=8 seen=0
          > Committed
-         {committed,epoch:100,pseq:1,stamp:6}
+         {committed,epoch:100,pseq:1,stamp:6,text:a}
          > Refused
          > say d: 4
          > Refused
@@ -86,7 +86,7 @@ fn what_was_too_fast_all_the_same_goes_again_under_its_name() {
          > after 101 ms
          < say d 100/4 clock=9 seen=0
          > Committed
-         {committed,epoch:100,pseq:2,stamp:7}",
+         {committed,epoch:100,pseq:2,stamp:7,text:b}",
     );
 }
 

@@ -37,12 +37,12 @@ fn begins_talks_and_leaves() {
          > say c: 3
          < say c 100/3 clock=8 seen=6
          > Committed
-         {committed,epoch:100,pseq:1,stamp:7}
+         {committed,epoch:100,pseq:1,stamp:7,text:a}
          > Committed
-         {committed,epoch:100,pseq:2,stamp:8}
+         {committed,epoch:100,pseq:2,stamp:8,text:b}
          > close
          > Committed
-         {committed,epoch:100,pseq:3,stamp:9}
+         {committed,epoch:100,pseq:3,stamp:9,text:c}
          < goodbye
          > closed
          {closed,sent:3,committed:3,pending:0,refused:0}",
@@ -69,7 +69,7 @@ fn refusals_settle_and_the_rest_goes_on() {
          {error,code:unknown-user,text:why,epoch:100,pseq:1}
          > Refused
          > Committed
-         {committed,epoch:100,pseq:2,stamp:9}
+         {committed,epoch:100,pseq:2,stamp:9,text:b}
          > say c: 3
          < say c 100/3 clock=10 seen=0
          > Refused

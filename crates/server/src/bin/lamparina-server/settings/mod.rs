@@ -18,7 +18,7 @@ use file::File;
 pub(crate) use reload::Reloader;
 
 /// Options that are not settings.
-const NO_SETTINGS: [&str; 3] = ["config", "help", "version"];
+const NO_SETTINGS: [&str; 4] = ["accept-shorter-log", "config", "help", "version"];
 
 /// Where a value comes from.
 #[derive(Clone, Debug, Eq, PartialEq)]

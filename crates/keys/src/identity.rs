@@ -1,4 +1,6 @@
-//! The key file: two lines of text, `lamparina-identity 1` and the seed in hexadecimal.
+//! A key and its file: two lines of text, `lamparina-identity 1` and the seed in hexadecimal. Keeps these:
+//! a key once made is never overwritten, also a damaged one; it is there whole or not at all; nobody
+//! else may read it.
 
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -8,14 +10,51 @@ use ed25519_dalek::SigningKey;
 use lamparina_protocol::seal::IdentityKey;
 use lamparina_protocol::{AuthorKey, Fingerprint};
 
-use super::{ProfileError, files, io_error};
+use crate::files;
 
 /// Bytes read of a key file, at most.
 pub const IDENTITY_BYTES_MAX: u64 = 4_096;
 const FIRST_LINE: &str = "lamparina-identity 1";
 const SEED_BYTES: usize = 32;
 
-/// A profile's Ed25519 key. Wiped from memory when dropped; its debug form shows the public half.
+/// Why a key cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// The disk says no.
+    #[error("cannot {what} {path}: {source}", path = path.display())]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// What came of it.
+        source: io::Error,
+    },
+    /// The file is not what was written there. It is left as it is; who is told says what to do.
+    #[error("{path} is damaged ({why})", path = path.display())]
+    Damaged {
+        /// Which.
+        path: PathBuf,
+        /// How.
+        why: &'static str,
+    },
+    /// Others may read it.
+    #[error(
+        "{path} may be read by others (mode {mode:o}); run: chmod 600 {path}",
+        path = path.display()
+    )]
+    Exposed {
+        /// Which.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// No randomness for a new key.
+    #[error("the system gives no randomness for a new key: {0}")]
+    NoRandomness(getrandom::Error),
+}
+
+/// An Ed25519 key: a profile's, or a server's. Wiped from memory when dropped; its debug form shows the public half.
 #[derive(Debug)]
 pub struct Identity {
     key: SigningKey,
@@ -26,8 +65,8 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// [`ProfileError`]; what is there stays as it is.
-    pub fn open(path: &Path) -> Result<Self, ProfileError> {
+    /// [`IdentityError`]; what is there stays as it is.
+    pub fn open(path: &Path) -> Result<Self, IdentityError> {
         if let Some(there) = Self::read(path)? {
             return Ok(there);
         }
@@ -35,7 +74,7 @@ impl Identity {
         match made.keep(path) {
             Ok(()) => Ok(made),
             // Another process was first: its key is the profile's.
-            Err(ProfileError::Io { source, .. })
+            Err(IdentityError::Io { source, .. })
                 if source.kind() == io::ErrorKind::AlreadyExists =>
             {
                 let missing = || io_error("read", path, io::ErrorKind::NotFound.into());
@@ -49,8 +88,8 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// [`ProfileError`].
-    pub fn read(path: &Path) -> Result<Option<Self>, ProfileError> {
+    /// [`IdentityError`].
+    pub fn read(path: &Path) -> Result<Option<Self>, IdentityError> {
         let (bytes, found) = match files::read_bounded(path, IDENTITY_BYTES_MAX) {
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -59,11 +98,11 @@ impl Identity {
         let mode = found.permissions().mode() & 0o777;
         if mode & 0o077 != 0 {
             let path = path.to_owned();
-            return Err(ProfileError::Exposed { path, mode });
+            return Err(IdentityError::Exposed { path, mode });
         }
         Self::parse(&bytes)
             .map(Some)
-            .map_err(|why| ProfileError::Damaged {
+            .map_err(|why| IdentityError::Damaged {
                 path: path.to_owned(),
                 why,
             })
@@ -73,16 +112,16 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// [`ProfileError::NoRandomness`].
-    pub fn generate() -> Result<Self, ProfileError> {
+    /// [`IdentityError::NoRandomness`].
+    pub fn generate() -> Result<Self, IdentityError> {
         let mut seed = [0; SEED_BYTES];
-        getrandom::fill(&mut seed).map_err(ProfileError::NoRandomness)?;
+        getrandom::fill(&mut seed).map_err(IdentityError::NoRandomness)?;
         Ok(Self {
             key: SigningKey::from_bytes(&seed),
         })
     }
 
-    /// The public half: the author.
+    /// The public half: the author that a profile is.
     pub fn author(&self) -> AuthorKey {
         AuthorKey(self.key.verifying_key().to_bytes())
     }
@@ -106,8 +145,8 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// [`ProfileError::Io`].
-    pub fn keep(&self, path: &Path) -> Result<(), ProfileError> {
+    /// [`IdentityError::Io`].
+    pub fn keep(&self, path: &Path) -> Result<(), IdentityError> {
         files::write_whole(path, self.to_text().as_bytes(), true)
             .map_err(|error| io_error("write", path, error))
     }
@@ -117,8 +156,8 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// [`ProfileError::Io`]; the old key is in its place then.
-    pub fn replace(&self, path: &Path, stamp: &str) -> Result<PathBuf, ProfileError> {
+    /// [`IdentityError::Io`]; the old key is in its place then.
+    pub fn replace(&self, path: &Path, stamp: &str) -> Result<PathBuf, IdentityError> {
         let mut kept = path.as_os_str().to_owned();
         kept.push(format!(".replaced-{stamp}"));
         let kept = PathBuf::from(kept);
@@ -149,8 +188,16 @@ impl Identity {
     }
 }
 
+fn io_error(what: &'static str, path: &Path, source: io::Error) -> IdentityError {
+    IdentityError::Io {
+        what,
+        path: path.to_owned(),
+        source,
+    }
+}
+
 /// Reads 64 hexadecimal digits.
-pub(super) fn unhex(digits: &str) -> Option<[u8; SEED_BYTES]> {
+pub fn unhex(digits: &str) -> Option<[u8; SEED_BYTES]> {
     let digits = digits.as_bytes();
     if digits.len() != 2 * SEED_BYTES {
         return None;
@@ -169,7 +216,8 @@ mod tests {
     use std::fs;
 
     fn scratch(name: &str) -> PathBuf {
-        let folder = std::env::temp_dir().join(format!("lamparina-{}-{name}", std::process::id()));
+        let folder =
+            std::env::temp_dir().join(format!("lamparina-keys-{}-{name}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
         folder.join("profiles/ana/identity")
     }
@@ -196,10 +244,7 @@ mod tests {
         let path = scratch(name);
         files::write_whole(&path, bytes, false).unwrap();
         let error = Identity::open(&path).unwrap_err().to_string();
-        assert!(
-            error.contains(why) && error.contains("--profile"),
-            "{error}"
-        );
+        assert!(error.contains(why) && error.contains("damaged"), "{error}");
         assert_eq!(
             fs::read(&path).unwrap(),
             bytes,

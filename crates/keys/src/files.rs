@@ -9,12 +9,20 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rustix::fs::OFlags;
 
 /// Makes `folder`, and those above it, for their owner only.
-pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
+///
+/// # Errors
+///
+/// The system's.
+pub fn make_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 /// Reads at most `bytes_max` bytes of a file. What is no file (a pipe would never end) is an error.
-pub(super) fn read_bounded(path: &Path, bytes_max: u64) -> io::Result<(Vec<u8>, fs::Metadata)> {
+///
+/// # Errors
+///
+/// The system's, and that what is there is no file.
+pub fn read_bounded(path: &Path, bytes_max: u64) -> io::Result<(Vec<u8>, fs::Metadata)> {
     let mut options = OpenOptions::new();
     // Opening a pipe that nobody writes to would wait for ever.
     let flags = OFlags::NONBLOCK.bits() as i32;
@@ -30,7 +38,11 @@ pub(super) fn read_bounded(path: &Path, bytes_max: u64) -> io::Result<(Vec<u8>, 
 
 /// Writes `bytes` to `path` so that a crash leaves the old file or the new one, never a part. With
 /// `fresh`, a file that is there already stays, and is an error.
-pub(super) fn write_whole(path: &Path, bytes: &[u8], fresh: bool) -> io::Result<()> {
+///
+/// # Errors
+///
+/// The system's; the old file is in its place then, or nothing.
+pub fn write_whole(path: &Path, bytes: &[u8], fresh: bool) -> io::Result<()> {
     let folder = folder_of(path)?;
     let made = missing(folder);
     make_folder(folder)?;
@@ -52,13 +64,21 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8], fresh: bool) -> io::Result<
 }
 
 /// Gives `path` a second name that was free, so that what follows cannot take it away.
-pub(super) fn keep_as(path: &Path, other: &Path) -> io::Result<()> {
+///
+/// # Errors
+///
+/// The system's; what has that name stays.
+pub fn keep_as(path: &Path, other: &Path) -> io::Result<()> {
     fs::hard_link(path, other)?;
     sync_folder(folder_of(path)?)
 }
 
 /// Makes the names in a folder durable.
-pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+///
+/// # Errors
+///
+/// The system's.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
@@ -105,7 +125,8 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     fn scratch(name: &str) -> PathBuf {
-        let folder = std::env::temp_dir().join(format!("lamparina-{}-{name}", std::process::id()));
+        let folder =
+            std::env::temp_dir().join(format!("lamparina-keys-{}-{name}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
         folder.join("one/two/file")
     }
