@@ -288,6 +288,7 @@ fn invites_are_listed_revoked_and_expire() {
         words.contains("lamparina-client chat.example:5000 --name NICK --invite "),
         "{words}"
     );
+    the_printed_command_joins_this_server_only(&place, &server, &words);
     place.refused(&["invite", "new", "--uses", "0"], "1 to 100000 uses");
     assert_eq!(
         place
@@ -299,6 +300,23 @@ fn invites_are_listed_revoked_and_expire() {
     assert_eq!(server.stop(), 0);
     place.verify();
     place.refused(&["invite", "list"], "no server runs on");
+}
+
+/// What `invite new` prints names the server's key: who joins by it trusts nothing on first contact.
+#[track_caller]
+fn the_printed_command_joins_this_server_only(place: &Place, server: &Server, words: &str) {
+    let (_, options) = words.split_once("--name NICK ").unwrap();
+    let options: Vec<&str> = options.lines().next().unwrap().split(' ').collect();
+    assert_eq!((options[0], options[2]), ("--invite", "--pin"), "{words}");
+    let join = |nick: &str, server: &Server| {
+        let start = place.client(server, nick);
+        options
+            .iter()
+            .fold(start, |start, option| start.arg(option))
+    };
+    let other = Server::start();
+    turned_away(join("dora", &other).start(), "the key that --pin asks for");
+    join("dora", server).enter().leave();
 }
 
 #[test]

@@ -101,12 +101,15 @@ pub fn restore(from: &Path, folder: &Path, stamp: &str) -> Result<Restored, Back
     let (place, new) = (folder.join(JOURNAL_FILE), folder.join("restore.new"));
     remove(&new)?;
     let now = copy(&source, from, &new)?;
-    let (before, terms_added) = match place.exists() {
-        true => {
+    let left = guard::beside(&place, "-wal");
+    let (before, terms_added) = match (place.exists(), left.exists()) {
+        (true, _) => {
             let added = take_over_terms(&place, &new)?;
             (Some(keep_aside(folder, stamp)?), added)
         }
-        false => (None, 0),
+        // What is left of a journal whose file is gone: SQLite would merge it into the new one.
+        (false, true) => (Some(keep_rest_aside(folder, stamp)?), 0),
+        (false, false) => (None, 0),
     };
     // Derived from the old one. Before the new one stands there: beside that it would say that the
     // journal lost its end.
@@ -281,20 +284,35 @@ fn keep_aside(folder: &Path, stamp: &str) -> Result<(Extent, PathBuf), BackupErr
     if aside.exists() {
         return Err(BackupError::Exists(aside));
     }
-    for end in ["-wal", "-shm"] {
-        let beside = folder.join(format!("{JOURNAL_FILE}{end}"));
-        if beside.exists() {
-            let mut name = aside.as_os_str().to_owned();
-            name.push(end);
-            rename(&beside, Path::new(&name))?;
-        }
-    }
+    set_beside_aside(&place, &aside)?;
     // Both names for a moment; a file system without such links has neither for a moment.
     if std::fs::hard_link(&place, &aside).is_err() {
         rename(&place, &aside)?;
     }
     sync_folder(folder)?;
     Ok((before, aside))
+}
+
+/// Gives other names to what stands beside a journal that is not there any more.
+fn keep_rest_aside(folder: &Path, stamp: &str) -> Result<(Extent, PathBuf), BackupError> {
+    let aside = folder.join(format!("{JOURNAL_FILE}.before-{stamp}"));
+    let kept = guard::beside(&aside, "-wal");
+    if kept.exists() {
+        return Err(BackupError::Exists(kept));
+    }
+    set_beside_aside(&folder.join(JOURNAL_FILE), &aside)?;
+    sync_folder(folder)?;
+    Ok((Extent::default(), kept))
+}
+
+fn set_beside_aside(place: &Path, aside: &Path) -> Result<(), BackupError> {
+    for end in ["-wal", "-shm"] {
+        let beside = guard::beside(place, end);
+        if beside.exists() {
+            rename(&beside, &guard::beside(aside, end))?;
+        }
+    }
+    Ok(())
 }
 
 fn rename(from: &Path, to: &Path) -> Result<(), BackupError> {

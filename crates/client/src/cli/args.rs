@@ -69,7 +69,8 @@ Each profile has a key, made at the first connection: --profile NAME, or that of
 const SERVERS_EXAMPLES: &str = "\
 Examples:
   lamparina-client servers list
-  lamparina-client servers accept chat.example:5000 SHA256:Yw3NKWbEM2aRElRIu7JbT/QSpJxzLbLIq8G4WBvXEN0
+  lamparina-client servers accept chat.example:5000 \\
+    SHA256:Yw3NKWbEM2aRElRIu7JbT/QSpJxzLbLIq8G4WBvXEN0
   lamparina-client servers forget chat.example:5000
 
 They are kept in known_servers in the config folder, one line each, for you to read and edit.";

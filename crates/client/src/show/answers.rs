@@ -51,9 +51,13 @@ fn history(count: u32, more: bool, asked: bool) -> Option<String> {
     Some(match (count, more) {
         (0, _) if !asked => return None,
         (0, _) => "nothing that you may see was said before".to_owned(),
+        (1, true) => {
+            "---- 1 earlier message; there are more: /history N before STAMP ----".to_owned()
+        }
         (count, true) => {
             format!("---- {count} earlier messages; there are more: /history N before STAMP ----")
         }
+        (1, false) => "---- 1 earlier message, the very first ----".to_owned(),
         (count, false) => format!("---- {count} earlier messages, from the very beginning ----"),
     })
 }

@@ -9,7 +9,7 @@ use crate::export::{Pattern, When, Whom};
 
 const EXAMPLES: &str = "\
 Examples:
-  lamparina-log verify ~/.local/share/lamparina            judge a journal and what is derived from it
+  lamparina-log verify ~/.local/share/lamparina            judge a journal and what is beside it
   lamparina-log verify backup.db lamparina.db              and compare it with another copy
   lamparina-log verify --captures ana.json bob.json        did they see one order?
   lamparina-log why lamparina.db 17 42                     cause, or only arrival?
@@ -51,7 +51,7 @@ with the chain of messages between them; or neither had, and they stand as they 
 const EXPORT_EXAMPLES: &str = "\
 Examples:
   lamparina-log export lamparina.db                        plain lines, as the client shows them
-  lamparina-log export lamparina.db --json                 one object a line, as the client prints them
+  lamparina-log export lamparina.db --json                 one object a line, as clients print them
   lamparina-log export lamparina.db --html > chat.html     one page, nothing else needed
   lamparina-log export lamparina.db --since 2h
   lamparina-log export lamparina.db --since 2026-11-20 --until 2026-11-21T08:00

@@ -76,6 +76,7 @@ impl Sequenced {
         at: UnixMicros,
     ) -> Done {
         let admitted = self.invites.open(code, at).and_then(|invite| {
+            self.members.may_claim(None, &nick)?;
             let member = self.members.add(author, nick, epoch, self.head)?;
             Ok((member, invite))
         });

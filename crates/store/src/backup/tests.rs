@@ -143,3 +143,27 @@ fn an_empty_folder_takes_a_copy() {
     assert_eq!((restored.before, restored.terms_added), (None, 0));
     assert_eq!(start(&other).0.term, Term(2));
 }
+
+/// SQLite would merge it into the backup.
+#[test]
+fn what_is_left_of_a_journal_that_is_gone_is_kept_aside_by_a_restore() {
+    let folder = Folder::new();
+    let (mut store, mut talk) = start(&folder);
+    store.journal.append(&said(&mut talk, 3), &[]).unwrap();
+    let (copy, place) = (folder.path().join("copy.db"), Folder::new());
+    backup(folder.path(), &copy, false).unwrap();
+    store.journal.append(&said(&mut talk, 40), &[]).unwrap();
+    let left = folder.path().join("lamparina.db-wal");
+    let bytes = fs::read(left).unwrap();
+    assert!(!bytes.is_empty());
+    fs::write(place.path().join("lamparina.db-wal"), &bytes).unwrap();
+    let restored = restore(&copy, place.path(), "X").unwrap();
+    let kept = place.path().join("lamparina.db.before-X-wal");
+    assert_eq!(restored.before, Some((Extent::default(), kept.clone())));
+    assert_eq!(fs::read(kept).unwrap(), bytes);
+    assert_eq!(sound(&place.path().join("lamparina.db")), [1]);
+    assert_eq!(
+        extent(&place.path().join("lamparina.db")).unwrap(),
+        restored.now
+    );
+}

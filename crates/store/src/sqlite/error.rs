@@ -89,6 +89,18 @@ pub enum OpenError {
         /// Its stamp, where that is known.
         known_stamp: Option<Lamport>,
     },
+    /// The journal's file is gone, and what SQLite had not merged into it is there. A new file of that
+    /// name would have SQLite throw it away.
+    #[error(
+        "{} is missing, and entries that belong to it are in {}: put the file back where it was, or restore a backup; to begin a new order, move the second file away",
+        missing.display(), left.display()
+    )]
+    Orphaned {
+        /// The journal's file.
+        missing: PathBuf,
+        /// What was left of it.
+        left: PathBuf,
+    },
     /// No room to begin with.
     #[error("no room for {0} ({1}): make room on that disk and start again")]
     Full(PathBuf, String),

@@ -125,13 +125,25 @@ pub fn open(folder: &Path, now: UnixMicros, new: LogId, tell: Tell) -> Result<Op
 }
 
 /// Nothing was ever stored in this file.
+///
+/// # Errors
+///
+/// [`OpenError::Orphaned`] where something was, and the file is not there any more.
 fn is_empty(path: &Path) -> Result<bool, OpenError> {
     let bytes = |path: &Path| match std::fs::metadata(path) {
         Ok(found) => Ok(found.len()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
         Err(error) => Err(OpenError::io(path, &error)),
     };
-    Ok(bytes(path)? == 0 && bytes(&guard::beside(path, "-wal"))? == 0)
+    let log = guard::beside(path, "-wal");
+    match (bytes(path)?, bytes(&log)?) {
+        // SQLite writes into the file before it has a log beside it.
+        (0, 1..) => Err(OpenError::Orphaned {
+            missing: path.to_owned(),
+            left: log,
+        }),
+        (bytes, _) => Ok(bytes == 0),
+    }
 }
 
 /// The last entry of the log.

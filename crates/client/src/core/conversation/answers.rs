@@ -11,18 +11,15 @@ impl Conversation {
     pub(super) fn answer(&mut self, answer: ToClient, out: &mut Vec<Output>) {
         let event = match answer {
             ToClient::History { count, more } => {
-                let asked = self
-                    .outbox
-                    .answered(|ask| matches!(ask, Ask::History { .. }));
-                let asked = asked.is_some();
+                let asked = self.answered(|ask| matches!(ask, Ask::History { .. }));
                 Event::History { count, more, asked }
             }
             ToClient::Found { hits, more, upto } => {
-                self.outbox.answered(|ask| matches!(ask, Ask::Find { .. }));
+                self.answered(|ask| matches!(ask, Ask::Find { .. }));
                 Event::Found { hits, more, upto }
             }
             ToClient::Trace(trace) => {
-                self.outbox.answered(|ask| matches!(ask, Ask::Trace(_)));
+                self.answered(|ask| matches!(ask, Ask::Trace(_)));
                 Event::Trace(trace)
             }
             ToClient::Why {
@@ -33,7 +30,7 @@ impl Conversation {
                 hidden,
                 left_out,
             } => {
-                self.outbox.answered(|ask| matches!(ask, Ask::Why(..)));
+                self.answered(|ask| matches!(ask, Ask::Why(..)));
                 Event::Why {
                     earlier,
                     later,
@@ -63,14 +60,48 @@ impl Conversation {
         out.push(Output::Event(event));
     }
 
-    /// The oldest request that this may be the answer to is answered: by an error.
+    /// Settles the oldest request that `fits`; says whether there was one. Where none fits, an error
+    /// that named no request was taken for its answer: then it is that error's request that goes, so
+    /// that each answer settles one.
+    pub(super) fn answered(&mut self, fits: impl Fn(&Ask) -> bool) -> bool {
+        if self.outbox.answered(fits).is_some() {
+            return true;
+        }
+        let guessed = self.guessed > 0;
+        if guessed {
+            self.guessed -= 1;
+            self.outbox.answered(|ask| *ask != Ask::Who);
+        }
+        guessed
+    }
+
+    /// The oldest request that this may be the answer to is answered: by an error, which names none.
     pub(super) fn answered_by_error(&mut self, code: RefusalCode) {
-        let fits = |ask: &Ask| match code {
-            RefusalCode::NickTaken | RefusalCode::NickInvalid => matches!(ask, Ask::Rename(_)),
-            RefusalCode::NotInRoom => matches!(ask, Ask::Join(_) | Ask::Leave(_)),
-            RefusalCode::NotFound => ask.reads(),
-            _ => *ask != Ask::Who,
+        let settled = match code {
+            RefusalCode::NickTaken | RefusalCode::NickInvalid => {
+                self.outbox.answered(|ask| matches!(ask, Ask::Rename(_)))
+            }
+            RefusalCode::NotInRoom => {
+                let room = |ask: &Ask| matches!(ask, Ask::Join(_) | Ask::Leave(_));
+                self.outbox.answered(room)
+            }
+            RefusalCode::NotFound => self.outbox.answered(Ask::reads),
+            RefusalCode::Limit => {
+                self.guessed += 1;
+                self.outbox.answered(|ask| *ask != Ask::Who)
+            }
+            // What is no question is refused at once, and a question hardly ever so.
+            _ => {
+                self.guessed += 1;
+                let done = |ask: &Ask| *ask != Ask::Who && !ask.reads();
+                let settled = self.outbox.answered(done);
+                settled.or_else(|| self.outbox.answered(Ask::reads))
+            }
         };
-        self.outbox.answered(fits);
+        let waiting = self.outbox.len() - self.outbox.messages();
+        if settled.is_none() || waiting == 0 {
+            // Nothing is left that could have been meant.
+            self.guessed = 0;
+        }
     }
 }

@@ -299,7 +299,7 @@ impl Conversation {
         let unanswered = self.outbox.len() - self.outbox.messages();
         if unanswered > 0 {
             let text = format!(
-                "{unanswered} of the requests were not answered in time; ask again when the \
+                "{unanswered} of what was asked got no answer in time; ask again when the \
                  server is there"
             );
             out.push(super::receiving::error("unanswered", text, None));

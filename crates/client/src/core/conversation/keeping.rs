@@ -61,8 +61,11 @@ impl Conversation {
             };
         }
         self.summary.sent -= report.cancelled as u64;
-        // The order has not seen the clocks of those taken back.
-        self.clock = self.outbox.set_clocks(self.head, false);
+        if self.is_live() {
+            // The order has not seen the clocks of those taken back. Without a connection its clock
+            // is not known, and the way in sets these.
+            self.clock = self.outbox.set_clocks(self.head, false);
+        }
         let cancelled = done.cancelled.into_iter();
         let cancelled =
             cancelled.map(|(name, number)| (u64::MAX, Event::Cancelled { name, number }));

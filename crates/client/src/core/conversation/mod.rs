@@ -280,6 +280,8 @@ pub struct Conversation {
     ever_entered: bool,
     attempts: u32,
     faults: u32,
+    /// Errors that may have been taken for the answer to another request than theirs.
+    guessed: u64,
     present: BTreeMap<MemberId, Nick>,
     /// The rooms that the order has us in, at most [`ROOMS_KEPT_MAX`].
     rooms: Vec<RoomName>,
@@ -347,6 +349,7 @@ impl Conversation {
             shown: 0,
             shown_before: 0,
             gaps: 0,
+            guessed: 0,
             reconnects: 0,
             config,
         }

@@ -33,7 +33,7 @@ impl Conversation {
         if own {
             self.nick = to.clone();
             let same = |ask: &Ask| matches!(ask, Ask::Rename(nick) if nick.key() == to.key());
-            self.outbox.answered(same);
+            self.answered(same);
         }
         let present = self.present.values_mut().find(|present| **present == from);
         if let Some(present) = present {
@@ -88,7 +88,7 @@ impl Conversation {
     fn own_room(&mut self, nick: &Nick, room: &RoomName, asked: &Ask) -> bool {
         let own = nick.key() == self.nick.key();
         if own {
-            self.outbox.answered(|ask| match (ask, asked) {
+            self.answered(|ask| match (ask, asked) {
                 (Ask::Join(at), Ask::Join(_)) | (Ask::Leave(at), Ask::Leave(_)) => {
                     at.key() == room.key()
                 }
@@ -120,7 +120,7 @@ impl Conversation {
     }
 
     pub(super) fn channel(&mut self, settings: ChannelSettings, out: &mut Vec<Output>) {
-        self.outbox.answered(|ask| matches!(ask, Ask::Channel(_)));
+        self.answered(|ask| matches!(ask, Ask::Channel(_)));
         let spec = settings.spec;
         out.push(Output::Event(Event::Channel { spec }));
     }

@@ -221,3 +221,25 @@ fn golden_lines() {
     got.push('\n');
     assert_eq!(got, include_str!("../json.golden"));
 }
+
+/// docs/scripting.md is what programs are written from.
+#[test]
+fn the_page_for_scripts_names_every_event_and_every_field() {
+    let page = include_str!("../../../../../docs/scripting.md");
+    for line in include_str!("../json.golden").lines() {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        let kind = format!("`{}`", event["type"].as_str().unwrap());
+        let mut rows = page.lines().filter(|row| row.starts_with('|'));
+        let row = rows.find(|row| row.split('|').nth(1).unwrap().contains(&kind));
+        let row = row.unwrap_or_else(|| panic!("{kind} has no row"));
+        for field in event.as_object().unwrap().keys() {
+            let known = ["v", "type"].contains(&field.as_str());
+            assert!(
+                known
+                    || row.contains(&format!("`{field}`"))
+                    || row.contains(&format!("\"{field}\"")),
+                "{kind}: {field}"
+            );
+        }
+    }
+}

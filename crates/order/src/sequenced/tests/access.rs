@@ -138,6 +138,30 @@ fn a_refused_name_and_a_return_spend_nothing() {
     assert_eq!(order.invite(InviteId(0)).unwrap().used, 1);
 }
 
+/// Who is invited chooses a name by the same rules as everybody, and learns nothing of names before
+/// the code is good.
+#[test]
+fn an_invite_buys_no_name_that_looks_like_anothers() {
+    let order = &mut Sequenced::default();
+    operate(order, 7, invite(9, 0));
+    let mut come = |who, name, code| {
+        let effect = apply(order, entry(who, 10, redeem(name, code, 8)));
+        refusal(&effect).map(|(code, _)| code)
+    };
+    assert_eq!(come(1, "bob", CODE), None);
+    let wrong = InviteHash([8; 32]);
+    assert_eq!(come(2, "B0B", wrong), Some(RefusalCode::NotAdmitted));
+    for (name, expected) in [
+        ("bob", RefusalCode::NickTaken),
+        ("B0B", RefusalCode::NickTaken),
+        ("bоb", RefusalCode::NickInvalid),
+        ("A1L", RefusalCode::NickInvalid),
+    ] {
+        assert_eq!(come(2, name, CODE), Some(expected), "{name}");
+    }
+    assert_eq!(come(2, "eva", CODE), None);
+}
+
 #[test]
 fn invites_that_make_no_sense_are_refused() {
     let order = &mut Sequenced::default();

@@ -38,7 +38,7 @@ impl FromArgMatches for LimitOptions {
 
 fn option(limit: &'static Limit) -> Arg {
     let help = format!(
-        "{}, {} ({} to {})",
+        "{} [{}; {} to {}]",
         limit.about, limit.unit, limit.min, limit.max
     );
     Arg::new(limit.name)

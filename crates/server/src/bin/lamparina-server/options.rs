@@ -14,7 +14,7 @@ const EXAMPLES: &str = "\
 Examples:
   lamparina-server                            listen on 127.0.0.1:5000, log to logs/server.log
   lamparina-server --listen 127.0.0.1:0       take a free port and print it
-  lamparina-server --listen 0.0.0.0:5000      serve the network; links are sealed
+  lamparina-server --listen 0.0.0.0:5000      serve the network: links sealed, members by invite
   lamparina-server --data /srv/chat           keep the order in /srv/chat/lamparina.db
   lamparina-server backup friday.db           copy the order of the running server, checked
   lamparina-server invite new --uses 3 --expires 7d
@@ -30,18 +30,38 @@ configuration again: limits and the log level change at once, other settings wit
 Under systemd it takes the sockets that it is passed instead of --listen, and says when it is ready
 (docs/systemd).
 
-Every option is a setting: `--per-address 64`, else LAMPARINA_PER_ADDRESS=64 in the environment, else
-`per-address = 64` in the configuration file, else its default.
+Every option is a setting: `--per-address 64`, else LAMPARINA_PER_ADDRESS=64 in the environment,
+else `per-address = 64` in the configuration file, else its default.
 
 The order is kept in the data folder (lamparina.db), each message before anybody is told of it. One
-server has a data folder at a time. Operators reach it through admin.sock there: invite, members, who,
-kick, ban, unban. lamparina-log verifies, explains and exports it.
+server has a data folder at a time. Operators reach it through admin.sock there: invite, members,
+who, kick, ban, unban. lamparina-log verifies, explains and exports it.
 
 Exit codes:
   0  done: asked to end, and ended
   1  failed, or asked to end at once; stderr says why
   2  not started: an option, an argument or the configuration is wrong
   7  backup, restore: the order is not as it was written";
+
+const BACKUP_EXAMPLES: &str = "\
+Examples:
+  lamparina-server backup friday.db
+  lamparina-server backup friday.db --data /srv/chat --replace";
+
+const RESTORE_EXAMPLES: &str = "\
+Example:
+  lamparina-server restore friday.db --data /srv/chat";
+
+const CONFIG_EXAMPLES: &str = "\
+Examples:
+  lamparina-server config example > server.toml
+  lamparina-server config check server.toml
+  lamparina-server config show --origin";
+
+const PASSWORD_EXAMPLES: &str = "\
+Examples:
+  lamparina-server password hash ana >> passwords
+  lamparina-server --password-file passwords";
 
 /// Chat in which every message has one place in an order that everybody can check.
 #[derive(Debug, Parser)]
@@ -133,6 +153,7 @@ pub(crate) enum Command {
     ///
     /// The copy is of one moment, complete, and on the disk when this ends. It can be restored, or
     /// read with lamparina-log, like the original.
+    #[command(after_help = BACKUP_EXAMPLES)]
     Backup {
         /// Where to; a file that exists is left alone unless --replace
         file: PathBuf,
@@ -144,17 +165,18 @@ pub(crate) enum Command {
     ///
     /// The server must not run. The backup is verified first; what was there before is kept beside
     /// it under another name. Clients that had been told more than the backup holds are told so.
+    #[command(after_help = RESTORE_EXAMPLES)]
     Restore {
         /// The backup
         file: PathBuf,
     },
     /// Look at the configuration: what holds, and whether a file is right
-    #[command(subcommand)]
+    #[command(subcommand, after_help = CONFIG_EXAMPLES)]
     Config(ConfigCommand),
     #[command(flatten)]
     Operate(Operate),
     /// Lines for a password file
-    #[command(subcommand)]
+    #[command(subcommand, after_help = PASSWORD_EXAMPLES)]
     Password(Password),
 }
 

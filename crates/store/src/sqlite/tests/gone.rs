@@ -152,6 +152,35 @@ fn a_removed_journal_is_no_new_one() {
     assert_eq!(opened(&folder).last_index, LogIndex(1));
 }
 
+/// As after a kill: most of what was stored is not in the journal's file yet.
+#[test]
+fn a_journal_removed_from_beside_its_unmerged_part_is_no_new_one_and_loses_nothing() {
+    let folder = Folder::new();
+    let mut store = opened(&folder);
+    let mut said = talk(&store);
+    store.journal.append(&some(&mut said, 5), &[]).unwrap();
+    let left = Folder::new();
+    for file in ["lamparina.db", "lamparina.db-wal"] {
+        fs::copy(folder.path().join(file), left.path().join(file)).unwrap();
+    }
+    let (file, away) = (left.path().join("lamparina.db"), left.path().join("away"));
+    fs::rename(&file, &away).unwrap();
+    // Missing, and made anew by somebody who wanted to help.
+    for made in [false, true] {
+        if made {
+            fs::write(&file, "").unwrap();
+        }
+        let words = words(try_open(&left));
+        assert!(words.contains("put the file back"), "{words}");
+        let words = accept_shorter(left.path(), "aside")
+            .unwrap_err()
+            .to_string();
+        assert!(words.contains("put the file back"), "{words}");
+    }
+    fs::rename(&away, &file).unwrap();
+    assert_eq!(opened(&left).last_index.0, store.journal.tip().index.0 + 1);
+}
+
 #[test]
 fn a_snapshot_alone_knows_of_a_removed_end() {
     let folder = nine();

@@ -89,3 +89,55 @@ fn what_comes_unasked_is_told_too() {
          {receipt,stamp:6,by:bob,member:7,delivered:2,of:2}",
     );
 }
+
+/// An error names no request. Whichever it is taken for, each answer settles one, and nothing is
+/// waited for that has been answered.
+#[test]
+fn an_error_taken_for_another_requests_answer_leaves_none_unanswered() {
+    let question = || Ask::Trace(Lamport::new(4));
+    let join = || Ask::Join(RoomName::try_from("lab").unwrap());
+    let channel = || Ask::Channel("off".to_owned());
+    let history = || Ask::History {
+        before: Lamport::ZERO,
+        count: 2,
+    };
+    let error = |code| ToClient::Error {
+        code,
+        text: "no".to_owned(),
+    };
+    let told = || ToClient::History {
+        count: 0,
+        more: false,
+    };
+    let joined = || ToClient::RoomJoined {
+        nick: nick("ana"),
+        room: RoomName::try_from("lab").unwrap(),
+        after: Lamport::new(5),
+    };
+    let (limit, not_allowed) = (RefusalCode::Limit, RefusalCode::NotAllowed);
+    for (asks, answers) in [
+        // The channel is refused at once, the question answered behind it.
+        (vec![history(), channel()], vec![error(not_allowed), told()]),
+        (vec![history(), join()], vec![error(limit), told()]),
+        (vec![join(), history()], vec![error(limit), joined()]),
+        (
+            vec![join(), history(), question()],
+            vec![joined(), error(limit), error(RefusalCode::NotFound)],
+        ),
+        (vec![history()], vec![error(not_allowed)]),
+    ] {
+        let mut script = Script::live();
+        for ask in asks {
+            script.ask(ask);
+        }
+        for answer in &answers {
+            script.server(answer);
+        }
+        script.wrote.clear();
+        script.close();
+        script.check(
+            "> close
+             < goodbye",
+        );
+    }
+}

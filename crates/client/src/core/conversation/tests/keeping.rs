@@ -133,6 +133,22 @@ fn only_what_never_went_out_can_be_cancelled_and_what_is_behind_it_moves_up() {
     assert_eq!(script.machine.summary().sent, 3);
 }
 
+/// What had been committed before is known by the clocks that wait, and by nothing else.
+#[test]
+fn a_cancellation_without_a_connection_takes_no_clock_back() {
+    let mut state = left();
+    state.place.shown = Lamport::new(2);
+    let mut script = Script::kept(state);
+    script.input("start", Input::Start);
+    script.say("c");
+    script.cancel(Cancel::One(2));
+    script.enter_with(LOG, 40, 6, 2, |term, _, _| *term = Term(5));
+    script.stored(9);
+    for line in ["< say a 90/7 clock=7", "< say c 90/8 clock=9"] {
+        assert!(script.wrote.contains(line), "{}", script.wrote);
+    }
+}
+
 #[test]
 fn leaving_waits_until_a_cancellation_is_stored() {
     let mut script = Script::kept(FRESH);

@@ -154,7 +154,7 @@ fn requests_keep_their_place_and_leaving_waits_for_answers() {
          < goodbye
          > after 5000 ms
          drop
-         {error,code:unanswered,text:1 of the requests were not answered in time; ask again when the server is there}
+         {error,code:unanswered,text:1 of what was asked got no answer in time; ask again when the server is there}
          {closed,sent:0,committed:0,pending:0,refused:0}",
     );
 }
