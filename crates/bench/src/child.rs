@@ -69,6 +69,8 @@ pub(crate) struct Launch {
     pub(crate) cores: Option<Cores>,
     /// Whether links to ours are sealed.
     pub(crate) sealed: bool,
+    /// Whether ours keeps its data on the disk, and not in memory alone.
+    pub(crate) stores: bool,
 }
 
 /// A running server.
@@ -225,7 +227,11 @@ fn program(launch: Launch) -> Result<Command, Fault> {
         }
         Side::Ours => {
             let mut command = Command::new(host::server_program().map_err(Fault::Broken)?);
-            command.args(["--listen", "127.0.0.1:0", "--data", DATA]);
+            command.args(["--listen", "127.0.0.1:0"]);
+            match launch.stores {
+                true => command.args(["--data", DATA]),
+                false => command.arg("--in-memory"),
+            };
             if !launch.sealed {
                 command.arg("--cleartext");
             }

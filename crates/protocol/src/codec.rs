@@ -71,7 +71,7 @@ pub fn encode_into<T: Serialize>(message: &T, out: &mut Vec<u8>) -> Result<usize
 /// text at most [`MESSAGE_BYTES_MAX`] bytes are allocated before it is read, and for a list of our
 /// messages room for 16 items; a list keeps no more items than its limit.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
-    let (message, used) = bincode::serde::decode_from_slice(bytes, config())
+    let (message, used) = bincode::serde::borrow_decode_from_slice(bytes, config())
         .map_err(|error| CodecError::Malformed(words(error)))?;
     match bytes.len() - used {
         0 => Ok(message),

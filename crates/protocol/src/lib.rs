@@ -31,6 +31,7 @@ pub mod message;
 pub mod nick;
 mod rtt;
 pub mod seal;
+mod text;
 pub mod time;
 mod window;
 pub mod words;

@@ -44,6 +44,7 @@ pub struct Submit {
     /// For whom.
     pub audience: Audience,
     /// The text, byte for byte; 1 to [`TEXT_BYTES_MAX`] bytes.
+    #[serde(deserialize_with = "crate::text::copied")]
     pub text: String,
 }
 
@@ -155,6 +156,7 @@ pub struct Delivery {
     /// From before the recipient's membership; `prev` is 0 then and says nothing.
     pub history: bool,
     /// The text.
+    #[serde(deserialize_with = "crate::text::copied")]
     pub text: String,
     /// The stamp delivered to this recipient before it. Last, so that the rest is shared.
     pub prev: Prev,

@@ -4,8 +4,11 @@
 
 mod look;
 
+use std::borrow::{Borrow, Cow};
 use std::fmt;
+use std::sync::Arc;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use unicode_normalization::UnicodeNormalization;
 use unicode_segmentation::UnicodeSegmentation;
 
@@ -54,35 +57,38 @@ pub enum NickError {
     Marks,
 }
 
-/// A user's name as chosen: 1 to 24 graphemes, at most 64 bytes, NFC.
-#[derive(
-    Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, serde::Serialize, serde::Deserialize,
-)]
-#[serde(try_from = "String", into = "String")]
-pub struct Nick(Box<str>);
+/// A user's name as chosen: 1 to 24 graphemes, at most 64 bytes, NFC. A clone shares the text.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Nick(Arc<str>);
 
-/// A room's name, without its `#`. The rules of a nick hold.
-#[derive(
-    Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, serde::Serialize, serde::Deserialize,
-)]
-#[serde(try_from = "String", into = "String")]
-pub struct RoomName(Box<str>);
+/// A room's name, without its `#`. The rules of a nick hold. A clone shares the text.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct RoomName(Arc<str>);
 
 /// What makes two names the same name: NFKC, lower case, NFKC again. It depends on nothing that
 /// Unicode may still change, so that a journal means the same for ever.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct NickKey(Box<str>);
 
-fn fold(name: &str) -> Box<str> {
+impl Borrow<str> for NickKey {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+fn fold(name: &str) -> Cow<'_, str> {
     // The same result without the tables: the order folds every recipient and room named.
     if name.is_ascii() {
-        return name.to_ascii_lowercase().into();
+        return match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            true => name.to_ascii_lowercase().into(),
+            false => name.into(),
+        };
     }
     let lower: String = name.nfkc().flat_map(char::to_lowercase).collect();
     lower.nfkc().collect::<String>().into()
 }
 
-fn checked(text: &str) -> Result<Box<str>, NickError> {
+fn checked(text: &str) -> Result<Arc<str>, NickError> {
     // Bytes first: nothing longer is normalised or segmented.
     if text.len() > NICK_BYTES_MAX {
         return Err(NickError::TooLong);
@@ -94,7 +100,7 @@ fn checked(text: &str) -> Result<Box<str>, NickError> {
 }
 
 /// A text of at most [`NICK_BYTES_MAX`] bytes, judged by every rule.
-fn by_rules(text: &str) -> Result<Box<str>, NickError> {
+fn by_rules(text: &str) -> Result<Arc<str>, NickError> {
     let name: String = text.nfc().collect();
     if name.is_empty() {
         return Err(NickError::Empty);
@@ -147,7 +153,12 @@ macro_rules! checked_name {
 
             /// The form under which this name is unique, among its kind.
             pub fn key(&self) -> NickKey {
-                NickKey(fold(&self.0))
+                NickKey(fold(&self.0).into())
+            }
+
+            /// The text of [`Self::key`], for a look among keys: most names are it already.
+            pub fn folded(&self) -> Cow<'_, str> {
+                fold(&self.0)
             }
 
             /// What this name looks like: no two owners, and no two rooms, may share one. They may
@@ -186,7 +197,19 @@ macro_rules! checked_name {
 
         impl From<$name> for String {
             fn from(name: $name) -> Self {
-                name.0.into()
+                (*name.0).to_owned()
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_str(Reads).map(Self)
             }
         }
 
@@ -204,6 +227,21 @@ macro_rules! checked_name {
             }
         }
     };
+}
+
+/// Reads a name where its bytes stand: each message holds some.
+struct Reads;
+
+impl serde::de::Visitor<'_> for Reads {
+    type Value = Arc<str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Arc<str>, E> {
+        checked(text).map_err(E::custom)
+    }
 }
 
 checked_name!(Nick);

@@ -200,9 +200,15 @@ impl<'a> Orderer<'a> {
     /// Writes to the log what is durable.
     fn log(&mut self, records: &[Record], consumed: &[(MemberId, Lamport, u64)]) {
         let log = &self.shared.config.log;
-        for record in records {
-            self.messages += u64::from(matches!(record.event, Recorded::Message(_)));
-            log_record(log, record);
+        // Nearly all are messages, in long runs, which are logged together.
+        let is_message = |record: &Record| matches!(record.event, Recorded::Message(_));
+        for run in records.chunk_by(|one, other| is_message(one) == is_message(other)) {
+            if run.first().is_some_and(is_message) {
+                self.messages += run.len() as u64;
+                log.events(run.iter().filter_map(produced));
+            } else {
+                run.iter().for_each(|record| log_record(log, record));
+            }
         }
         for (member, upto, count) in consumed {
             if let Some(by) = self.hub.order().nick_of(*member) {
@@ -216,17 +222,25 @@ impl<'a> Orderer<'a> {
     }
 }
 
+/// The line of a message; `None` for anything else.
+fn produced(record: &Record) -> Option<LogEvent<'_>> {
+    let Recorded::Message(message) = &record.event else {
+        return None;
+    };
+    Some(LogEvent::Produced {
+        stamp: record.stamp,
+        kind: message.audience.kind(),
+        from: message.from.as_str(),
+        to: (&message.audience).into(),
+        bytes: message.text.len(),
+        seen: message.seen,
+        text: Some(&message.text),
+    })
+}
+
+/// The lines of what is no message.
 fn log_record(log: &LogHandle, record: &Record) {
     match &record.event {
-        Recorded::Message(message) => log.event(LogEvent::Produced {
-            stamp: record.stamp,
-            kind: message.audience.kind(),
-            from: message.from.as_str(),
-            to: (&message.audience).into(),
-            bytes: message.text.len(),
-            seen: message.seen,
-            text: Some(&message.text),
-        }),
         Recorded::Renamed { from, to, .. } => {
             let (from, to) = (from.as_str(), to.as_str());
             log.event(LogEvent::Renamed { from, to });
@@ -262,7 +276,8 @@ fn log_record(log: &LogHandle, record: &Record) {
             let nick = nick.as_str();
             log.event(LogEvent::Unbanned { nick, by });
         }
-        Recorded::Began { .. }
+        Recorded::Message(_)
+        | Recorded::Began { .. }
         | Recorded::Clock { .. }
         | Recorded::Claimed { .. }
         | Recorded::Refused { .. } => {}

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use lamparina_client::profile::Profile;
@@ -145,7 +145,8 @@ impl Pump {
                 return to.shutdown().await;
             }
             let came = chunk[..count].to_vec();
-            self.heard.lock().unwrap()[self.way as usize].extend_from_slice(&came);
+            self.heard.lock().unwrap_or_else(PoisonError::into_inner)[self.way as usize]
+                .extend_from_slice(&came);
             let (passes, cut) = self.treat(came);
             to.write_all(&passes).await?;
             if cut {
@@ -244,7 +245,7 @@ impl World {
             ear.hostile = true;
             while ear.ended.is_none() {
                 ear.step().await;
-                let mut texts = noted.lock().unwrap();
+                let mut texts = noted.lock().unwrap_or_else(PoisonError::into_inner);
                 for delivery in ear.delivered.drain(..) {
                     *texts.entry(delivery.text).or_default() += 1;
                 }
@@ -279,7 +280,7 @@ impl World {
         let (said, _) = (said.count(), ());
         let all = self.heard.wait_for(|heard| *heard >= said);
         let _ = tokio::time::timeout(PATIENCE, all).await;
-        let texts = self.texts.lock().unwrap();
+        let texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
         let known = |text: &str| outcomes.iter().any(|outcome| outcome.text == *text);
         let others = texts.keys().filter(|text| !known(text)).count();
         let once = |outcome: &&Outcome| {
@@ -301,7 +302,11 @@ async fn speak(addr: SocketAddr, name: String, tamper: Tamper) -> Outcome {
         Ok(said) => said,
         Err(_) => Err("it took too long".to_owned()),
     };
-    let heard = middle.heard.lock().unwrap().clone();
+    let heard = middle
+        .heard
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
     Outcome {
         name,
         text,

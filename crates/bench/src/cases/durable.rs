@@ -57,6 +57,7 @@ impl Setting {
 
     /// Has servers keep their data in `within`, where given, and says what that is.
     pub(super) fn keep_in(&mut self, within: Option<&Path>) -> Result<(), Fault> {
+        self.stores = true;
         if let Some(within) = within {
             self.within = within.to_owned();
         }

@@ -34,6 +34,8 @@ struct Setting {
     raw: RawKind,
     /// Whether links to our server are sealed.
     sealed: bool,
+    /// Whether our server keeps its data on the disk.
+    stores: bool,
     /// Where servers get their folders.
     within: PathBuf,
     report: Report,
@@ -96,6 +98,7 @@ impl Setting {
             cores,
             raw: RawKind::Copies,
             sealed: !common.cleartext,
+            stores: false,
             within: std::env::temp_dir(),
             report: Report { json: common.json },
         })
@@ -127,6 +130,7 @@ impl Setting {
             raw: self.raw,
             cores: self.cores,
             sealed: self.sealed,
+            stores: self.stores,
         }
     }
 

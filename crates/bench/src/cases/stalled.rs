@@ -10,7 +10,9 @@ use crate::wire::{Fault, Ours};
 
 impl Setting {
     /// Pairs of rounds: without, with.
-    pub(super) fn stalled(&self, wanted: &args::StalledOptions) -> Result<(), Fault> {
+    pub(super) fn stalled(mut self, wanted: &args::StalledOptions) -> Result<(), Fault> {
+        // Who falls behind is served from there.
+        self.stores = true;
         let size = self.common.size;
         println!(
             "\nstalled: {} clients, one of them perhaps without reading; {} messages of {size} \

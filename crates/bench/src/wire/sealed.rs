@@ -85,7 +85,7 @@ impl Wire for SealedOurs {
         if self.plain > 0 {
             let plain = out.split_off(out.len() - std::mem::take(&mut self.plain));
             let mut wire = Vec::new();
-            let sealed = self.sealer.seal(&[plain.freeze()], &mut wire);
+            let sealed = self.sealer.seal(vec![plain.freeze()], &mut wire);
             sealed.map_err(broken)?;
             wire.iter().for_each(|piece| out.extend_from_slice(piece));
         }

@@ -55,8 +55,9 @@ impl Sequenced {
                 if self.members[to].standing == Standing::Banned {
                     return Err(Refusal::banned_users(&[&self.members[to].nick]));
                 }
-                let audience = Audience::Unicast(self.members[to].nick.clone());
-                (audience, Recipients::Members(Arc::new([to])), None)
+                let to = &self.members[to];
+                let recipients = Recipients::Members(Arc::clone(&to.alone));
+                (Audience::Unicast(to.nick.clone()), recipients, None)
             }
             Audience::Multicast(nicks) => {
                 let (nicks, members) = named(&self.members, author, nicks)?;

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Index, IndexMut};
+use std::sync::Arc;
 
 use lamparina_protocol::nick::{NickKey, NickLook};
 use lamparina_protocol::{AuthorKey, Epoch, Lamport, MemberId, Nick, SessionNumber};
@@ -27,6 +28,8 @@ pub(super) enum Session {
 /// One member.
 #[derive(Clone, Debug)]
 pub(super) struct Member {
+    /// Its number, as the recipients of all that is said to it alone: they share one list.
+    pub(super) alone: Arc<[MemberId]>,
     pub(super) author: AuthorKey,
     /// The nick held.
     pub(super) nick: Nick,
@@ -77,7 +80,7 @@ impl Members {
 
     /// Whose nick this is or was.
     pub(super) fn by_nick(&self, nick: &Nick) -> Option<MemberId> {
-        self.by_nick.get(&nick.key()).copied()
+        self.by_nick.get(&*nick.folded()).copied()
     }
 
     /// One member, where the number is one.
@@ -139,7 +142,7 @@ impl Members {
         self.note_looks(&nick, member);
         self.by_author.insert(author, member);
         self.list
-            .push(Member::new(author, nick, Vec::new(), epoch, since));
+            .push(Member::new(member, author, nick, Vec::new(), epoch, since));
         Ok(member)
     }
 
@@ -273,6 +276,7 @@ impl IndexMut<MemberId> for Members {
 impl Member {
     /// A member that never entered, and said and was told nothing.
     pub(super) fn new(
+        number: MemberId,
         author: AuthorKey,
         nick: Nick,
         former: Vec<Nick>,
@@ -280,6 +284,7 @@ impl Member {
         since: Lamport,
     ) -> Self {
         Self {
+            alone: Arc::new([number]),
             author,
             nick,
             former,

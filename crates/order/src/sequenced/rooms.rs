@@ -86,7 +86,7 @@ pub(super) struct Rooms {
 impl Rooms {
     /// The room of this name.
     pub(super) fn by_name(&self, name: &RoomName) -> Option<RoomId> {
-        self.by_name.get(&name.key()).copied()
+        self.by_name.get(&*name.folded()).copied()
     }
 
     /// All rooms, by name.

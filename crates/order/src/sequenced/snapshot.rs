@@ -168,7 +168,7 @@ fn decode_members(
             direct: source.time(last_stamp, "the last stamp of a member")?,
             outcomes: Outcomes::decode(source, last_stamp)?,
             rooms: decode_seats(source, head)?,
-            ..Member::new(author, nick, former, epoch, since)
+            ..Member::new(id, author, nick, former, epoch, since)
         };
         for room in member.rooms.keys() {
             inside.entry(*room).or_default().push(id);

@@ -109,13 +109,19 @@ fn put(
         checksum: 0,
         last: u8::from(last),
     };
-    let payload_crc = match <[u8; 8]>::try_from(tail) {
-        Ok(eight) => checksum::extend_by_eight(body_crc, u64::from_le_bytes(eight)),
-        Err(_) => checksum::extend(body_crc, tail),
-    };
-    header.checksum = header.checksum_after(payload_crc);
     out.reserve(super::HEADER_BYTES + body.len() + tail.len());
-    out.put_slice(&header.to_bytes());
-    out.put_slice(body);
-    out.put_slice(tail);
+    // Of a delivery there are eight, which the compiler then need not ask for.
+    if let Ok(eight) = <[u8; 8]>::try_from(tail) {
+        let payload_crc = checksum::extend_by_eight(body_crc, u64::from_le_bytes(eight));
+        header.checksum = header.checksum_after(payload_crc);
+        out.put_slice(&header.to_bytes());
+        out.put_slice(body);
+        out.put_slice(&eight);
+    } else {
+        let payload_crc = checksum::extend(body_crc, tail);
+        header.checksum = header.checksum_after(payload_crc);
+        out.put_slice(&header.to_bytes());
+        out.put_slice(body);
+        out.put_slice(tail);
+    }
 }

@@ -281,7 +281,7 @@ impl Link {
             out.wire.extend(frames);
             return;
         };
-        if let Err(fault) = open.sealer.seal(&frames, &mut out.wire) {
+        if let Err(fault) = open.sealer.seal(frames, &mut out.wire) {
             // Without a number there is no goodbye either.
             let fault = LinkFault::NotOpened(fault);
             let (code, text) = (fault.code(), fault.to_string());

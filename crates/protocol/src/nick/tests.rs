@@ -200,3 +200,31 @@ fn a_plain_name_is_one_by_the_rules() {
         assert_eq!(is_plain(&text), ruled.is_ok(), "{text:?}");
     }
 }
+
+#[test]
+fn a_name_is_looked_for_by_the_text_of_its_key() {
+    let names = ["ana", "Ana", "ANA-7", "Ström", "straße", "ＡＮＡ", "ñ"];
+    for name in names {
+        let (nick, room) = (
+            Nick::try_from(name).unwrap(),
+            RoomName::try_from(name).unwrap(),
+        );
+        let keys = std::collections::BTreeMap::from([(nick.key(), name)]);
+        assert_eq!(keys.get(&*nick.folded()), Some(&name));
+        assert_eq!(nick.folded(), room.folded());
+        assert_eq!(nick.key(), room.key());
+    }
+}
+
+#[test]
+fn a_name_is_written_as_a_text_and_judged_when_it_is_read() {
+    let nick = Nick::try_from("Ström").unwrap();
+    let bytes = crate::codec::encode(&nick).unwrap();
+    assert_eq!(bytes, crate::codec::encode(&"Ström").unwrap());
+    assert_eq!(crate::codec::decode::<Nick>(&bytes).unwrap(), nick);
+    // What is not in normal form is brought there, as when it is typed.
+    let decomposed = crate::codec::encode(&"Stro\u{308}m").unwrap();
+    assert_eq!(crate::codec::decode::<Nick>(&decomposed).unwrap(), nick);
+    let blank = crate::codec::encode(&"a b").unwrap();
+    assert!(crate::codec::decode::<RoomName>(&blank).is_err());
+}

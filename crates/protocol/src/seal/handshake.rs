@@ -63,10 +63,11 @@ impl Party {
     fn begin(initiator: bool, keys: &LinkKeys, syn: &SynClear) -> Result<Self, SealFault> {
         let prologue = prologue(keys.transport, syn);
         let (fixed, ephemeral) = split_seed(&keys.seed);
-        let noise = noise::begin(initiator, &prologue, fixed, ephemeral);
+        let noise_public = noise::public(fixed);
+        let noise = noise::begin(initiator, &prologue, (fixed, &noise_public), ephemeral);
         Ok(Self {
             noise: noise.map_err(|_error| SealFault::Malformed)?,
-            noise_public: noise::public(fixed),
+            noise_public,
             identity: keys.identity.clone(),
             rekey_every: keys.rekey_every,
         })
@@ -325,7 +326,7 @@ mod tests {
             assert_eq!(theirs.read(&third), Err(SealFault::BadSignature));
             let mut wire = Vec::new();
             let told = Bytes::from_static(b"no");
-            theirs.finish().sealer.seal(&[told], &mut wire).unwrap();
+            theirs.finish().sealer.seal(vec![told], &mut wire).unwrap();
             let record = wire.remove(0).split_off(crate::frame::HEADER_BYTES);
             let mut opener = ours.side.secrets(true).opener;
             assert_eq!(opener.open(record).unwrap(), "no");

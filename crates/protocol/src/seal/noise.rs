@@ -13,15 +13,20 @@ pub(super) const SUITE: &str = "Noise_XX_25519_AESGCM_SHA256";
 /// Bytes of a public or private X25519 key.
 pub(super) const KEY_BYTES: usize = 32;
 
-/// One side of a handshake: `fixed` is its Noise key, `ephemeral` the randomness of its ephemeral one.
+/// One side of a handshake: `fixed` is its Noise key with the public half beside it, `ephemeral` the
+/// randomness of its ephemeral one.
 pub(super) fn begin(
     initiator: bool,
     prologue: &[u8],
-    fixed: &[u8; KEY_BYTES],
+    (fixed, fixed_public): (&[u8; KEY_BYTES], &[u8; KEY_BYTES]),
     ephemeral: &[u8; KEY_BYTES],
 ) -> Result<HandshakeState, Error> {
     let params: NoiseParams = SUITE.parse()?;
     let resolver = Resolver {
+        fixed: X25519 {
+            private: Zeroizing::new(*fixed),
+            public: *fixed_public,
+        },
         ephemeral: Zeroizing::new(*ephemeral),
     };
     let builder = Builder::with_resolver(params, Box::new(resolver))
@@ -39,6 +44,7 @@ pub(super) fn public(private: &[u8; KEY_BYTES]) -> [u8; KEY_BYTES] {
 }
 
 struct Resolver {
+    fixed: X25519,
     ephemeral: Zeroizing<[u8; KEY_BYTES]>,
 }
 
@@ -49,7 +55,9 @@ impl CryptoResolver for Resolver {
 
     fn resolve_dh(&self, choice: &DHChoice) -> Option<Box<dyn Dh>> {
         match choice {
-            DHChoice::Curve25519 => Some(Box::new(X25519::default())),
+            // A key that is set is the fixed one, whose public half is known: to make it again would
+            // be a sixth of a handshake.
+            DHChoice::Curve25519 => Some(Box::new(self.fixed.clone())),
             _ => None,
         }
     }
@@ -77,7 +85,7 @@ impl Random for Once {
     }
 }
 
-#[derive(Default)]
+#[derive(Clone)]
 struct X25519 {
     private: Zeroizing<[u8; KEY_BYTES]>,
     public: [u8; KEY_BYTES],
@@ -97,8 +105,10 @@ impl Dh for X25519 {
     }
 
     fn set(&mut self, private: &[u8]) {
-        self.private.copy_from_slice(private);
-        self.public = public(&self.private);
+        if *private != self.private[..] {
+            self.private.copy_from_slice(private);
+            self.public = public(&self.private);
+        }
     }
 
     fn generate(&mut self, rng: &mut dyn Random) -> Result<(), Error> {

@@ -19,6 +19,10 @@ pub const SEALED_BYTES_MIN: usize = NUMBER_BYTES + TAG_BYTES;
 /// What a record costs beside its frames.
 pub const RECORD_EXTRA_BYTES: usize = HEADER_BYTES + NUMBER_BYTES + TAG_BYTES;
 
+/// From this length on a piece is sealed where it stands: a copy of less costs no more than two
+/// pieces more to write.
+const IN_PLACE_BYTES_MIN: usize = 4 * 1024;
+
 const _: () = assert!(SEALED_BYTES_MAX == 16_408);
 const _: () = assert!(crate::frame::FRAME_BYTES_MAX <= INNER_BYTES_MAX);
 
@@ -47,13 +51,69 @@ impl Sealer {
         self.next = self.next.max(next);
     }
 
-    /// Seals `pieces`, each a run of whole frames, into as few records as hold them, and appends
-    /// these to `wire`.
+    /// Seals `pieces`, each a run of whole frames, and appends the records to `wire`. Short pieces
+    /// share records; a long one that nobody else holds is sealed where it stands, and the records'
+    /// own bytes are pieces between.
     ///
     /// # Errors
     ///
     /// [`SealFault::Exhausted`]; what was not appended is lost.
-    pub fn seal(&mut self, pieces: &[Bytes], wire: &mut Vec<Bytes>) -> Result<(), SealFault> {
+    pub fn seal(&mut self, mut pieces: Vec<Bytes>, wire: &mut Vec<Bytes>) -> Result<(), SealFault> {
+        let mut from = 0;
+        for at in 0..pieces.len() {
+            if pieces[at].len() < IN_PLACE_BYTES_MIN {
+                continue;
+            }
+            match std::mem::take(&mut pieces[at]).try_into_mut() {
+                Ok(long) => {
+                    self.seal_together(&pieces[from..at], wire)?;
+                    self.seal_in_place(long, wire)?;
+                    from = at + 1;
+                }
+                Err(shared) => pieces[at] = shared,
+            }
+        }
+        self.seal_together(&pieces[from..], wire)
+    }
+
+    /// Seals `frames`, which are whole, where they stand.
+    fn seal_in_place(
+        &mut self,
+        mut frames: BytesMut,
+        wire: &mut Vec<Bytes>,
+    ) -> Result<(), SealFault> {
+        let records = frames
+            .len()
+            .div_ceil(INNER_BYTES_MAX - crate::frame::FRAME_BYTES_MAX);
+        // Head of one record, then the tag of one with the head of the next, then the last tag.
+        let mut between = BytesMut::with_capacity(records * RECORD_EXTRA_BYTES);
+        while !frames.is_empty() {
+            let mut inner = frames.split_to(run_within(&frames, INNER_BYTES_MAX));
+            let sealed = self.next_usable().and_then(|number| {
+                let tag = self.key.seal(number, &mut inner)?;
+                Ok((number, tag))
+            });
+            match sealed {
+                Ok((number, tag)) => {
+                    self.next = number + 1;
+                    between.put_slice(&header(inner.len()).to_bytes());
+                    between.put_slice(&number.to_be_bytes());
+                    wire.push(between.split().freeze());
+                    wire.push(inner.freeze());
+                    between.put_slice(&tag);
+                }
+                Err(fault) => {
+                    wire.extend((!between.is_empty()).then(|| between.freeze()));
+                    return Err(fault);
+                }
+            }
+        }
+        wire.extend((!between.is_empty()).then(|| between.freeze()));
+        Ok(())
+    }
+
+    /// Seals `pieces` into as few records as hold them, which are one piece.
+    fn seal_together(&mut self, pieces: &[Bytes], wire: &mut Vec<Bytes>) -> Result<(), SealFault> {
         let bytes: usize = pieces.iter().map(Bytes::len).sum();
         let records = bytes.div_ceil(INNER_BYTES_MAX - crate::frame::FRAME_BYTES_MAX);
         let mut out = BytesMut::with_capacity(bytes + records.max(1) * RECORD_EXTRA_BYTES);
@@ -82,8 +142,8 @@ impl Sealer {
         Ok(())
     }
 
-    /// Ends the record whose frames begin at `begun`.
-    fn end(&mut self, out: &mut BytesMut, begun: usize) -> Result<(), SealFault> {
+    /// The number of a record that is about to be sealed; the key is the one for it.
+    fn next_usable(&mut self) -> Result<u64, SealFault> {
         let number = self.next;
         if !is_usable(number) {
             return Err(SealFault::Exhausted);
@@ -92,6 +152,12 @@ impl Sealer {
         while self.key.generation() < self.key.generation_of(number) {
             self.key = self.key.next();
         }
+        Ok(number)
+    }
+
+    /// Ends the record whose frames begin at `begun`.
+    fn end(&mut self, out: &mut BytesMut, begun: usize) -> Result<(), SealFault> {
+        let number = self.next_usable()?;
         let inner = out.len() - begun;
         let tag = self.key.seal(number, &mut out[begun..])?;
         self.next = number + 1;
@@ -209,7 +275,7 @@ mod tests {
     fn record(sealer: &mut Sealer) -> Bytes {
         let mut wire = Vec::new();
         let frames = Bytes::from_static(b"frames");
-        sealer.seal(&[frames], &mut wire).unwrap();
+        sealer.seal(vec![frames], &mut wire).unwrap();
         wire.remove(0).split_off(HEADER_BYTES)
     }
 
@@ -240,13 +306,55 @@ mod tests {
     #[test]
     fn the_last_number_is_not_used() {
         let mut sealer = Sealer::new(&[7; 32], u64::MAX);
-        let frames = [Bytes::from_static(b"frames")];
+        let frames = || vec![Bytes::from_static(b"frames")];
         let mut wire = Vec::new();
         sealer.skip_to(u64::MAX - 1);
-        sealer.seal(&frames, &mut wire).unwrap();
+        sealer.seal(frames(), &mut wire).unwrap();
         assert_eq!(sealer.next_number(), u64::MAX);
-        let refused = sealer.seal(&frames, &mut wire);
+        let refused = sealer.seal(frames(), &mut wire);
         assert_eq!((refused, wire.len()), (Err(SealFault::Exhausted), 1));
+    }
+
+    /// Frames of `sizes` bytes of payload, one behind the other.
+    fn run(sizes: &[usize]) -> Vec<u8> {
+        let mut frames = BytesMut::new();
+        for size in sizes {
+            let payload = vec![*size as u8; *size];
+            crate::frame::put_frame(&mut frames, FrameType::Data, Seq::FIRST, true, &payload);
+        }
+        frames.to_vec()
+    }
+
+    #[test]
+    fn long_pieces_are_sealed_where_they_stand_and_are_the_same_records() {
+        let pieces = [
+            run(&[100]),
+            run(&[8_000; 9]),
+            run(&[10, 20]),
+            run(&[4_096 - HEADER_BYTES]),
+            run(&[1_000; 70]),
+        ];
+        let (mut sealer, mut opener) = pair(3);
+        let owned = pieces.iter().map(|piece| Bytes::from(piece.clone()));
+        let mut wire = Vec::new();
+        sealer.seal(owned.collect(), &mut wire).unwrap();
+        // The long ones are five, one and five records: a head or tag before, between and behind.
+        assert_eq!(wire.len(), 1 + 11 + 1 + 3 + 11);
+        let mut shared_wire = Vec::new();
+        let shared: Vec<Bytes> = pieces.iter().map(|piece| piece.clone().into()).collect();
+        pair(3).0.seal(shared.clone(), &mut shared_wire).unwrap();
+        let mut decoder = crate::frame::FrameDecoder::sealed();
+        let mut opened = Vec::new();
+        for piece in wire {
+            decoder.push(piece);
+            while let Some(crate::frame::Decoded::Frame(frame)) = decoder.next().unwrap() {
+                assert!(frame.payload.len() <= SEALED_BYTES_MAX);
+                opened.extend_from_slice(&opener.open(frame.payload).unwrap());
+            }
+        }
+        assert_eq!(opened, pieces.concat());
+        // What others hold too is left as it is.
+        assert_eq!(shared.concat(), pieces.concat());
     }
 
     #[test]

@@ -68,16 +68,43 @@ pub struct Applied {
     pub(super) later: Vec<Done>,
 }
 
+/// Room of the batch before, for the next one: without it each batch would take some hundred KiB from
+/// the system, touch them for the first time and give them back.
+#[derive(Debug, Default)]
+pub(super) struct Spare {
+    records: Vec<Record>,
+    entries: Vec<Done>,
+}
+
+impl Spare {
+    /// Requests of a batch whose room is kept, at most.
+    const REQUESTS_MAX: usize = 1_024;
+
+    fn give_back(&mut self, mut records: Vec<Record>, mut entries: Vec<Done>) {
+        records.clear();
+        entries.clear();
+        if records.capacity().max(entries.capacity()) <= Self::REQUESTS_MAX {
+            *self = Self { records, entries };
+        }
+    }
+}
+
 impl Applied {
-    pub(super) fn new(builder: Builder, requests: usize) -> Self {
+    pub(super) fn new(builder: Builder, requests: usize, spare: &mut Spare) -> Self {
+        let Spare {
+            mut records,
+            mut entries,
+        } = std::mem::take(spare);
+        records.reserve(requests);
+        entries.reserve(requests);
         Self {
-            records: Vec::with_capacity(requests),
+            records,
             positions: Vec::new(),
             consumed: Vec::new(),
             renamed: Vec::new(),
             builder,
             operated: Vec::new(),
-            entries: Vec::with_capacity(requests),
+            entries,
             later: Vec::new(),
         }
     }
@@ -103,6 +130,7 @@ impl Hub {
         let mut builder = applied.builder;
         self.receipts(&applied.consumed, &mut builder);
         self.answer_later(applied.later, &mut builder);
+        self.spare.give_back(applied.records, applied.entries);
         self.finish(builder)
     }
 

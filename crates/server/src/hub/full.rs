@@ -86,7 +86,11 @@ impl Hub {
         let enters = entry.action.claims();
         let again = self.with_known_epoch(&entry);
         let last_index = self.last_index;
-        let mut applied = super::Applied::new(Builder::new(self.order.last_stamp(), 1, 0), 1);
+        let mut applied = super::Applied::new(
+            Builder::new(self.order.last_stamp(), 1, 0),
+            1,
+            &mut self.spare,
+        );
         self.begin();
         self.entry(now, by, entry, &mut applied);
         let only_the_clock = applied
@@ -120,7 +124,11 @@ impl Hub {
         again: Entry,
     ) -> Option<(Batch, Rings)> {
         let last_index = self.last_index;
-        let mut applied = super::Applied::new(Builder::new(self.order.last_stamp(), 1, 0), 1);
+        let mut applied = super::Applied::new(
+            Builder::new(self.order.last_stamp(), 1, 0),
+            1,
+            &mut self.spare,
+        );
         self.begin();
         self.settles_nothing = true;
         self.entry(now, by, again, &mut applied);

@@ -44,7 +44,7 @@ use lamparina_protocol::message::MESSAGE_BYTES_MAX;
 use lamparina_protocol::{Epoch, Lamport, MemberId, Nick, Pseq, UnixMicros};
 use lamparina_store::Position;
 
-use applied::{Answer, Done};
+use applied::{Answer, Done, Spare};
 use builder::Builder;
 use list::Roster;
 use positions::Positions;
@@ -86,6 +86,7 @@ pub struct Hub {
     renamed: Vec<(Nick, Nick)>,
     /// What operators asked, answered; not yet fetched.
     operated: Vec<(Ticket, OperatorAnswer)>,
+    spare: Spare,
 }
 
 /// What a request was, when its effect comes.
@@ -124,7 +125,7 @@ impl Hub {
         // The request that fills it may be as long as any.
         let room = bytes.min(BATCH_OUTPUT_BYTES + MESSAGE_BYTES_MAX);
         let builder = Builder::new(self.order.last_stamp(), 2 * asked.len(), room);
-        let mut applied = Applied::new(builder, asked.len());
+        let mut applied = Applied::new(builder, asked.len(), &mut self.spare);
         self.begin();
         // Taken from the end, so that what stays need not be moved for each.
         asked.reverse();

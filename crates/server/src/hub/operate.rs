@@ -153,7 +153,11 @@ impl Hub {
         ask: OperatorAsk,
     ) -> Option<(Batch, Rings)> {
         let last_index = self.last_index;
-        let mut applied = Applied::new(Builder::new(self.order.last_stamp(), 1, 0), 1);
+        let mut applied = Applied::new(
+            Builder::new(self.order.last_stamp(), 1, 0),
+            1,
+            &mut self.spare,
+        );
         self.begin();
         self.operate(now, ticket, ask, &mut applied);
         if applied.records.is_empty() {

@@ -112,6 +112,29 @@ impl LogHandle {
         }
     }
 
+    /// Logs events that happened together, as [`Self::event`] does each: under one lock, all with
+    /// one time.
+    pub fn events<'a>(&self, events: impl IntoIterator<Item = LogEvent<'a>>) {
+        let Some(shared) = &self.shared else { return };
+        let (mut idle, mut pacing) = (false, false);
+        let mut queue = shared.lock();
+        let at = now();
+        for event in events {
+            match queue.offer(at, &event) {
+                Wake::Nobody => {}
+                Wake::Idle => idle = true,
+                Wake::Pacing => pacing = true,
+            }
+        }
+        drop(queue);
+        if idle {
+            shared.idle.notify_one();
+        }
+        if pacing {
+            shared.pacing.notify_one();
+        }
+    }
+
     /// Whether the texts of messages are logged; if not, there is no need to hand them in.
     pub fn is_text_logged(&self) -> bool {
         self.shared.as_ref().is_some_and(|shared| shared.with_text)
@@ -124,4 +147,31 @@ pub(super) fn now() -> UnixMicros {
     UnixMicros(since.map_or(0, |since| {
         u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_that_happened_together_are_lines_in_their_order_and_at_one_time() {
+        let shared = Arc::new(Shared::new(Queue::new(4, 1_000_000, false), false));
+        let log = LogHandle::new(Arc::clone(&shared));
+        let reasons = ["a", "b", "c", "d", "e", "f"];
+        log.events(reasons.map(|reason| LogEvent::Stopped { reason }));
+        log.events([]);
+        let batch = shared.take(Batch::default());
+        let text = String::from_utf8(batch.bytes).unwrap();
+        let parts: Vec<_> = text
+            .lines()
+            .map(|line| line.split_once(' ').unwrap())
+            .collect();
+        let said: Vec<_> = parts.iter().map(|(_, said)| *said).collect();
+        let stopped = |reason| format!("event=stopped reason={reason}");
+        let mut expected = ["a", "b", "c", "d"].map(stopped).to_vec();
+        expected.push("event=dropped count=2 cause=stalled".to_owned());
+        assert_eq!(said, expected);
+        assert!(parts[..4].iter().all(|(at, _)| *at == parts[0].0));
+        assert_eq!((batch.lines, batch.weights), (5, vec![(5, 2)]));
+    }
 }

@@ -37,7 +37,11 @@ pub(super) fn push_value(out: &mut Vec<u8>, value: &str) {
 
 /// Whether `value` stands bare, found without a look at graphemes: so are nearly all.
 pub(super) fn is_plainly_bare(value: &str) -> bool {
-    !value.is_empty() && value.bytes().all(|byte| BARE[usize::from(byte)])
+    // All of them, without stopping at the first: many bytes are judged at a time.
+    let bare = value
+        .bytes()
+        .fold(true, |bare, byte| bare & is_bare_ascii(byte));
+    bare && !value.is_empty()
 }
 
 /// The longest start of `text` of at most `max` bytes.
@@ -49,19 +53,8 @@ pub(super) fn cut(text: &str, max: usize) -> &str {
     &text[..end]
 }
 
-/// By byte, [`is_bare_ascii`].
-const BARE: [bool; 256] = {
-    let mut bare = [false; 256];
-    let mut byte = 0;
-    while byte < 128 {
-        bare[byte] = is_bare_ascii(byte as u8);
-        byte += 1;
-    }
-    bare
-};
-
 const fn is_bare_ascii(byte: u8) -> bool {
-    byte.is_ascii_graphic() && !matches!(byte, b'"' | b'=' | b'\\')
+    (byte > b' ') & (byte < 0x7f) & (byte != b'"') & (byte != b'=') & (byte != b'\\')
 }
 
 /// Appends one grapheme cluster; whether it may also stand in a bare value.

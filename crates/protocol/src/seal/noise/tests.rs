@@ -3,7 +3,7 @@
 use snow::HandshakeState;
 
 use super::super::record::{Opener, Sealer};
-use super::begin;
+use super::{begin, public};
 
 /// Texts in hexadecimal, as they are published: prologue; static and ephemeral key of initiator and
 /// responder; the hash where it is given; payload and message, each in turn.
@@ -112,7 +112,14 @@ fn pass(from: &mut HandshakeState, to: &mut HandshakeState, [payload, message]: 
 fn check(vector: &Vector) {
     let prologue = bytes(vector.prologue);
     let side = |initiator, [fixed, ephemeral]: [&str; 2]| {
-        begin(initiator, &prologue, &key(fixed), &key(ephemeral)).unwrap()
+        let fixed = key(fixed);
+        begin(
+            initiator,
+            &prologue,
+            (&fixed, &public(&fixed)),
+            &key(ephemeral),
+        )
+        .unwrap()
     };
     let mut ours = side(true, vector.initiator);
     let mut theirs = side(false, vector.responder);
@@ -134,7 +141,7 @@ fn check(vector: &Vector) {
             _ => (&mut ours.0, &mut ours.1),
         };
         let mut wire = Vec::new();
-        sealer.seal(&[bytes(payload).into()], &mut wire).unwrap();
+        sealer.seal(vec![bytes(payload).into()], &mut wire).unwrap();
         let mut record = wire.remove(0);
         let body = record.split_off(20);
         assert_eq!(body[..], bytes(message));
@@ -156,7 +163,7 @@ fn the_vectors_of_snow() {
 
 #[test]
 fn a_key_that_gives_no_secret_is_refused() {
-    let mut responder = begin(false, b"", &[1; 32], &[2; 32]).unwrap();
+    let mut responder = begin(false, b"", (&[1; 32], &public(&[1; 32])), &[2; 32]).unwrap();
     responder.read_message(&[0; 32], &mut [0; 64]).unwrap();
     assert!(responder.write_message(b"", &mut [0; 200]).is_err());
 }

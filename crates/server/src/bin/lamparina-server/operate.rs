@@ -262,10 +262,10 @@ fn join_command(said: &Map<String, Value>, address: Option<&str>) -> String {
 
 /// Whether an address stays on this machine, as far as it says so itself.
 fn is_loopback(address: &str) -> bool {
-    let parsed = address.parse::<std::net::SocketAddr>();
-    parsed.map_or(address.starts_with("localhost:"), |addr| {
-        addr.ip().is_loopback()
-    })
+    match address.parse::<std::net::SocketAddr>() {
+        Ok(addr) => addr.ip().is_loopback(),
+        Err(_) => address.starts_with("localhost:"),
+    }
 }
 
 fn invite_line(invite: &Map<String, Value>) -> String {
