@@ -196,10 +196,16 @@ impl Client {
                 self.shaking = None;
                 self.connection.set_reading(true);
                 // Whatever it is, it is there: a turn is not held while anything is waited for.
-                tokio::select! {
-                    biased;
-                    () = self.connection.step(events) => {}
-                    () = std::future::ready(()) => {}
+                // The second step sees who has hung up already: its handshake is not computed.
+                for _ in 0..2 {
+                    tokio::select! {
+                        biased;
+                        () = self.connection.step(events) => {}
+                        () = std::future::ready(()) => {}
+                    }
+                }
+                if events.iter().any(|event| matches!(event, Event::Closed(_))) {
+                    events.retain(|event| !matches!(event, Event::Asked { .. }));
                 }
                 self.advance(events);
                 drop(turn);

@@ -53,7 +53,7 @@ fn files(pid: u32) -> usize {
 pub fn loris(size: Size) -> Report {
     let count = size.of(400, 10_000);
     let mut report = Report::new("loris", format!("{count} connections that stay half-open"));
-    if let Err(why) = allow_open_files(2 * count as u64 + 500) {
+    if let Err(why) = allow_open_files(count as u64 + 1_000) {
         report.counted("as many files as that", why, size == Size::Quick);
         return report;
     }
@@ -62,7 +62,7 @@ pub fn loris(size: Size) -> Report {
     args.extend(many.iter().flat_map(|limit| [*limit, "20000"]));
     let server = Server::start_with(&args);
     let healthy = Healthy::talk(server.addr(), true);
-    let without = healthy.measure(size.of(100, 2_000));
+    let without = healthy.measure(size.of(100, 1_000));
     let (before, resident) = (files(server.pid()), resident_bytes(server.pid()));
     let attack = Loris::begin(server.addr(), count, 200);
     // Some are always on their way back in.
@@ -81,7 +81,7 @@ pub fn loris(size: Size) -> Report {
         bytes,
         each <= SILENT_BYTES_MAX && held > 0,
     );
-    let with = healthy.measure(size.of(200, 4_000));
+    let with = healthy.measure(size.of(200, 2_000));
     let entered = newcomers(server.addr());
     report.counted(
         "newcomers get in",
@@ -185,10 +185,10 @@ pub fn handshakes(size: Size) -> Report {
     let mut report = Report::new("handshakes", did);
     let server = Server::start_with(&["--count-loopback", "--rate", "0"]);
     let healthy = Healthy::talk(server.addr(), true);
-    let without = healthy.measure(size.of(100, 2_000));
+    let without = healthy.measure(size.of(100, 1_000));
     let flood = Flood::begin(server.addr(), tasks, addresses);
     let began = std::time::Instant::now();
-    let with = healthy.measure(size.of(200, 4_000));
+    let with = healthy.measure(size.of(200, 2_000));
     let (entered, took) = {
         let began = std::time::Instant::now();
         (newcomers(server.addr()), began.elapsed() / NEWCOMERS as u32)

@@ -29,7 +29,7 @@ pub fn window(size: Size) -> Report {
     edge(&mut report, &server);
     holes(&mut report, &server, size);
     floods(&mut report, &server, size);
-    let with = healthy.measure(size.of(50, 1_000));
+    let with = healthy.since(size.of(50, 1_000));
     crowd::compare(&mut report, &without, &with, 2);
     healthy.stop();
     report

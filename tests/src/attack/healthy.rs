@@ -54,7 +54,13 @@ impl Healthy {
     #[track_caller]
     pub fn measure(&self, count: usize) -> Latency {
         while self.took.try_recv().is_ok() {}
-        let mut all = Vec::with_capacity(count);
+        self.since(count)
+    }
+
+    /// The messages since it was asked last, and at least `count`.
+    #[track_caller]
+    pub fn since(&self, count: usize) -> Latency {
+        let mut all: Vec<Duration> = self.took.try_iter().collect();
         while all.len() < count {
             match self.took.recv_timeout(PATIENCE) {
                 Ok(took) => all.push(took),

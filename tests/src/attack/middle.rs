@@ -240,7 +240,9 @@ impl World {
         let (tell, heard) = watch::channel(0);
         let noted = texts.clone();
         tokio::spawn(async move {
-            loop {
+            // Until the server ends.
+            ear.hostile = true;
+            while ear.ended.is_none() {
                 ear.step().await;
                 let mut texts = noted.lock().unwrap();
                 for delivery in ear.delivered.drain(..) {

@@ -29,7 +29,10 @@ fn main() -> ExitCode {
             "--all" => wanted.extend(ATTACKS),
             "--quick" => size = Size::Quick,
             "--programs" => match args.next() {
-                Some(folder) => programs::take_from(folder.into()),
+                Some(folder) => match std::path::absolute(&folder) {
+                    Ok(folder) => programs::take_from(folder),
+                    Err(error) => return usage(&format!("{folder}: {error}")),
+                },
                 None => return usage("--programs wants a folder"),
             },
             "--help" | "-h" => {

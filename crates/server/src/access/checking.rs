@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use lamparina_protocol::Nick;
 use tokio::sync::oneshot;
 
-use super::passwords::Passwords;
+use super::passwords::{Memory, Passwords};
 
 /// Passwords checked at a time.
 const THREADS: usize = 2;
@@ -73,6 +73,7 @@ impl Checker {
 }
 
 fn work(waiting: &Mutex<mpsc::Receiver<Job>>, passwords: &Passwords) {
+    let mut memory = Memory::default();
     loop {
         let job = waiting
             .lock()
@@ -83,7 +84,9 @@ fn work(waiting: &Mutex<mpsc::Receiver<Job>>, passwords: &Passwords) {
         };
         // Who has gone need not be told.
         if !job.done.is_closed() {
-            let _ = job.done.send(passwords.verify(&job.nick, &job.password));
+            let _ = job
+                .done
+                .send(passwords.verify(&job.nick, &job.password, &mut memory));
         }
     }
 }

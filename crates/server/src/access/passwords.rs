@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
+use argon2::password_hash::phc::{Output, PasswordHash};
+use argon2::{Algorithm, Argon2, Block, Params, PasswordHasher, Version};
 use lamparina_protocol::Nick;
 use lamparina_protocol::nick::NickKey;
 
@@ -25,6 +25,11 @@ pub struct Passwords {
     /// Checked for who is not in the file.
     nobody: String,
 }
+
+/// Where passwords are checked, kept from one to the next: given back to the allocator and taken
+/// again, tens of MiB each time, it would leave holes and grow to many times that.
+#[derive(Default)]
+pub(crate) struct Memory(Vec<Block>);
 
 impl std::fmt::Debug for Passwords {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -85,14 +90,13 @@ impl Passwords {
 
     /// Whether this is the password of `nick`. Takes as long for who has none; tens of milliseconds
     /// and up to 64 MiB, so call it where that does no harm.
-    pub fn verify(&self, nick: &Nick, password: &str) -> bool {
+    pub(crate) fn verify(&self, nick: &Nick, password: &str, memory: &mut Memory) -> bool {
         let found = self.by_nick.get(&nick.key());
         let hash = found.unwrap_or(&self.nobody);
         let Ok(hash) = PasswordHash::new(hash) else {
             return false; // It was judged when it was read.
         };
-        let is_it = Argon2::default().verify_password(password.as_bytes(), &hash);
-        is_it.is_ok() && found.is_some()
+        is_it(&hash, password, memory) && found.is_some()
     }
 
     /// How many there are.
@@ -117,6 +121,31 @@ pub fn hash(password: &str) -> Result<String, PasswordError> {
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::default());
     let hash = argon2.hash_password(password.as_bytes());
     Ok(hash.map_err(|error| failed(&error))?.to_string())
+}
+
+fn is_it(hash: &PasswordHash, password: &str, memory: &mut Memory) -> bool {
+    let (Some(salt), Some(due)) = (&hash.salt, &hash.hash) else {
+        return false;
+    };
+    let version = hash.version.map_or(Ok(Version::V0x13), Version::try_from);
+    let (Ok(params), Ok(version)) = (Params::try_from(hash), version) else {
+        return false;
+    };
+    let blocks = params.block_count();
+    if memory.0.len() < blocks {
+        memory.0.resize(blocks, Block::default());
+    }
+    let mut made = vec![0; due.as_bytes().len()];
+    let argon2 = Argon2::new(Algorithm::Argon2id, version, params);
+    let salt: &[u8] = salt.as_ref();
+    let done = argon2.hash_password_into_with_memory(
+        password.as_bytes(),
+        salt,
+        &mut made,
+        &mut memory.0[..blocks],
+    );
+    // Outputs are compared in constant time.
+    done.is_ok() && Output::new(&made).is_ok_and(|made| made == *due)
 }
 
 fn check(text: &str) -> Result<(), &'static str> {
@@ -165,9 +194,10 @@ mod tests {
         );
         let passwords = Passwords::parse(&file).unwrap();
         assert_eq!(passwords.len(), 2);
-        let check = |name: &str, password: &str, expected| {
+        let mut memory = Memory::default();
+        let mut check = |name: &str, password: &str, expected| {
             assert_eq!(
-                passwords.verify(&nick(name), password),
+                passwords.verify(&nick(name), password, &mut memory),
                 expected,
                 "{name} {password}"
             );
@@ -189,8 +219,9 @@ mod tests {
             "{hash}"
         );
         let passwords = Passwords::parse(&format!("ana:{hash}")).unwrap();
-        assert!(passwords.verify(&nick("ana"), "correct horse"));
-        assert!(!passwords.verify(&nick("ana"), "correct horsf"));
+        let mut memory = Memory::default();
+        assert!(passwords.verify(&nick("ana"), "correct horse", &mut memory));
+        assert!(!passwords.verify(&nick("ana"), "correct horsf", &mut memory));
     }
 
     #[test]

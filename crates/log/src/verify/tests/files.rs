@@ -14,9 +14,6 @@ fn check_sql(database: &str, sql: &str, expected: &str) {
     assert_eq!(judge(&folder).unwrap_err(), expected, "{sql}");
 }
 
-const JOURNAL: &str = "lamparina.db";
-const INDEX: &str = "lamparina-index.db";
-
 #[test]
 fn columns_of_the_journal() {
     check_sql(

@@ -20,6 +20,9 @@ use crate::testing::{
 
 type Rows = Vec<(Record, Chain)>;
 
+const JOURNAL: &str = "lamparina.db";
+const INDEX: &str = "lamparina-index.db";
+
 fn judge(folder: &Folder) -> Result<Proof, String> {
     verify_with(folder, Against::default())
 }

@@ -10,7 +10,7 @@ fn copies_of_two_logs_are_told_apart() {
         Source::open(&other.0).unwrap(),
     );
     assert_eq!(compare(&a, &b).unwrap(), Alike::Same { entries: 17 });
-    let connection = Connection::open(other.0.join(JOURNAL)).unwrap();
+    let connection = Connection::open(other.0.join("lamparina.db")).unwrap();
     connection
         .execute_batch("UPDATE meta SET log = x'cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd'")
         .unwrap();
