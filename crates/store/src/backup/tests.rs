@@ -156,6 +156,7 @@ fn what_is_left_of_a_journal_that_is_gone_is_kept_aside_by_a_restore() {
     let left = folder.path().join("lamparina.db-wal");
     let bytes = fs::read(left).unwrap();
     assert!(!bytes.is_empty());
+    fs::create_dir_all(place.path()).unwrap();
     fs::write(place.path().join("lamparina.db-wal"), &bytes).unwrap();
     let restored = restore(&copy, place.path(), "X").unwrap();
     let kept = place.path().join("lamparina.db.before-X-wal");

@@ -160,6 +160,7 @@ fn a_journal_removed_from_beside_its_unmerged_part_is_no_new_one_and_loses_nothi
     let mut said = talk(&store);
     store.journal.append(&some(&mut said, 5), &[]).unwrap();
     let left = Folder::new();
+    fs::create_dir_all(left.path()).unwrap();
     for file in ["lamparina.db", "lamparina.db-wal"] {
         fs::copy(folder.path().join(file), left.path().join(file)).unwrap();
     }
