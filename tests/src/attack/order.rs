@@ -192,9 +192,8 @@ async fn back_again(report: &mut Report, addr: SocketAddr, rounds: usize) {
         while before.ended.is_none() {
             before.step().await;
         }
-        let taken_over = CloseCode::TakenOver.number();
-        let ended =
-            matches!(&before.ended, Some(CloseReason::ByPeer { code, .. }) if *code == taken_over);
+        // Who is taken over hears goodbye, and has done nothing to end otherwise.
+        let ended = matches!(before.ended, Some(CloseReason::Orderly));
         let speaks = stamped(&mut now, "it is me").await;
         good +=
             usize::from(now.entered && is_nick_refused(&stolen) && ended && speaks > Lamport::ZERO);

@@ -251,11 +251,11 @@ impl Links {
             self.give(at, Input::Frames(opened));
         }
         for frames in std::mem::take(&mut self.sides[at].out.frames) {
-            self.wires[1 - at].send(self.now, frames, &mut self.trace);
+            self.wires[1 - at].send(self.now, &frames, &mut self.trace);
         }
         for piece in std::mem::take(&mut self.sides[at].out.wire) {
             if !self.sealed {
-                self.wires[1 - at].send(self.now, piece, &mut self.trace);
+                self.wires[1 - at].send(self.now, &piece, &mut self.trace);
             } else if !self.cut {
                 self.trace.bytes(&piece);
                 self.streams[1 - at].push_back(piece);

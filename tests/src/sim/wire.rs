@@ -1,12 +1,16 @@
 //! One direction of a connection: pieces go in, frames come out when the channel lets them; the end
 //! of the stream comes out behind the last of them.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use lamparina_impair::{HELD_FRAMES_MAX, Impaired, Input, Settings};
 use lamparina_protocol::Instant;
 use lamparina_protocol::frame::HEADER_BYTES;
+use lamparina_protocol::seal::record::SEALED_BYTES_MAX;
 
 use super::trace::Trace;
+
+/// Bytes of a frame that has begun and not ended, at most.
+const BEGUN_BYTES_MAX: usize = HEADER_BYTES + SEALED_BYTES_MAX;
 
 /// What came out.
 #[derive(Debug, Default)]
@@ -27,6 +31,8 @@ pub struct Wire {
     ended: bool,
     /// Nothing comes out any more, and nobody is told.
     dead: bool,
+    /// The beginning of a frame whose other pieces follow: a sealed one comes as head, body and tag.
+    begun: BytesMut,
 }
 
 impl Wire {
@@ -38,19 +44,29 @@ impl Wire {
             closing: false,
             ended: false,
             dead: false,
+            begun: BytesMut::new(),
         }
     }
 
-    /// Puts whole frames on the wire.
-    pub fn send(&mut self, now: Instant, mut piece: Bytes, trace: &mut Trace) {
-        trace.bytes(&piece);
-        while let Some(length) = piece.first_chunk().map(|field| u32::from_be_bytes(*field)) {
-            let frame = piece.split_to(HEADER_BYTES + length as usize);
+    /// Puts what a link gives out on the wire, frame by frame.
+    pub fn send(&mut self, now: Instant, piece: &[u8], trace: &mut Trace) {
+        trace.bytes(piece);
+        self.begun.extend_from_slice(piece);
+        while let Some(length) = self
+            .begun
+            .first_chunk()
+            .map(|field| u32::from_be_bytes(*field))
+        {
+            let whole = HEADER_BYTES + length as usize;
+            if self.begun.len() < whole {
+                break;
+            }
+            let frame = self.begun.split_to(whole).freeze();
             if !self.dead && !self.closing {
                 self.channel.handle(now, Input::Frame(frame), &mut self.out);
             }
         }
-        assert!(piece.is_empty(), "a piece holds whole frames only");
+        assert!(self.begun.len() <= BEGUN_BYTES_MAX, "frames end");
         assert!(self.channel.frames_under_way() <= HELD_FRAMES_MAX);
     }
 

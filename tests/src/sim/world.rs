@@ -253,7 +253,7 @@ impl World {
                 false => done.wire.len(),
             };
             for piece in done.wire.into_iter().take(pieces) {
-                wires.down.send(self.now, piece, &mut self.trace);
+                wires.down.send(self.now, &piece, &mut self.trace);
             }
             if over && !cut {
                 wires.down.close();

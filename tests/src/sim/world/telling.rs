@@ -32,7 +32,7 @@ impl World {
             }
             Act::Wire(id, piece) => {
                 if let Some(wires) = self.wires.get_mut(&id) {
-                    wires.up.send(self.now, piece, &mut self.trace);
+                    wires.up.send(self.now, &piece, &mut self.trace);
                 }
                 self.watch_wires(id);
             }
