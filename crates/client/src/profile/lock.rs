@@ -12,7 +12,7 @@ use lamparina_keys::files;
 
 /// A profile, held by this process alone until dropped.
 #[derive(Debug)]
-pub struct ProfileLock(#[expect(dead_code, reason = "it is locked while it is open")] File);
+pub struct ProfileLock(File);
 
 impl ProfileLock {
     /// Takes the lock at `path`; `None` while another process holds it.
@@ -30,6 +30,14 @@ impl ProfileLock {
             Err(error) if error == rustix::io::Errno::WOULDBLOCK => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+impl Drop for ProfileLock {
+    fn drop(&mut self) {
+        // Closing would not do while a program that is just being started holds a copy of the file.
+        // What fails here is mended by the system at this process's end.
+        let _ = flock(&self.0, FlockOperation::Unlock);
     }
 }
 
