@@ -5,7 +5,7 @@
 //! Emoji joined by ZWJ, Persian with ZWNJ and Indic text stay whole: what cannot be seen by itself
 //! is kept exactly where Unicode gives it a meaning between two characters that can, once.
 //!
-//! [`line`] is idempotent, and gives at most [`GROWTH_MAX`] times as many bytes as it got.
+//! [`line()`] is idempotent, and gives at most [`GROWTH_MAX`] times as many bytes as it got.
 
 mod classes;
 #[cfg(test)]
