@@ -8,6 +8,7 @@
 //! | [`frame`] | bytes into frames and back |
 //! | [`control`] | payloads of control frames into values and back |
 //! | [`fragment`], `window`, `rtt` | messages into frames in flight and back: cutting, repair, timing |
+//! | [`datagram`] | what stands around frames in a datagram |
 //! | [`link`] | bytes into messages and back: handshake, the above, keep-alive, closing |
 //! | [`seal`] | frames into records that nobody on the way can read or change, and back |
 //! | [`codec`], [`message`] | messages into bytes and back |
@@ -20,6 +21,7 @@ pub mod bucket;
 pub mod clean;
 pub mod codec;
 pub mod control;
+pub mod datagram;
 pub mod fingerprint;
 pub mod fragment;
 pub mod frame;

@@ -82,17 +82,19 @@ pub enum FrameType {
     Ping = 11,
     /// Answers a PING.
     Pong = 12,
-    /// Encrypted frames. Known by number; not accepted by this version.
+    /// Encrypted frames (on streams).
     Sealed = 13,
-    /// A large body on its own lane. Known by number; not accepted by this version.
+    /// A large body on its own lane. Sequenced there.
     Bulk = 14,
+    /// A cookie for an initiator whose address is not proved (on datagrams, before a link).
+    Retry = 15,
     /// Settings of a bad channel, where the server allows it. Sequenced.
     Channel = 99,
 }
 
 impl FrameType {
     /// Every type, in the order of their numbers.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Syn,
         Self::Ack,
         Self::HandshakeAck,
@@ -107,6 +109,7 @@ impl FrameType {
         Self::Pong,
         Self::Sealed,
         Self::Bulk,
+        Self::Retry,
         Self::Channel,
     ];
 
@@ -132,6 +135,7 @@ impl FrameType {
             12 => Self::Pong,
             13 => Self::Sealed,
             14 => Self::Bulk,
+            15 => Self::Retry,
             99 => Self::Channel,
             _ => return None,
         })

@@ -28,7 +28,7 @@ const REPEAT_AFTER_MIN: Duration = Duration::from_millis(50);
 pub(super) fn judge_form(frame: &Frame, sealed: bool) -> Result<(), LinkFault> {
     match frame.kind {
         FrameType::Sealed if !sealed => Err(LinkFault::NotSpoken(frame.kind)),
-        FrameType::Bulk => Err(LinkFault::NotSpoken(frame.kind)),
+        FrameType::Bulk | FrameType::Retry => Err(LinkFault::NotSpoken(frame.kind)),
         kind if kind.is_sequenced() => Ok(()),
         _ if frame.seq == Seq::FIRST && frame.last => Ok(()),
         kind => Err(LinkFault::BadControl(kind, ControlError::NotAlone)),

@@ -13,6 +13,7 @@ mod acks;
 mod backlog;
 mod closing;
 mod config;
+mod datagram;
 mod fault;
 mod flow;
 mod handshake;
@@ -35,6 +36,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::control::Disconnect;
+use crate::datagram::DatagramConfig;
 use crate::frame::{Decoded, Frame, FrameDecoder, FrameType, SharedBody};
 use crate::time::Instant;
 use fault::LinkFault;
@@ -63,6 +65,9 @@ pub struct Link {
     seal: Option<Box<Seal>>,
     /// Frames pass through a channel of the caller's, both ways.
     channel: bool,
+    /// What makes it a link over datagrams.
+    #[expect(dead_code, reason = "read once datagrams are")]
+    datagrams: Option<Box<DatagramConfig>>,
 }
 
 impl Link {
@@ -95,6 +100,7 @@ impl Link {
             ended_drained: true,
             seal: None,
             channel: false,
+            datagrams: None,
         }
     }
 
@@ -112,6 +118,7 @@ impl Link {
         let from = out.wire.len();
         let done = match input {
             Input::Bytes(bytes) => self.on_bytes(now, bytes, out),
+            Input::Datagram(bytes) => self.on_datagram(now, bytes, out),
             Input::Frames(bytes) => self.on_frames(now, bytes, out).map(drop),
             Input::Trust => self.on_trust(now, out)?,
             Input::Eof => {

@@ -22,6 +22,8 @@ pub enum Role {
 pub enum Input {
     /// Bytes of the stream, split anyhow.
     Bytes(Bytes),
+    /// A whole datagram, of a link over datagrams.
+    Datagram(Bytes),
     /// Frames that have come through a channel: what [`Output::opened`] held.
     Frames(Bytes),
     /// Initiator of a sealed link: the answer to [`Event::Proven`] that goes on.
@@ -126,7 +128,8 @@ pub enum CloseReason {
 /// What a call gives back. The caller owns it, reads it and clears it.
 #[derive(Debug, Default)]
 pub struct Output {
-    /// Bytes to send, in order. Each piece is one or more whole frames.
+    /// Bytes to send, in order. Each piece is one or more whole frames; of a link over datagrams, one
+    /// datagram.
     pub wire: Vec<Bytes>,
     /// With [`Link::set_channel`](super::Link::set_channel): frames for the channel to treat before
     /// [`Link::seal_frames`](super::Link::seal_frames).
@@ -225,4 +228,28 @@ pub struct LinkStats {
     pub rtt_variation: Option<Duration>,
     /// The retransmission time-out now.
     pub rto: Duration,
+    /// The shortest round trip lately, of a link over datagrams.
+    pub rtt_min: Option<Duration>,
+    /// Datagrams sent.
+    pub packets_sent: u64,
+    /// Datagrams accepted.
+    pub packets_received: u64,
+    /// Datagrams that were sent and taken for lost.
+    pub packets_lost: u64,
+    /// Datagrams taken for lost that came nevertheless.
+    pub packets_spurious: u64,
+    /// Frames that left again unasked.
+    pub copies_sent: u64,
+    /// Share of what we send that is lost lately, in millionths, once measured.
+    pub loss_out_ppm: Option<u32>,
+    /// Share of what the peer sends that is lost lately, in millionths, once measured.
+    pub loss_in_ppm: Option<u32>,
+    /// Bytes a second that the line takes, as measured.
+    pub rate_bytes_per_s: Option<u64>,
+    /// Bytes that congestion control lets be in flight.
+    pub congestion_bytes: u64,
+    /// Frames that the window takes.
+    pub window_frames: u32,
+    /// Frame bytes that the window takes.
+    pub window_bytes: u32,
 }
