@@ -7,10 +7,13 @@
 //! | `handshake` | until a link is open |
 //! | `sealing` | records around everything, on a sealed link |
 //! | `flow` | messages both ways: `outbox`, `backlog`, `acks`, and the windows |
+//! | `datagram` | the same over datagrams |
+//! | `carrier` | which of the two it is |
 //! | `closing` | how a link ends |
 
 mod acks;
 mod backlog;
+mod carrier;
 mod closing;
 mod config;
 mod datagram;
@@ -27,6 +30,7 @@ pub use config::{
     DEAD_AFTER, HANDSHAKE_WITHIN, LinkConfig, PING_AFTER, REASSEMBLY_BYTES_MAX, WINDOW_BYTES,
     WINDOW_BYTES_MAX,
 };
+pub use datagram::DatagramOutcome;
 pub use types::{
     CloseReason, Event, Input, LinkStats, Outgoing, Output, Role, SendError, UseError,
 };
@@ -36,11 +40,11 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::control::Disconnect;
-use crate::datagram::DatagramConfig;
 use crate::frame::{Decoded, Frame, FrameDecoder, FrameType, SharedBody};
 use crate::time::Instant;
+use carrier::Carrier;
+use datagram::Datagrams;
 use fault::LinkFault;
-use flow::Flow;
 use outbox::Outbox;
 use sealing::Seal;
 use state::{Calling, Listening, Repeat, State};
@@ -66,8 +70,7 @@ pub struct Link {
     /// Frames pass through a channel of the caller's, both ways.
     channel: bool,
     /// What makes it a link over datagrams.
-    #[expect(dead_code, reason = "read once datagrams are")]
-    datagrams: Option<Box<DatagramConfig>>,
+    datagrams: Option<Box<Datagrams>>,
 }
 
 impl Link {
@@ -141,10 +144,15 @@ impl Link {
         }
         self.settle(now, out);
         self.put_burst(now, out);
-        if self.seal.is_some() || self.channel {
+        if self.passes_down() {
             self.pass_down(from, out);
         }
         Ok(())
+    }
+
+    /// What leaves goes through a seal or a channel; datagrams are sealed as they are made.
+    fn passes_down(&self) -> bool {
+        (self.seal.is_some() || self.channel) && self.datagrams.is_none()
     }
 
     /// Takes a message. It leaves with the next [`Link::flush`] or `handle`, as far as the window allows.
@@ -181,7 +189,7 @@ impl Link {
     pub fn flush(&mut self, now: Instant, out: &mut Output) {
         let from = out.wire.len();
         self.put_burst(now, out);
-        if self.seal.is_some() || self.channel {
+        if self.passes_down() {
             self.pass_down(from, out);
         }
     }
@@ -195,6 +203,9 @@ impl Link {
     }
 
     fn put_burst(&mut self, now: Instant, out: &mut Output) {
+        if self.datagrams.is_some() {
+            return self.put_datagrams(now, out);
+        }
         if self.outbox.is_empty() {
             return;
         }
@@ -211,6 +222,14 @@ impl Link {
     pub fn has_room(&self) -> bool {
         match &self.state {
             State::Open(open) => open.flow.has_room(&self.outbox),
+            _ => false,
+        }
+    }
+
+    /// The same for the BULK lane.
+    pub fn has_room_bulk(&self) -> bool {
+        match &self.state {
+            State::Open(open) => open.flow.has_room_bulk(),
             _ => false,
         }
     }
@@ -263,13 +282,7 @@ impl Link {
     pub fn stats(&self) -> LinkStats {
         let mut stats = self.outbox.stats.to_stats();
         if let Some(open) = self.state.open() {
-            let rtt = open.flow.rtt();
-            let (frames, bytes) = open.flow.in_flight(&self.outbox);
-            stats.in_flight_frames = frames;
-            stats.in_flight_bytes = bytes;
-            stats.rtt = rtt.smoothed();
-            stats.rtt_variation = rtt.variation();
-            stats.rto = rtt.rto();
+            open.flow.measure(&self.outbox, &mut stats);
         }
         stats
     }
@@ -359,10 +372,16 @@ impl Link {
     }
 
     fn on_frame(&mut self, now: Instant, frame: Frame, out: &mut Output) -> Result<(), LinkFault> {
-        if let (State::Open(open), true) = (&mut self.state, frame.kind.is_sequenced()) {
+        let takes_place = self.takes_place(frame.kind);
+        if let (State::Open(open), true) = (&mut self.state, takes_place) {
             return open.flow.on_sequenced(now, frame, &mut self.outbox, out);
         }
         self.on_other_frame(now, frame, out)
+    }
+
+    /// Whether frames of this type have a place in a lane of this link.
+    fn takes_place(&self, kind: FrameType) -> bool {
+        kind.is_sequenced() || (kind == FrameType::Bulk && self.datagrams.is_some())
     }
 
     /// Everything but messages on an open link.
@@ -372,7 +391,9 @@ impl Link {
         frame: Frame,
         out: &mut Output,
     ) -> Result<(), LinkFault> {
-        handshake::judge_form(&frame, self.seal.is_some())?;
+        if !self.takes_place(frame.kind) {
+            handshake::judge_form(&frame, self.seal.is_some())?;
+        }
         match &mut self.state {
             State::Calling(_) => self.on_frame_calling(now, &frame, out),
             State::Proving(_) => self.on_frame_proving(&frame, out),
@@ -390,12 +411,13 @@ impl Link {
         frame: Frame,
         out: &mut Output,
     ) -> Result<(), LinkFault> {
+        let takes_place = self.takes_place(frame.kind);
         let Some(open) = self.state.open_mut() else {
             return Ok(());
         };
         let (flow, outbox) = (&mut open.flow, &mut self.outbox);
         match frame.kind {
-            kind if kind.is_sequenced() => flow.on_sequenced(now, frame, outbox, out),
+            _ if takes_place => flow.on_sequenced(now, frame, outbox, out),
             FrameType::Ack => flow.on_ack(now, &frame.payload),
             FrameType::Nack => flow.on_nack(now, &frame.payload, outbox, out),
             FrameType::Ping => flow.on_ping(&frame.payload),
@@ -444,7 +466,7 @@ impl Link {
     }
 
     /// After silence, and then often enough that a few may be lost before the link is.
-    fn ping_at(&self, flow: &Flow) -> Instant {
+    fn ping_at(&self, flow: &Carrier) -> Instant {
         let silent_at = self.heard_at + self.config.ping_after;
         let again = flow.pinged_at().map(|at| at + self.config.ping_after / 10);
         again.map_or(silent_at, |again| again.max(silent_at))
@@ -455,7 +477,6 @@ impl Link {
         let Some(open) = self.state.open_mut() else {
             return;
         };
-        open.flow.pump(now, &mut self.outbox);
         open.flow.settle(now, &mut self.outbox);
         self.settle_closing(now, out);
     }
@@ -469,6 +490,6 @@ mod tests {
     /// and without capacity.
     #[test]
     fn a_link_is_small() {
-        assert!(size_of::<Link>() <= 720, "{} bytes", size_of::<Link>());
+        assert!(size_of::<Link>() <= 728, "{} bytes", size_of::<Link>());
     }
 }

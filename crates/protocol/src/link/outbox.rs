@@ -114,6 +114,11 @@ impl Outbox {
         burst.freeze()
     }
 
+    /// The control frames that are to leave, of a link over datagrams.
+    pub(super) fn take_control(&mut self) -> BytesMut {
+        std::mem::take(&mut self.control)
+    }
+
     /// Counts `pieces`, `frames` frames in all, that were sent before and leave again.
     pub(super) fn count_again(&mut self, frames: u32, pieces: &[Bytes]) {
         let bytes: usize = pieces.iter().map(Bytes::len).sum();
