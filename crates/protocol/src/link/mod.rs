@@ -6,17 +6,20 @@
 //! | `state` | the states, each with what it may use |
 //! | `handshake` | until a link is open |
 //! | `sealing` | records around everything, on a sealed link |
-//! | `flow` | messages both ways: `outbox`, `backlog`, `acks`, and the windows |
+//! | `flow` | messages both ways over a stream: a `lane`, and where it is used the `bulk` one |
+//! | `lane` | one lane: `backlog`, `acks`, and the windows; it writes into the `outbox` |
 //! | `closing` | how a link ends |
 
 mod acks;
 mod backlog;
+mod bulk;
 mod closing;
 mod config;
 mod datagram;
 mod fault;
 mod flow;
 mod handshake;
+mod lane;
 mod outbox;
 mod sealing;
 mod state;
@@ -147,7 +150,8 @@ impl Link {
         Ok(())
     }
 
-    /// Takes a message. It leaves with the next [`Link::flush`] or `handle`, as far as the window allows.
+    /// Takes a message. It leaves with the next [`Link::flush`] or `handle`, as far as the window allows;
+    /// of kind BULK, in its own lane: behind everything else, at most 16 KiB in each call.
     ///
     /// # Errors
     ///
@@ -195,16 +199,11 @@ impl Link {
     }
 
     fn put_burst(&mut self, now: Instant, out: &mut Output) {
-        if self.outbox.is_empty() {
-            return;
+        match self.state.open_mut() {
+            Some(open) => open.flow.put_burst(now, &mut self.outbox, &mut out.wire),
+            None if self.outbox.is_empty() => {}
+            None => out.wire.push(self.outbox.take()),
         }
-        let Some(open) = self.state.open_mut() else {
-            out.wire.push(self.outbox.take());
-            return;
-        };
-        open.flow.join_burst(&mut self.outbox);
-        out.wire.push(self.outbox.take());
-        open.flow.sealed(now);
     }
 
     /// Whether `send` would take a message of a window's size now.
@@ -213,6 +212,22 @@ impl Link {
             State::Open(open) => open.flow.has_room(&self.outbox),
             _ => false,
         }
+    }
+
+    /// Whether `send` would take a message of kind BULK now: what was taken before has left.
+    pub fn has_room_bulk(&self) -> bool {
+        match &self.state {
+            State::Open(open) => open.flow.has_room_bulk(),
+            _ => false,
+        }
+    }
+
+    /// Whether another [`Link::flush`] would give more of the BULK lane. A shell asks once the socket
+    /// has taken what it had, so that no more than a turn of it lies between link and socket;
+    /// one that does not ask gets it at the link's deadlines.
+    pub fn has_bulk_to_leave(&self) -> bool {
+        let open = self.state.open();
+        open.is_some_and(|open| open.flow.has_bulk_to_leave())
     }
 
     /// Whether everything sent has been acknowledged; once closed, whether it had been.
@@ -267,6 +282,7 @@ impl Link {
             let (frames, bytes) = open.flow.in_flight(&self.outbox);
             stats.in_flight_frames = frames;
             stats.in_flight_bytes = bytes;
+            stats.bulk_in_flight_bytes = open.flow.bulk_in_flight_bytes();
             stats.rtt = rtt.smoothed();
             stats.rtt_variation = rtt.variation();
             stats.rto = rtt.rto();
@@ -348,7 +364,7 @@ impl Link {
                     State::Listening(_) => handshake::judge_first_bytes(&header),
                     state => {
                         if let Some(open) = state.open_mut() {
-                            open.flow.on_damaged();
+                            open.flow.on_damaged(&header);
                         }
                         Ok(())
                     }
@@ -396,8 +412,8 @@ impl Link {
         let (flow, outbox) = (&mut open.flow, &mut self.outbox);
         match frame.kind {
             kind if kind.is_sequenced() => flow.on_sequenced(now, frame, outbox, out),
-            FrameType::Ack => flow.on_ack(now, &frame.payload),
-            FrameType::Nack => flow.on_nack(now, &frame.payload, outbox, out),
+            FrameType::Ack => flow.on_ack(now, &frame),
+            FrameType::Nack => flow.on_nack(now, &frame, outbox, out),
             FrameType::Ping => flow.on_ping(&frame.payload),
             FrameType::Pong => flow.on_pong(now, &frame.payload),
             FrameType::Disconnect => {
@@ -469,6 +485,6 @@ mod tests {
     /// and without capacity.
     #[test]
     fn a_link_is_small() {
-        assert!(size_of::<Link>() <= 720, "{} bytes", size_of::<Link>());
+        assert!(size_of::<Link>() <= 760, "{} bytes", size_of::<Link>());
     }
 }
