@@ -229,7 +229,10 @@ impl World {
                 let accept = Input::Accept { welcome };
                 side.link.handle(self.now, accept, &mut side.out).unwrap();
             }
-            Event::Received { kind, body } if kind == FrameType::Bulk => {
+            Event::Received {
+                kind: FrameType::Bulk,
+                body,
+            } => {
                 assert_eq!(body, self.bulk_body(self.sides[at].bulk_heard));
                 self.sides[at].bulk_heard += 1;
             }

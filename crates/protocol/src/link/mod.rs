@@ -269,6 +269,11 @@ impl Link {
         }
     }
 
+    /// Silence after which the link is closed.
+    pub fn dead_after(&self) -> Duration {
+        self.config.dead_after
+    }
+
     /// Bytes that came so far.
     pub fn received_bytes(&self) -> u64 {
         self.outbox.stats.bytes_received
