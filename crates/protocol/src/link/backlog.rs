@@ -40,6 +40,10 @@ impl Backlog {
         self.messages.push_back(message);
     }
 
+    pub(super) fn first(&self) -> Option<&Uncut> {
+        self.messages.front()
+    }
+
     pub(super) fn front(&mut self) -> Option<&mut Uncut> {
         self.messages.front_mut()
     }

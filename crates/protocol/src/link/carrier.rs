@@ -3,13 +3,15 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::datagram::DatagramFlow;
 use super::fault::LinkFault;
 use super::flow::Flow;
 use super::outbox::Outbox;
 use super::{LinkStats, Output, SendError};
-use crate::control::Terms;
-use crate::frame::{Frame, FrameType, Seq, SharedBody};
+use crate::control::{ControlError, Terms};
+use crate::frame::{Frame, FrameType, Header, Seq, SharedBody};
 use crate::rtt::RoundTrip;
 use crate::time::Instant;
 
@@ -61,8 +63,16 @@ impl Carrier {
 
     pub(super) fn has_room_bulk(&self) -> bool {
         match self {
-            Self::Stream(_) => false,
+            Self::Stream(flow) => flow.has_room_bulk(),
             Self::Datagrams(flow) => flow.has_room(FrameType::Bulk),
+        }
+    }
+
+    /// Whether another turn of a stream would give more of the BULK lane; datagrams have deadlines.
+    pub(super) fn has_bulk_to_leave(&self) -> bool {
+        match self {
+            Self::Stream(flow) => flow.has_bulk_to_leave(),
+            Self::Datagrams(_) => false,
         }
     }
 
@@ -77,19 +87,26 @@ impl Carrier {
         on_either!(self, flow => flow.on_sequenced(now, frame, outbox, out))
     }
 
-    pub(super) fn on_ack(&mut self, now: Instant, payload: &[u8]) -> Result<(), LinkFault> {
-        on_either!(self, flow => flow.on_ack(now, payload))
+    pub(super) fn on_ack(&mut self, now: Instant, frame: &Frame) -> Result<(), LinkFault> {
+        match self {
+            Self::Stream(flow) => flow.on_ack(now, frame),
+            Self::Datagrams(flow) if frame.seq == Seq::FIRST => flow.on_ack(now, &frame.payload),
+            Self::Datagrams(_) => {
+                let error = ControlError::NotAlone;
+                Err(LinkFault::BadControl(FrameType::Ack, error))
+            }
+        }
     }
 
     pub(super) fn on_nack(
         &mut self,
         now: Instant,
-        payload: &[u8],
+        frame: &Frame,
         outbox: &mut Outbox,
         out: &mut Output,
     ) -> Result<(), LinkFault> {
         match self {
-            Self::Stream(flow) => flow.on_nack(now, payload, outbox, out),
+            Self::Stream(flow) => flow.on_nack(now, frame, outbox, out),
             Self::Datagrams(_) => Err(LinkFault::NotSpoken(FrameType::Nack)),
         }
     }
@@ -103,9 +120,9 @@ impl Carrier {
     }
 
     /// A frame whose boundaries are good and whose checksum is not.
-    pub(super) fn on_damaged(&mut self) {
+    pub(super) fn on_damaged(&mut self, header: &Header) {
         if let Self::Stream(flow) = self {
-            flow.on_damaged();
+            flow.on_damaged(header);
         }
     }
 
@@ -130,15 +147,10 @@ impl Carrier {
         }
     }
 
-    pub(super) fn join_burst(&mut self, outbox: &mut Outbox) {
+    /// What a stream has to send leaves.
+    pub(super) fn put_burst(&mut self, now: Instant, outbox: &mut Outbox, wire: &mut Vec<Bytes>) {
         if let Self::Stream(flow) = self {
-            flow.join_burst(outbox);
-        }
-    }
-
-    pub(super) fn sealed(&mut self, now: Instant) {
-        if let Self::Stream(flow) = self {
-            flow.sealed(now);
+            flow.put_burst(now, outbox, wire);
         }
     }
 
@@ -192,6 +204,7 @@ impl Carrier {
                 let (frames, bytes) = flow.in_flight(outbox);
                 stats.in_flight_frames = frames;
                 stats.in_flight_bytes = bytes;
+                stats.bulk_in_flight_bytes = flow.bulk_in_flight_bytes();
                 stats.rtt = rtt.smoothed();
                 stats.rtt_variation = rtt.variation();
                 stats.rto = rtt.rto();

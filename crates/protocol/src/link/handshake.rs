@@ -25,12 +25,14 @@ type RepeatPace = (Duration, Duration);
 /// SYN_ACK is not repeated more often than this, whatever comes: a short round trip.
 const REPEAT_AFTER_MIN: Duration = Duration::from_millis(50);
 
-/// What no state accepts: types of other versions' lanes, and control frames that do not stand alone.
+/// What no state accepts: types of other transports, and control frames that do not stand alone.
 pub(super) fn judge_form(frame: &Frame, sealed: bool) -> Result<(), LinkFault> {
     match frame.kind {
         FrameType::Sealed if !sealed => Err(LinkFault::NotSpoken(frame.kind)),
-        FrameType::Bulk | FrameType::Retry => Err(LinkFault::NotSpoken(frame.kind)),
+        FrameType::Retry => Err(LinkFault::NotSpoken(frame.kind)),
         kind if kind.is_sequenced() => Ok(()),
+        // Their seq is a lane's number, which an open link knows.
+        FrameType::Ack | FrameType::Nack if frame.last => Ok(()),
         _ if frame.seq == Seq::FIRST && frame.last => Ok(()),
         kind => Err(LinkFault::BadControl(kind, ControlError::NotAlone)),
     }

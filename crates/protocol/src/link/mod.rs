@@ -6,13 +6,15 @@
 //! | `state` | the states, each with what it may use |
 //! | `handshake` | until a link is open |
 //! | `sealing` | records around everything, on a sealed link |
-//! | `flow` | messages both ways: `outbox`, `backlog`, `acks`, and the windows |
-//! | `datagram` | the same over datagrams |
+//! | `flow` | messages both ways over a stream: a `lane`, and where it is used the `bulk` one |
+//! | `lane` | one lane: `backlog`, `acks`, and the windows; it writes into the `outbox` |
+//! | `datagram` | messages both ways over datagrams |
 //! | `carrier` | which of the two it is |
 //! | `closing` | how a link ends |
 
 mod acks;
 mod backlog;
+mod bulk;
 mod carrier;
 mod closing;
 mod config;
@@ -20,6 +22,7 @@ mod datagram;
 mod fault;
 mod flow;
 mod handshake;
+mod lane;
 mod outbox;
 mod sealing;
 mod state;
@@ -155,7 +158,8 @@ impl Link {
         (self.seal.is_some() || self.channel) && self.datagrams.is_none()
     }
 
-    /// Takes a message. It leaves with the next [`Link::flush`] or `handle`, as far as the window allows.
+    /// Takes a message. It leaves with the next [`Link::flush`] or `handle`, as far as the window allows;
+    /// of kind BULK, in its own lane: behind everything else, over a stream at most 16 KiB in each call.
     ///
     /// # Errors
     ///
@@ -206,16 +210,11 @@ impl Link {
         if self.datagrams.is_some() {
             return self.put_datagrams(now, out);
         }
-        if self.outbox.is_empty() {
-            return;
+        match self.state.open_mut() {
+            Some(open) => open.flow.put_burst(now, &mut self.outbox, &mut out.wire),
+            None if self.outbox.is_empty() => {}
+            None => out.wire.push(self.outbox.take()),
         }
-        let Some(open) = self.state.open_mut() else {
-            out.wire.push(self.outbox.take());
-            return;
-        };
-        open.flow.join_burst(&mut self.outbox);
-        out.wire.push(self.outbox.take());
-        open.flow.sealed(now);
     }
 
     /// Whether `send` would take a message of a window's size now.
@@ -226,12 +225,20 @@ impl Link {
         }
     }
 
-    /// The same for the BULK lane.
+    /// Whether `send` would take a message of kind BULK now: what was taken before has left.
     pub fn has_room_bulk(&self) -> bool {
         match &self.state {
             State::Open(open) => open.flow.has_room_bulk(),
             _ => false,
         }
+    }
+
+    /// Whether another [`Link::flush`] would give more of the BULK lane. A shell asks once the socket
+    /// has taken what it had, so that no more than a turn of it lies between link and socket;
+    /// one that does not ask gets it at the link's deadlines.
+    pub fn has_bulk_to_leave(&self) -> bool {
+        let open = self.state.open();
+        open.is_some_and(|open| open.flow.has_bulk_to_leave())
     }
 
     /// Whether everything sent has been acknowledged; once closed, whether it had been.
@@ -271,6 +278,11 @@ impl Link {
         if let Some(open) = self.state.open_mut() {
             open.flow.set_blocked(blocked);
         }
+    }
+
+    /// Silence after which the link is closed.
+    pub fn dead_after(&self) -> Duration {
+        self.config.dead_after
     }
 
     /// Bytes that came so far.
@@ -361,7 +373,7 @@ impl Link {
                     State::Listening(_) => handshake::judge_first_bytes(&header),
                     state => {
                         if let Some(open) = state.open_mut() {
-                            open.flow.on_damaged();
+                            open.flow.on_damaged(&header);
                         }
                         Ok(())
                     }
@@ -372,16 +384,10 @@ impl Link {
     }
 
     fn on_frame(&mut self, now: Instant, frame: Frame, out: &mut Output) -> Result<(), LinkFault> {
-        let takes_place = self.takes_place(frame.kind);
-        if let (State::Open(open), true) = (&mut self.state, takes_place) {
+        if let (State::Open(open), true) = (&mut self.state, frame.kind.is_sequenced()) {
             return open.flow.on_sequenced(now, frame, &mut self.outbox, out);
         }
         self.on_other_frame(now, frame, out)
-    }
-
-    /// Whether frames of this type have a place in a lane of this link.
-    fn takes_place(&self, kind: FrameType) -> bool {
-        kind.is_sequenced() || (kind == FrameType::Bulk && self.datagrams.is_some())
     }
 
     /// Everything but messages on an open link.
@@ -391,9 +397,7 @@ impl Link {
         frame: Frame,
         out: &mut Output,
     ) -> Result<(), LinkFault> {
-        if !self.takes_place(frame.kind) {
-            handshake::judge_form(&frame, self.seal.is_some())?;
-        }
+        handshake::judge_form(&frame, self.seal.is_some())?;
         match &mut self.state {
             State::Calling(_) => self.on_frame_calling(now, &frame, out),
             State::Proving(_) => self.on_frame_proving(&frame, out),
@@ -411,15 +415,14 @@ impl Link {
         frame: Frame,
         out: &mut Output,
     ) -> Result<(), LinkFault> {
-        let takes_place = self.takes_place(frame.kind);
         let Some(open) = self.state.open_mut() else {
             return Ok(());
         };
         let (flow, outbox) = (&mut open.flow, &mut self.outbox);
         match frame.kind {
-            _ if takes_place => flow.on_sequenced(now, frame, outbox, out),
-            FrameType::Ack => flow.on_ack(now, &frame.payload),
-            FrameType::Nack => flow.on_nack(now, &frame.payload, outbox, out),
+            kind if kind.is_sequenced() => flow.on_sequenced(now, frame, outbox, out),
+            FrameType::Ack => flow.on_ack(now, &frame),
+            FrameType::Nack => flow.on_nack(now, &frame, outbox, out),
             FrameType::Ping => flow.on_ping(&frame.payload),
             FrameType::Pong => flow.on_pong(now, &frame.payload),
             FrameType::Disconnect => {
@@ -490,6 +493,6 @@ mod tests {
     /// and without capacity.
     #[test]
     fn a_link_is_small() {
-        assert!(size_of::<Link>() <= 728, "{} bytes", size_of::<Link>());
+        assert!(size_of::<Link>() <= 768, "{} bytes", size_of::<Link>());
     }
 }

@@ -140,7 +140,7 @@ impl DatagramFlow {
 
     pub(in crate::link) fn has_room(&self, kind: FrameType) -> bool {
         match kind {
-            FrameType::Bulk => self.bulk.has_room(),
+            FrameType::Bulk => self.terms.bulk && self.bulk.has_room(),
             _ => self.data.has_room(),
         }
     }
@@ -167,6 +167,7 @@ impl DatagramFlow {
         tail: Option<[u8; 8]>,
     ) -> Result<(), SendError> {
         let lane = match kind {
+            FrameType::Bulk if !self.terms.bulk => return Err(SendError::NotSpoken),
             FrameType::Bulk => LaneId::Bulk,
             kind if kind.is_sequenced() => LaneId::Data,
             _ => return Err(SendError::NotSequenced),
@@ -212,6 +213,9 @@ impl DatagramFlow {
     ) -> Result<(), LinkFault> {
         self.wants.0 = true;
         let lane = match frame.kind {
+            FrameType::Bulk if !self.terms.bulk => {
+                return Err(LinkFault::NotSpoken(frame.kind));
+            }
             FrameType::Bulk => &mut self.recv_bulk,
             _ => &mut self.recv_data,
         };
@@ -289,7 +293,8 @@ impl DatagramFlow {
         let (data_frames, data_bytes) = self.data.in_flight();
         let (bulk_frames, bulk_bytes) = self.bulk.in_flight();
         stats.in_flight_frames = data_frames + bulk_frames;
-        stats.in_flight_bytes = data_bytes + bulk_bytes;
+        stats.in_flight_bytes = data_bytes;
+        stats.bulk_in_flight_bytes = bulk_bytes;
         stats.rtt = self.rtt.smoothed();
         stats.rtt_variation = self.rtt.variation();
         stats.rto = self.probe_after();
