@@ -13,7 +13,7 @@ use lamparina_protocol::control::{
     Ack, CloseCode, Disconnect, HandshakeAck, MAGIC, Nack, SeqRange, Syn, SynAck, Terms,
 };
 use lamparina_protocol::frame::{
-    Decoded, FrameDecoder, FrameType, Header, Seq, checksum, put_frame,
+    Decoded, FrameDecoder, FrameType, HEADER_BYTES, Header, Seq, checksum, put_frame,
 };
 use lamparina_protocol::link::{CloseReason, Event, Input, Link, LinkConfig, Outgoing, Output};
 use lamparina_protocol::seal::{IdentityKey, LinkKeys, SEED_BYTES, Transport};
@@ -60,6 +60,30 @@ fn answered() -> Link {
 fn open_initiator() -> Link {
     let mut link = calling();
     tell(&mut link, syn_ack(|_| {}));
+    link
+}
+
+fn open_without_bulk() -> Link {
+    let mut link = calling();
+    tell(&mut link, syn_ack(|syn_ack| syn_ack.terms.bulk = false));
+    link
+}
+
+/// In the BULK lane places 0 and 1 are in flight, more waits, and place 1 of the peer's came early.
+fn open_with_bulk() -> Link {
+    let mut link = answered();
+    tell(&mut link, handshake_ack(OURS));
+    let body = Bytes::from_static(&[7; 1_500]);
+    link.send(NOW, &Outgoing::own(FrameType::Bulk, body))
+        .unwrap();
+    link.flush(NOW, &mut Output::default());
+    tell(&mut link, bulk(1));
+    link
+}
+
+fn closing_with_bulk() -> Link {
+    let mut link = open_with_bulk();
+    tell(&mut link, close());
     link
 }
 
@@ -216,15 +240,21 @@ fn sealed_open_responder() -> Link {
 
 type State = (&'static str, fn() -> Link);
 
-const STATES: [State; 18] = [
+const STATES: [State; 21] = [
     ("calling, SYN not sent", calling_first),
     ("calling", calling),
     ("listening", listening),
     ("asked", asked),
     ("answered", answered),
     ("open, initiator", open_initiator),
+    ("open, initiator, without BULK", open_without_bulk),
     ("open, responder, 0-1 in flight, 1 early", open_responder),
+    (
+        "open, responder, of BULK 0-1 in flight, 1 early",
+        open_with_bulk,
+    ),
     ("closing, 0-1 in flight, 1 early", closing_pending),
+    ("closing, of BULK 0-1 in flight, 1 early", closing_with_bulk),
     ("closing, goodbye said", closing_said),
     (
         "closing, goodbye heard, 0-1 in flight, 1 early",
@@ -260,6 +290,7 @@ fn terms() -> Terms {
         window_bytes: 100_000,
         repair: Default::default(),
         message_bytes_max: 5_000,
+        bulk: true,
     }
 }
 
@@ -296,6 +327,19 @@ fn handshake_ack(echo: u32) -> Input {
 
 fn data(seq: u16) -> Input {
     frame(FrameType::Data, seq, true, b"text")
+}
+
+fn bulk(seq: u16) -> Input {
+    frame(FrameType::Bulk, seq, true, b"body")
+}
+
+/// An ACK or NACK of the lane that has this number.
+fn of_lane(lane: u16, input: Input) -> Input {
+    let Input::Bytes(bytes) = input else {
+        return input;
+    };
+    let kind = FrameType::from_number(bytes[4]).unwrap();
+    frame(kind, lane, true, &bytes[HEADER_BYTES..])
 }
 
 fn ack(next: u16, ranges: &[(u16, u16)]) -> Input {
@@ -367,7 +411,7 @@ fn beyond() -> Input {
 
 type Given = (&'static str, fn() -> Input);
 
-const INPUTS: [Given; 52] = [
+const INPUTS: [Given; 64] = [
     ("SYN", || syn(|_| {})),
     ("SYN, Go-Back-N, small", || {
         syn(|syn| {
@@ -439,7 +483,21 @@ const INPUTS: [Given; 52] = [
     ("DISCONNECT, orderly, 0 next", || disconnect(true, 0)),
     ("DISCONNECT, orderly, 2 next", || disconnect(true, 2)),
     ("SEALED", || control(FrameType::Sealed, b"")),
-    ("BULK", || frame(FrameType::Bulk, 0, true, b"")),
+    ("BULK 0", || bulk(0)),
+    ("BULK 0, not last", || {
+        frame(FrameType::Bulk, 0, false, b"bo")
+    }),
+    ("BULK 2", || bulk(2)),
+    ("BULK 65,535 (behind)", || bulk(65_535)),
+    ("BULK 64 (beyond)", || bulk(64)),
+    ("BULK 0, damaged", || damaged(bulk(0))),
+    ("ACK 0 of BULK", || of_lane(1, ack(0, &[]))),
+    ("ACK 1 of BULK", || of_lane(1, ack(1, &[]))),
+    ("ACK 2 of BULK", || of_lane(1, ack(2, &[]))),
+    ("ACK 3 of BULK (unsent)", || of_lane(1, ack(3, &[]))),
+    ("NACK 0-1 of BULK", || of_lane(1, nack(&[(0, 2)]))),
+    ("ACK 0 of lane 2", || of_lane(2, ack(0, &[]))),
+    ("RETRY", || control(FrameType::Retry, &[7; 16])),
     ("type 77", || raw(77, 1)),
     ("last 2", || raw(FrameType::Data.number(), 2)),
     ("SYN, damaged", || damaged(syn(|_| {}))),
@@ -503,14 +561,19 @@ fn frame_words(kind: FrameType, seq: Seq, payload: &[u8]) -> String {
             .map(|range| format!(" {}+{}", range.start.get(), range.count));
         words.collect()
     };
+    let lane = match seq.get() {
+        0 => "",
+        _ => " of BULK",
+    };
     match kind {
         FrameType::Ack => {
             let ack = Ack::from_bytes(payload).unwrap();
-            format!("send Ack {}{}", ack.next.get(), ranges(ack.ranges))
+            let next = ack.next.get();
+            format!("send Ack{lane} {next}{}", ranges(ack.ranges))
         }
         FrameType::Nack => {
             let nack = Nack::from_bytes(payload).unwrap();
-            format!("send Nack{}", ranges(nack.ranges))
+            format!("send Nack{lane}{}", ranges(nack.ranges))
         }
         FrameType::Disconnect => {
             let bye = Disconnect::from_bytes(payload).unwrap();
@@ -553,11 +616,13 @@ fn table() -> String {
             let line = printed(&mut make(), NOW, input());
             writeln!(text, "  {name:<28} {line}").unwrap();
         }
-        let mut link = make();
-        let message = Outgoing::own(FrameType::Data, Bytes::from_static(b"text"));
-        let sent = link.send(NOW, &message);
-        let line = printed(&mut link, NOW, Input::Tick);
-        writeln!(text, "  {:<28} {sent:?}; {line}", "send").unwrap();
+        for (name, kind) in [("send", FrameType::Data), ("send BULK", FrameType::Bulk)] {
+            let mut link = make();
+            let message = Outgoing::own(kind, Bytes::from_static(b"text"));
+            let sent = link.send(NOW, &message);
+            let line = printed(&mut link, NOW, Input::Tick);
+            writeln!(text, "  {name:<28} {sent:?}; {line}").unwrap();
+        }
         for seconds in [2, 70] {
             let name = format!("Tick, {seconds} s later");
             let later = NOW + Duration::from_secs(seconds);

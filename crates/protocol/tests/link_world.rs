@@ -42,6 +42,8 @@ struct Channel {
     twice: u64,
     delay_ms: u64,
     jitter_ms: u64,
+    /// Frames of other types than BULK pass unharmed and in time.
+    spares_all_but_bulk: bool,
 }
 
 struct Side {
@@ -51,6 +53,12 @@ struct Side {
     to_say: u32,
     said: u32,
     heard: u32,
+    /// The same of the BULK lane, where it is used.
+    bulk_to_say: u32,
+    bulk_said: u32,
+    bulk_heard: u32,
+    /// When each message of the DATA lane was said.
+    said_at: Vec<Instant>,
     closed: Option<CloseReason>,
     close_when_said: bool,
 }
@@ -105,6 +113,10 @@ impl World {
             to_say,
             said: 0,
             heard: 0,
+            bulk_to_say: 0,
+            bulk_said: 0,
+            bulk_heard: 0,
+            said_at: Vec::new(),
             closed: None,
             close_when_said: true,
         };
@@ -141,6 +153,7 @@ impl World {
                 link,
                 out: Output::default(),
                 closed: None,
+                said_at: Vec::new(),
                 ..*side
             }
         });
@@ -152,6 +165,12 @@ impl World {
         let mut body = number.to_be_bytes().to_vec();
         body.resize(4 + (self.body_bytes)(number), number as u8);
         (body.into(), (u64::from(number) * 3).to_be_bytes())
+    }
+
+    /// What is said in the BULK lane: longer, and different.
+    fn bulk_body(&self, number: u32) -> Bytes {
+        let bytes = 1_000 + (self.body_bytes)(number) * 3;
+        number.to_be_bytes().repeat(bytes / 4 + 1).into()
     }
 
     fn handle(&mut self, at: usize, input: Input) {
@@ -210,10 +229,23 @@ impl World {
                 let accept = Input::Accept { welcome };
                 side.link.handle(self.now, accept, &mut side.out).unwrap();
             }
+            Event::Received {
+                kind: FrameType::Bulk,
+                body,
+            } => {
+                assert_eq!(body, self.bulk_body(self.sides[at].bulk_heard));
+                self.sides[at].bulk_heard += 1;
+            }
             Event::Received { kind, body } => {
                 assert_eq!(kind, FrameType::Data);
-                let (expected, tail) = self.body(self.sides[at].heard);
+                let number = self.sides[at].heard;
+                let (expected, tail) = self.body(number);
                 assert_eq!(body[..], [&expected[..], &tail[..]].concat());
+                if self.channel.spares_all_but_bulk {
+                    let said_at = self.sides[1 - at].said_at[number as usize];
+                    let took = self.now.saturating_since(said_at);
+                    assert_eq!(took, Duration::from_millis(self.channel.delay_ms));
+                }
                 self.sides[at].heard += 1;
             }
             Event::Closed(reason) => self.sides[at].closed = Some(reason),
@@ -246,14 +278,27 @@ impl World {
             };
             let side = &mut self.sides[at];
             match side.link.send(self.now, &message) {
-                Ok(()) => side.said += 1,
+                Ok(()) => {
+                    side.said += 1;
+                    side.said_at.push(self.now);
+                }
                 Err(SendError::Full | SendError::NotOpen) => break,
                 Err(error) => panic!("{error}"),
             }
         }
+        while self.sides[at].bulk_said < self.sides[at].bulk_to_say
+            && self.sides[at].link.has_room_bulk()
+        {
+            let body = self.bulk_body(self.sides[at].bulk_said);
+            let side = &mut self.sides[at];
+            let message = Outgoing::own(FrameType::Bulk, body);
+            side.link.send(self.now, &message).unwrap();
+            side.bulk_said += 1;
+        }
         let side = &mut self.sides[at];
         side.link.flush(self.now, &mut side.out);
-        if side.close_when_said && side.said == side.to_say && side.link.terms().is_some() {
+        let all_said = side.said == side.to_say && side.bulk_said == side.bulk_to_say;
+        if side.close_when_said && all_said && side.link.terms().is_some() {
             side.close_when_said = false;
             let close = Input::Close {
                 code: CloseCode::Goodbye,
@@ -272,6 +317,10 @@ impl World {
             for &byte in &frame {
                 self.trace = (self.trace ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
             }
+            if self.channel.spares_all_but_bulk && frame[4] != FrameType::Bulk.number() {
+                self.put_frame_after(to, frame, self.channel.delay_ms * 1_000);
+                continue;
+            }
             let copies = 1 + u64::from(self.dice.percent(self.channel.twice));
             for _ in 0..copies {
                 if !self.dice.percent(self.channel.loss) {
@@ -289,11 +338,14 @@ impl World {
             frame[at] ^= 1 << self.dice.below(8);
         }
         let jitter = self.dice.below(self.channel.jitter_ms * 1_000 + 1);
-        let delay = Duration::from_micros(self.channel.delay_ms * 1_000 + jitter);
+        self.put_frame_after(to, frame.into(), self.channel.delay_ms * 1_000 + jitter);
+    }
+
+    fn put_frame_after(&mut self, to: usize, frame: Bytes, delay_us: u64) {
+        let delay = Duration::from_micros(delay_us);
         self.serial += 1;
         let key = (self.now + delay, self.serial);
-        self.travelling
-            .insert(key, (to, Way::Channel(frame.into())));
+        self.travelling.insert(key, (to, Way::Channel(frame)));
     }
 
     /// Runs until both are closed.
@@ -346,6 +398,7 @@ impl World {
                 "seed {seed}, side {at}"
             );
             assert_eq!(side.heard, other.said, "seed {seed}, side {at}");
+            assert_eq!(side.bulk_heard, other.bulk_said, "seed {seed}, side {at}");
             assert_eq!(side.link.deadline(), None);
         }
     }
@@ -357,6 +410,19 @@ fn check(
     channel: Channel,
     change: fn(&mut LinkConfig),
     to_say: [u32; 2],
+    body_bytes: fn(u32) -> usize,
+) {
+    check_lanes(seeds, channel, change, to_say, [0, 0], body_bytes);
+}
+
+/// The same with messages in the BULK lane beside.
+#[track_caller]
+fn check_lanes(
+    seeds: std::ops::Range<u64>,
+    channel: Channel,
+    change: fn(&mut LinkConfig),
+    to_say: [u32; 2],
+    bulk_to_say: [u32; 2],
     body_bytes: fn(u32) -> usize,
 ) {
     for seed in seeds {
@@ -372,6 +438,9 @@ fn check(
                 configs.iter_mut().for_each(change);
                 let mut world = World::new(seed, channel, configs, to_say);
                 world.body_bytes = body_bytes;
+                for (side, bulk_to_say) in world.sides.iter_mut().zip(bulk_to_say) {
+                    side.bulk_to_say = bulk_to_say;
+                }
                 if sealed {
                     world = world.sealed();
                 }
@@ -406,6 +475,7 @@ const GOOD: Channel = Channel {
     twice: 0,
     delay_ms: 20,
     jitter_ms: 0,
+    spares_all_but_bulk: false,
 };
 
 const BAD: Channel = Channel {
@@ -414,6 +484,7 @@ const BAD: Channel = Channel {
     twice: 10,
     delay_ms: 20,
     jitter_ms: 40,
+    spares_all_but_bulk: false,
 };
 
 const AWFUL: Channel = Channel {
@@ -422,6 +493,7 @@ const AWFUL: Channel = Channel {
     twice: 20,
     delay_ms: 5,
     jitter_ms: 200,
+    spares_all_but_bulk: false,
 };
 
 fn small(number: u32) -> usize {
@@ -489,6 +561,41 @@ fn long_messages_are_cut_and_joined() {
 }
 
 #[test]
+fn neither_lane_loses_anything() {
+    check_lanes(0..4, GOOD, |_| {}, [100, 100], [50, 50], small);
+    check_lanes(0..30, BAD, |_| {}, [40, 40], [20, 20], small);
+    check_lanes(0..15, AWFUL, |_| {}, [15, 15], [10, 10], small);
+    let tiny_window: fn(&mut LinkConfig) = |config| {
+        config.fragment_bytes = 100;
+        config.window_bytes = 300;
+    };
+    check_lanes(0..8, BAD, tiny_window, [10, 10], [5, 5], small);
+    let stop_and_wait: fn(&mut LinkConfig) = |config| config.window_frames = 1;
+    check_lanes(0..8, BAD, stop_and_wait, [10, 10], [5, 5], small);
+    // Several turns of BULK, and a window that is smaller than a message.
+    let big: fn(u32) -> usize = |number| 20_000 << (number % 3);
+    let window: fn(&mut LinkConfig) = |config| config.window_bytes = 50_000;
+    check_lanes(0..4, BAD, window, [5, 5], [4, 2], big);
+}
+
+/// Every message of the DATA lane comes a way's delay after it was said, to the microsecond, while half
+/// of the other lane's frames are lost.
+#[test]
+fn no_message_waits_for_the_repair_of_the_other_lane() {
+    let channel = Channel {
+        loss: 50,
+        damage: 5,
+        twice: 10,
+        delay_ms: 20,
+        jitter_ms: 40,
+        spares_all_but_bulk: true,
+    };
+    check_lanes(0..20, channel, |_| {}, [0, 40], [30, 5], small);
+    let fast: fn(u32) -> usize = |number| 100 + number as usize * 300;
+    check_lanes(0..8, channel, |_| {}, [60, 60], [20, 20], fast);
+}
+
+#[test]
 fn places_wrap() {
     let channel = Channel {
         loss: 1,
@@ -496,6 +603,7 @@ fn places_wrap() {
         twice: 1,
         delay_ms: 5,
         jitter_ms: 2,
+        spares_all_but_bulk: false,
     };
     for repair in [Repair::SelectiveRepeat, Repair::GoBackN] {
         let mut configs = [config(1), config(2)];

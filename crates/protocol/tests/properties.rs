@@ -58,7 +58,8 @@ fn joined(frames: &[Frame]) -> Bytes {
 
 fn any_terms() -> impl Strategy<Value = Terms> {
     let limits = (any::<u16>(), any::<u16>(), any::<u32>(), any::<u32>());
-    (limits, any::<bool>()).prop_map(|((fragment, frames, bytes, message), gbn)| Terms {
+    let flags = (any::<bool>(), any::<bool>());
+    (limits, flags).prop_map(|((fragment, frames, bytes, message), (gbn, bulk))| Terms {
         version: 1,
         fragment_bytes: fragment,
         window_frames: frames,
@@ -69,6 +70,7 @@ fn any_terms() -> impl Strategy<Value = Terms> {
             Repair::SelectiveRepeat
         },
         message_bytes_max: message,
+        bulk,
     })
 }
 
@@ -78,6 +80,7 @@ enum Blow {
     Frames(Vec<Frame>),
     Bytes(Vec<u8>),
     Say(u16),
+    SayBulk(u16),
     Accept,
     Close,
     Eof,
@@ -96,7 +99,12 @@ fn likely_frame() -> impl Strategy<Value = Frame> {
         let payload: Vec<u8> = numbers.iter().flat_map(|n| n.to_be_bytes()).collect();
         Frame {
             kind,
-            seq: Seq::new(if sequenced { seq } else { 0 }),
+            seq: Seq::new(match kind {
+                // A lane's number.
+                FrameType::Ack | FrameType::Nack => u16::from(last),
+                _ if sequenced => seq,
+                _ => 0,
+            }),
             last: last || !sequenced,
             payload: payload.into(),
         }
@@ -109,6 +117,7 @@ fn blow() -> impl Strategy<Value = Blow> {
         1 => vec(frame(), 1..3).prop_map(Blow::Frames),
         1 => vec(any::<u8>(), 0..40).prop_map(Blow::Bytes),
         6 => (0..400u16).prop_map(Blow::Say),
+        3 => (0..400u16).prop_map(Blow::SayBulk),
         1 => Just(Blow::Accept),
         1 => Just(Blow::Close),
         1 => Just(Blow::Eof),
@@ -124,11 +133,8 @@ fn strike(link: &mut Link, now: &mut Instant, blow: Blow, out: &mut Output) {
         }
         Blow::Frames(frames) => Input::Bytes(joined(&frames)),
         Blow::Bytes(bytes) => Input::Bytes(bytes.into()),
-        Blow::Say(bytes) => {
-            let body = Bytes::from(vec![1; usize::from(bytes)]);
-            let _ = link.send(*now, &Outgoing::own(FrameType::Data, body));
-            return link.flush(*now, out);
-        }
+        Blow::Say(bytes) => return say(link, *now, FrameType::Data, bytes, out),
+        Blow::SayBulk(bytes) => return say(link, *now, FrameType::Bulk, bytes, out),
         Blow::Accept => Input::Accept {
             welcome: Bytes::new(),
         },
@@ -143,6 +149,12 @@ fn strike(link: &mut Link, now: &mut Instant, blow: Blow, out: &mut Output) {
         }
     };
     let _ = link.handle(*now, input, out);
+}
+
+fn say(link: &mut Link, now: Instant, kind: FrameType, bytes: u16, out: &mut Output) {
+    let body = Bytes::from(vec![1; usize::from(bytes)]);
+    let _ = link.send(now, &Outgoing::own(kind, body));
+    link.flush(now, out);
 }
 
 fn keys(number: u8) -> LinkKeys {

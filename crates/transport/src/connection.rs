@@ -17,6 +17,7 @@ use tokio::time::Sleep;
 
 use crate::channel::Channel;
 use crate::clock::Clock;
+use crate::socket::{self, SocketOptions};
 use crate::write_queue::WriteQueue;
 
 /// Bytes taken from a socket by one system call, at most.
@@ -24,6 +25,8 @@ const READ_BYTES: usize = 64 * 1024;
 /// Bytes that may wait for the socket before [`Connection::has_room`] says no.
 /// Enough for a socket that is slow for a moment; a peer that stalls holds on to no more.
 pub const WAITING_BYTES_MAX: usize = 256 * 1024;
+/// Turns of the BULK lane in one go, at most: then others on this thread come first.
+const BULK_TURNS: usize = 4;
 /// How long [`Connection::finish`] tries to hand over the last bytes.
 const FINISH_WITHIN: Duration = Duration::from_secs(2);
 
@@ -48,6 +51,8 @@ pub struct Connection {
     ended: bool,
     /// The link knows that bytes wait for the socket.
     blocked: bool,
+    /// Little may lie unsent in the socket: the BULK lane is in use.
+    sparing: bool,
 }
 
 impl Connection {
@@ -57,7 +62,7 @@ impl Connection {
     ///
     /// When the socket refuses `TCP_NODELAY`.
     pub fn new(stream: TcpStream, link: Link, clock: Clock) -> io::Result<Self> {
-        stream.set_nodelay(true)?;
+        socket::prepare(&stream, link.dead_after())?;
         Ok(Self {
             stream,
             link,
@@ -70,6 +75,7 @@ impl Connection {
             reading: true,
             ended: false,
             blocked: false,
+            sparing: false,
         })
     }
 
@@ -96,6 +102,16 @@ impl Connection {
     /// Whether [`Connection::send`] would take a message and the socket keeps up.
     pub fn has_room(&self) -> bool {
         self.link.has_room() && self.waiting.bytes() < WAITING_BYTES_MAX
+    }
+
+    /// Whether [`Connection::send`] would take a message of kind BULK.
+    pub fn has_room_bulk(&self) -> bool {
+        self.link.has_room_bulk()
+    }
+
+    /// What holds at the socket.
+    pub fn socket_options(&self) -> SocketOptions {
+        SocketOptions::of(&self.stream)
     }
 
     /// Stops or goes on reading: the way to let a peer wait whose requests cannot be taken now.
@@ -194,7 +210,7 @@ impl Connection {
         let mut waits = false;
         self.arm();
         let reading = self.reading && !self.ended;
-        let writing = !self.waiting.is_empty();
+        let writing = !self.waiting.is_empty() || self.link.has_bulk_to_leave();
         tokio::select! {
             moved = moved(&mut self.stream, reading.then_some(how), writing) => match moved {
                 Ok(Moved::Waits) => waits = true,
@@ -345,9 +361,27 @@ impl Connection {
         self.leave(through);
     }
 
-    /// Writes what the socket takes, and tells the link whether anything waits: then it repeats and
-    /// answers nothing, and what it owes comes once the way is free.
+    /// Writes what the socket takes: what waits, and then, turn by turn, of the BULK lane. So no more of
+    /// that than a few turns lies below the link, whatever the peer reads.
     fn write(&mut self) {
+        self.write_waiting();
+        for _ in 0..BULK_TURNS {
+            if !self.link.has_bulk_to_leave() {
+                return;
+            }
+            if !std::mem::replace(&mut self.sparing, true) {
+                socket::keep_little_unsent(&self.stream);
+            }
+            let now = self.clock.now();
+            self.link.flush(now, &mut self.out);
+            self.queue_wire(now);
+            self.write_waiting();
+        }
+    }
+
+    /// Writes what the socket takes of what waits, and tells the link whether anything waits: then it repeats and
+    /// answers nothing, and what it owes comes once the way is free.
+    fn write_waiting(&mut self) {
         loop {
             if self.waiting.write_to(&self.stream).is_err() {
                 self.waiting = WriteQueue::default();

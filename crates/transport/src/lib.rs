@@ -8,8 +8,10 @@ mod clock;
 mod codec;
 mod connection;
 mod frames;
+mod socket;
 mod write_queue;
 
 pub use clock::Clock;
 pub use codec::{CodecError, FrameCodec};
 pub use connection::{Connection, WAITING_BYTES_MAX};
+pub use socket::SocketOptions;

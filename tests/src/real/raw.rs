@@ -248,6 +248,7 @@ pub fn syn() -> Syn {
             window_bytes: 1 << 20,
             repair: Repair::SelectiveRepeat,
             message_bytes_max: MESSAGE_BYTES_MAX as u32,
+            bulk: false,
         },
         sealed: false,
         token: 7,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use lamparina_impair::{Settings, Stats};
 use lamparina_protocol::Audience;
 use lamparina_protocol::link::{LinkStats, Terms};
+use lamparina_transport::SocketOptions;
 use tokio::sync::oneshot;
 
 use crate::core::conversation::{CancelError, CancelReport, SayError, Status};
@@ -75,6 +76,8 @@ pub struct NetStatus {
     pub terms: Option<Terms>,
     /// This end of the connection and the other one.
     pub ends: Option<(String, String)>,
+    /// What holds at its TCP socket.
+    pub socket: Option<SocketOptions>,
     /// The bad channel on purpose, where there is one.
     pub channel: Option<ChannelStatus>,
 }

@@ -3,6 +3,7 @@
 
 use lamparina_protocol::control::CloseCode;
 use lamparina_protocol::link::{self, Outgoing, SendError};
+use lamparina_transport::Connection;
 
 use super::driver::{Driver, wall_clock};
 use super::request::{ChannelStatus, NetStatus, Request};
@@ -136,6 +137,7 @@ impl Driver {
             link: connection.map(|connection| connection.link().stats()),
             terms: connection.and_then(|connection| connection.link().terms()),
             ends,
+            socket: connection.map(Connection::socket_options),
             channel: self.channel_status(),
         }
     }

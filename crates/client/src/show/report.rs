@@ -40,6 +40,16 @@ pub fn link(status: &NetStatus) -> String {
     );
     if let Some(terms) = &status.terms {
         out.push_str(&window(stats, terms));
+        if terms.bulk {
+            let _ = write!(
+                out,
+                "\nbulk lane: {} bytes in flight",
+                stats.bulk_in_flight_bytes
+            );
+        }
+    }
+    if let Some(socket) = &status.socket {
+        let _ = write!(out, "\nTCP: {socket}");
     }
     if let Some(channel) = &status.channel {
         let _ = write!(

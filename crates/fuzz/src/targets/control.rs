@@ -75,6 +75,7 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
         window_bytes: 1 << 20,
         repair: Repair::SelectiveRepeat,
         message_bytes_max: 327_680,
+        bulk: true,
     };
     let hello = Hello {
         author: AuthorKey([7; 32]),

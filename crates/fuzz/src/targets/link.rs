@@ -33,6 +33,7 @@ pub fn link(input: &[u8]) {
         closed = check(&link, &out, closed);
         let stats = link.stats();
         assert!(stats.in_flight_bytes <= WINDOW_BYTES);
+        assert!(stats.bulk_in_flight_bytes <= WINDOW_BYTES);
         assert!(stats.in_flight_frames <= u32::from(WINDOW_FRAMES));
     }
 }
@@ -78,9 +79,13 @@ pub(super) fn strike(
     let input = match choices.below(16) {
         0..=7 => Input::Bytes(frames(choices)),
         8 => Input::Bytes(Bytes::copy_from_slice(choices.bytes(40))),
-        9..=11 => {
+        way @ 9..=11 => {
             let body = Bytes::from(vec![1; usize::from(choices.u16()) % 800]);
-            let _ = link.send(*now, &Outgoing::own(FrameType::Data, body));
+            let kind = match way {
+                11 => FrameType::Bulk,
+                _ => FrameType::Data,
+            };
+            let _ = link.send(*now, &Outgoing::own(kind, body));
             return link.flush(*now, out);
         }
         12 => Input::Accept {
@@ -116,11 +121,15 @@ fn frames(choices: &mut Choices<'_>) -> Bytes {
             _ => choices.u16(),
         };
         let sequenced = kind.is_sequenced();
+        let is_of_lane = matches!(kind, FrameType::Ack | FrameType::Nack);
         let odd = choices.byte() > 250;
         let payload = choices.bytes(80);
         Frame {
             kind,
-            seq: Seq::new(if sequenced || odd { seq } else { 0 }),
+            seq: Seq::new(match sequenced || odd {
+                true => seq,
+                false => u16::from(is_of_lane && seq % 4 == 1),
+            }),
             last: choices.flag() || !(sequenced || odd),
             payload: Bytes::copy_from_slice(payload),
         }
@@ -177,6 +186,14 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
         input
     };
     let ack = |next: u8| vec![0, 0, 1, 0, 0, 0, 2, 0, next, 1];
+    let bulk_ack = |next: u8| vec![0, 0, 1, 1, 0, 0, 2, 0, next, 1];
+    let bulk = |seq: u8, text: &[u8], last: u8| {
+        let mut input = vec![0, 0, 13, seq, 0, 0, text.len() as u8];
+        input.extend_from_slice(text);
+        input.push(last);
+        input
+    };
+    let say_bulk = vec![11, 1, 44];
     let say = vec![9, 0, 100];
     let wait = vec![14, 0, 4, 0, 0];
     let sets = [
@@ -203,6 +220,19 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
             say,
             ack(2),
             wait.clone(),
+        ],
+        vec![
+            vec![0],
+            say_bulk.clone(),
+            bulk(1, b"cd", 1),
+            data(0, b"ab", 0),
+            bulk(0, b"e", 0),
+            bulk_ack(2),
+            wait.clone(),
+            data(1, b"f", 1),
+            bulk_ack(5),
+            say_bulk,
+            vec![13, 2, 0, 0],
         ],
         vec![
             vec![3],

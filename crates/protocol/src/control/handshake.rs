@@ -24,6 +24,7 @@ pub const SYN_CLEAR_BYTES: usize = 4 + 2 + TERMS_BYTES + 4;
 pub const SYN_ACK_CLEAR_BYTES: usize = SYN_CLEAR_BYTES + 4;
 const FLAG_GO_BACK_N: u16 = 1;
 const FLAG_SEALED: u16 = 2;
+const FLAG_BULK: u16 = 4;
 /// Bytes of the words of a sealed SYN_ACK, at most.
 const SEALED_WELCOME_BYTES_MAX: usize = WORDS_BYTES_MAX + SECOND_EXTRA_BYTES;
 /// Bytes of the words of a sealed HANDSHAKE_ACK, at most.
@@ -176,13 +177,13 @@ impl HandshakeAck {
 }
 
 fn put_terms(out: &mut &mut [u8], terms: &Terms, sealed: bool) {
-    let repair = match terms.repair {
-        Repair::SelectiveRepeat => 0,
-        Repair::GoBackN => FLAG_GO_BACK_N,
-    };
+    let flag = |holds: bool, flag: u16| if holds { flag } else { 0 };
+    let flags = flag(terms.repair == Repair::GoBackN, FLAG_GO_BACK_N)
+        | flag(sealed, FLAG_SEALED)
+        | flag(terms.bulk, FLAG_BULK);
     out.put_slice(&MAGIC);
     out.put_u16(terms.version);
-    out.put_u16(if sealed { repair | FLAG_SEALED } else { repair });
+    out.put_u16(flags);
     out.put_u16(terms.fragment_bytes);
     out.put_u16(terms.window_frames);
     out.put_u32(terms.window_bytes);
@@ -226,10 +227,12 @@ impl Fields<'_> {
             return Err(ControlError::Version(version));
         }
         let flags = self.u16()?;
-        let repair = match flags & !FLAG_SEALED {
+        if flags & !(FLAG_GO_BACK_N | FLAG_SEALED | FLAG_BULK) != 0 {
+            return Err(ControlError::Flags(flags));
+        }
+        let repair = match flags & FLAG_GO_BACK_N {
             0 => Repair::SelectiveRepeat,
-            FLAG_GO_BACK_N => Repair::GoBackN,
-            _ => return Err(ControlError::Flags(flags)),
+            _ => Repair::GoBackN,
         };
         let terms = Terms {
             version,
@@ -238,6 +241,7 @@ impl Fields<'_> {
             window_bytes: self.u32()?,
             repair,
             message_bytes_max: self.u32()?,
+            bulk: flags & FLAG_BULK != 0,
         };
         Ok((terms, flags & FLAG_SEALED != 0))
     }

@@ -42,6 +42,8 @@ pub struct Terms {
     pub repair: Repair,
     /// Bytes of a message.
     pub message_bytes_max: u32,
+    /// The BULK lane is spoken.
+    pub bulk: bool,
 }
 
 /// Terms that no side of this protocol offers.
@@ -86,7 +88,7 @@ impl Terms {
         Ok(self)
     }
 
-    /// The lower limit of both sides; Go-Back-N when either asks for it. Within the limits when
+    /// The lower limit of both sides; Go-Back-N when either asks for it, BULK when both speak it. Within the limits when
     /// both are: each window holds the larger frame, so the smaller window holds the smaller frame.
     #[must_use]
     pub fn lower_of(self, other: Self) -> Self {
@@ -101,6 +103,7 @@ impl Terms {
             window_bytes: self.window_bytes.min(other.window_bytes),
             repair,
             message_bytes_max: self.message_bytes_max.min(other.message_bytes_max),
+            bulk: self.bulk && other.bulk,
         }
     }
 

@@ -141,11 +141,16 @@ impl FrameType {
         })
     }
 
-    /// Whether frames of this type take a place in the window and are acknowledged.
+    /// Whether frames of this type take a place in a window (BULK in its own) and are acknowledged.
     pub const fn is_sequenced(self) -> bool {
         matches!(
             self,
-            Self::Data | Self::SetNick | Self::ListRequest | Self::ListResponse | Self::Channel
+            Self::Data
+                | Self::SetNick
+                | Self::ListRequest
+                | Self::ListResponse
+                | Self::Bulk
+                | Self::Channel
         )
     }
 }

@@ -40,8 +40,17 @@ impl Backlog {
         self.messages.push_back(message);
     }
 
+    pub(super) fn first(&self) -> Option<&Uncut> {
+        self.messages.front()
+    }
+
     pub(super) fn front(&mut self) -> Option<&mut Uncut> {
         self.messages.front_mut()
+    }
+
+    /// The first message, to look at.
+    pub(super) fn peek(&self) -> Option<&Uncut> {
+        self.messages.front()
     }
 
     /// The first message has been cut to its end.

@@ -41,6 +41,9 @@ pub struct LinkConfig {
     pub repair: Repair,
     /// Bytes of a message, fragments joined: 1 to 1 MiB; by default what the codec takes.
     pub message_bytes_max: u32,
+    /// The BULK lane holds when both sides speak it, as by default. It has a window of its own, with the
+    /// same limits, once it is used.
+    pub bulk: bool,
     /// A random number that tells this connection from others between the same ends. Any value.
     pub token: u32,
     /// Sends a PING after this long without a word from the peer: 20 s by default. Less than half
@@ -62,6 +65,7 @@ impl LinkConfig {
             window_bytes: WINDOW_BYTES,
             repair: Repair::SelectiveRepeat,
             message_bytes_max: MESSAGE_BYTES_MAX as u32,
+            bulk: true,
             token,
             ping_after: PING_AFTER,
             dead_after: DEAD_AFTER,
@@ -93,6 +97,7 @@ impl LinkConfig {
             window_bytes: self.window_bytes,
             repair: self.repair,
             message_bytes_max: self.message_bytes_max,
+            bulk: self.bulk,
         }
     }
 }

@@ -6,17 +6,23 @@
 //! | `state` | the states, each with what it may use |
 //! | `handshake` | until a link is open |
 //! | `sealing` | records around everything, on a sealed link |
-//! | `flow` | messages both ways: `outbox`, `backlog`, `acks`, and the windows |
+//! | `flow` | messages both ways over a stream: a `lane`, and where it is used the `bulk` one |
+//! | `lane` | one lane: `backlog`, `acks`, and the windows; it writes into the `outbox` |
+//! | `datagram` | messages both ways over datagrams |
+//! | `carrier` | which of the two it is |
 //! | `closing` | how a link ends |
 
 mod acks;
 mod backlog;
+mod bulk;
+mod carrier;
 mod closing;
 mod config;
 mod datagram;
 mod fault;
 mod flow;
 mod handshake;
+mod lane;
 mod outbox;
 mod sealing;
 mod state;
@@ -27,6 +33,7 @@ pub use config::{
     DEAD_AFTER, HANDSHAKE_WITHIN, LinkConfig, PING_AFTER, REASSEMBLY_BYTES_MAX, WINDOW_BYTES,
     WINDOW_BYTES_MAX,
 };
+pub use datagram::DatagramOutcome;
 pub use types::{
     CloseReason, Event, Input, LinkStats, Outgoing, Output, Role, SendError, UseError,
 };
@@ -36,11 +43,11 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::control::Disconnect;
-use crate::datagram::DatagramConfig;
 use crate::frame::{Decoded, Frame, FrameDecoder, FrameType, SharedBody};
 use crate::time::Instant;
+use carrier::Carrier;
+use datagram::Datagrams;
 use fault::LinkFault;
-use flow::Flow;
 use outbox::Outbox;
 use sealing::Seal;
 use state::{Calling, Listening, Repeat, State};
@@ -66,8 +73,7 @@ pub struct Link {
     /// Frames pass through a channel of the caller's, both ways.
     channel: bool,
     /// What makes it a link over datagrams.
-    #[expect(dead_code, reason = "read once datagrams are")]
-    datagrams: Option<Box<DatagramConfig>>,
+    datagrams: Option<Box<Datagrams>>,
 }
 
 impl Link {
@@ -141,13 +147,19 @@ impl Link {
         }
         self.settle(now, out);
         self.put_burst(now, out);
-        if self.seal.is_some() || self.channel {
+        if self.passes_down() {
             self.pass_down(from, out);
         }
         Ok(())
     }
 
-    /// Takes a message. It leaves with the next [`Link::flush`] or `handle`, as far as the window allows.
+    /// What leaves goes through a seal or a channel; datagrams are sealed as they are made.
+    fn passes_down(&self) -> bool {
+        (self.seal.is_some() || self.channel) && self.datagrams.is_none()
+    }
+
+    /// Takes a message. It leaves with the next [`Link::flush`] or `handle`, as far as the window allows;
+    /// of kind BULK, in its own lane: behind everything else, over a stream at most 16 KiB in each call.
     ///
     /// # Errors
     ///
@@ -181,7 +193,7 @@ impl Link {
     pub fn flush(&mut self, now: Instant, out: &mut Output) {
         let from = out.wire.len();
         self.put_burst(now, out);
-        if self.seal.is_some() || self.channel {
+        if self.passes_down() {
             self.pass_down(from, out);
         }
     }
@@ -195,16 +207,14 @@ impl Link {
     }
 
     fn put_burst(&mut self, now: Instant, out: &mut Output) {
-        if self.outbox.is_empty() {
-            return;
+        if self.datagrams.is_some() {
+            return self.put_datagrams(now, out);
         }
-        let Some(open) = self.state.open_mut() else {
-            out.wire.push(self.outbox.take());
-            return;
-        };
-        open.flow.join_burst(&mut self.outbox);
-        out.wire.push(self.outbox.take());
-        open.flow.sealed(now);
+        match self.state.open_mut() {
+            Some(open) => open.flow.put_burst(now, &mut self.outbox, &mut out.wire),
+            None if self.outbox.is_empty() => {}
+            None => out.wire.push(self.outbox.take()),
+        }
     }
 
     /// Whether `send` would take a message of a window's size now.
@@ -213,6 +223,22 @@ impl Link {
             State::Open(open) => open.flow.has_room(&self.outbox),
             _ => false,
         }
+    }
+
+    /// Whether `send` would take a message of kind BULK now: what was taken before has left.
+    pub fn has_room_bulk(&self) -> bool {
+        match &self.state {
+            State::Open(open) => open.flow.has_room_bulk(),
+            _ => false,
+        }
+    }
+
+    /// Whether another [`Link::flush`] would give more of the BULK lane. A shell asks once the socket
+    /// has taken what it had, so that no more than a turn of it lies between link and socket;
+    /// one that does not ask gets it at the link's deadlines.
+    pub fn has_bulk_to_leave(&self) -> bool {
+        let open = self.state.open();
+        open.is_some_and(|open| open.flow.has_bulk_to_leave())
     }
 
     /// Whether everything sent has been acknowledged; once closed, whether it had been.
@@ -254,6 +280,11 @@ impl Link {
         }
     }
 
+    /// Silence after which the link is closed.
+    pub fn dead_after(&self) -> Duration {
+        self.config.dead_after
+    }
+
     /// Bytes that came so far.
     pub fn received_bytes(&self) -> u64 {
         self.outbox.stats.bytes_received
@@ -263,13 +294,7 @@ impl Link {
     pub fn stats(&self) -> LinkStats {
         let mut stats = self.outbox.stats.to_stats();
         if let Some(open) = self.state.open() {
-            let rtt = open.flow.rtt();
-            let (frames, bytes) = open.flow.in_flight(&self.outbox);
-            stats.in_flight_frames = frames;
-            stats.in_flight_bytes = bytes;
-            stats.rtt = rtt.smoothed();
-            stats.rtt_variation = rtt.variation();
-            stats.rto = rtt.rto();
+            open.flow.measure(&self.outbox, &mut stats);
         }
         stats
     }
@@ -348,7 +373,7 @@ impl Link {
                     State::Listening(_) => handshake::judge_first_bytes(&header),
                     state => {
                         if let Some(open) = state.open_mut() {
-                            open.flow.on_damaged();
+                            open.flow.on_damaged(&header);
                         }
                         Ok(())
                     }
@@ -396,8 +421,8 @@ impl Link {
         let (flow, outbox) = (&mut open.flow, &mut self.outbox);
         match frame.kind {
             kind if kind.is_sequenced() => flow.on_sequenced(now, frame, outbox, out),
-            FrameType::Ack => flow.on_ack(now, &frame.payload),
-            FrameType::Nack => flow.on_nack(now, &frame.payload, outbox, out),
+            FrameType::Ack => flow.on_ack(now, &frame),
+            FrameType::Nack => flow.on_nack(now, &frame, outbox, out),
             FrameType::Ping => flow.on_ping(&frame.payload),
             FrameType::Pong => flow.on_pong(now, &frame.payload),
             FrameType::Disconnect => {
@@ -444,7 +469,7 @@ impl Link {
     }
 
     /// After silence, and then often enough that a few may be lost before the link is.
-    fn ping_at(&self, flow: &Flow) -> Instant {
+    fn ping_at(&self, flow: &Carrier) -> Instant {
         let silent_at = self.heard_at + self.config.ping_after;
         let again = flow.pinged_at().map(|at| at + self.config.ping_after / 10);
         again.map_or(silent_at, |again| again.max(silent_at))
@@ -455,7 +480,6 @@ impl Link {
         let Some(open) = self.state.open_mut() else {
             return;
         };
-        open.flow.pump(now, &mut self.outbox);
         open.flow.settle(now, &mut self.outbox);
         self.settle_closing(now, out);
     }
@@ -469,6 +493,6 @@ mod tests {
     /// and without capacity.
     #[test]
     fn a_link_is_small() {
-        assert!(size_of::<Link>() <= 720, "{} bytes", size_of::<Link>());
+        assert!(size_of::<Link>() <= 768, "{} bytes", size_of::<Link>());
     }
 }

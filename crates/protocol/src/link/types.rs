@@ -76,7 +76,7 @@ pub enum Event {
         /// Of a sealed link: the identity that the peer has proved.
         peer: Option<PublicKey>,
     },
-    /// A whole message, once, in order.
+    /// A whole message, once, in order: those of kind BULK in their own, the others in theirs.
     Received {
         /// One of the sequenced types.
         kind: FrameType,
@@ -177,6 +177,9 @@ pub enum SendError {
     /// The type is not a sequenced one.
     #[error("frames of this type carry no messages")]
     NotSequenced,
+    /// The BULK lane is not spoken on this link.
+    #[error("the BULK lane is not spoken on this link")]
+    NotSpoken,
 }
 
 /// The caller's mistake. The link is unchanged.
@@ -228,6 +231,8 @@ pub struct LinkStats {
     pub rtt_variation: Option<Duration>,
     /// The retransmission time-out now.
     pub rto: Duration,
+    /// Frame bytes of the BULK lane in flight now; `in_flight_bytes` counts the DATA lane's.
+    pub bulk_in_flight_bytes: u32,
     /// The shortest round trip lately, of a link over datagrams.
     pub rtt_min: Option<Duration>,
     /// Datagrams sent.
@@ -246,6 +251,8 @@ pub struct LinkStats {
     pub loss_in_ppm: Option<u32>,
     /// Bytes a second that the line takes, as measured.
     pub rate_bytes_per_s: Option<u64>,
+    /// What congestion control does, in a word or two; empty over a stream.
+    pub phase: &'static str,
     /// Bytes that congestion control lets be in flight.
     pub congestion_bytes: u64,
     /// Frames that the window takes.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 
 use crate::control::{Ack, SeqRange};
-use crate::frame::{FrameType, Seq, SharedBody, put_frame_shared};
+use crate::frame::{FrameType, HEADER_BYTES, Seq, SharedBody, put_frame_shared};
 use crate::time::Instant;
 
 /// Slots that a window begins with, after it had drained: it grows by doubling, and the first few
@@ -48,6 +48,8 @@ struct Slot {
     sends: u8,
     /// Acknowledged by a range, before its turn.
     acked: bool,
+    /// To be sent again.
+    wanted: bool,
 }
 
 const _: () = assert!(size_of::<Slot>() <= 32);
@@ -56,6 +58,11 @@ impl Slot {
     /// No sample may be taken from it (Karn's rule; a range's ACK was its sample).
     fn is_touched(self) -> bool {
         self.sends > 1 || self.acked
+    }
+
+    /// Bytes of the frame, header included.
+    fn frame_bytes(self) -> usize {
+        HEADER_BYTES + usize::from(self.body_bytes) + usize::from(self.tail_bytes)
     }
 }
 
@@ -93,6 +100,8 @@ pub(crate) struct SendWindow {
     unsealed: u16,
     /// Slots that are touched: while there are none, an ACK costs the same for any number of frames.
     touched: u16,
+    /// Slots that are wanted again.
+    wanted: u16,
     frames_max: u16,
     bytes_max: u32,
 }
@@ -106,6 +115,7 @@ impl SendWindow {
             base: Seq::FIRST,
             unsealed: 0,
             touched: 0,
+            wanted: 0,
             frames_max,
             bytes_max,
         }
@@ -163,6 +173,7 @@ impl SendWindow {
             last: piece.last,
             sends: 1,
             acked: false,
+            wanted: false,
         });
         self.unsealed += 1;
     }
@@ -251,6 +262,10 @@ impl SendWindow {
             touched = going.filter(|slot| slot.is_touched()).count() as u16;
             self.touched -= touched;
         }
+        if self.wanted > 0 {
+            let going = self.slots.iter().take(usize::from(count));
+            self.wanted -= going.filter(|slot| slot.wanted).count() as u16;
+        }
         self.slots.drain(..usize::from(count));
         self.base = self.base.plus(count);
         self.let_go_of_sources();
@@ -283,21 +298,17 @@ impl SendWindow {
         let mut news = 0;
         for slot in self.slots.range_mut(from..from + usize::from(range.count)) {
             self.touched += u16::from(!slot.is_touched());
+            self.wanted -= u16::from(slot.wanted);
             news += u16::from(!slot.acked);
             slot.acked = true;
+            slot.wanted = false;
         }
         news > 0
     }
 
-    /// Sends again what `range` names of the frames in flight, but nothing that was sent again less
-    /// than `again_after` ago. Gives how many frames.
-    pub(crate) fn resend_missing(
-        &mut self,
-        now: Instant,
-        range: &SeqRange,
-        again_after: Duration,
-        wire: &mut Vec<Bytes>,
-    ) -> u32 {
+    /// Marks to be sent again what `range` names of the frames in flight, but nothing that was sent
+    /// again less than `again_after` ago.
+    pub(crate) fn want_missing(&mut self, now: Instant, range: &SeqRange, again_after: Duration) {
         let begins = range.start.distance_from(self.base);
         let ends = u32::from(begins) + u32::from(range.count);
         let lap = 1 << 16;
@@ -307,18 +318,12 @@ impl SendWindow {
             _ => (0, ends.saturating_sub(lap)),
         };
         let places = from as usize..to as usize;
-        self.resend(now, places, usize::MAX, Some(again_after), wire)
+        self.want(now, places, usize::MAX, Some(again_after));
     }
 
-    /// Go-Back-N: sends again everything from `first` on, unless `first` was sent again less than
+    /// Go-Back-N: marks everything from `first` on, unless `first` was sent again less than
     /// `again_after` ago.
-    pub(crate) fn resend_from(
-        &mut self,
-        now: Instant,
-        first: Seq,
-        again_after: Duration,
-        wire: &mut Vec<Bytes>,
-    ) -> u32 {
+    pub(crate) fn want_from(&mut self, now: Instant, first: Seq, again_after: Duration) {
         let from = match first.distance_from(self.base) {
             behind if behind >= 1 << 15 => 0,
             from => usize::from(from),
@@ -327,55 +332,77 @@ impl SendWindow {
             .slots
             .get(from)
             .is_none_or(|slot| slot.sends > 1 && since(now, slot.sent_us) < again_after);
-        if recent {
-            return 0;
+        if !recent {
+            self.want(now, from..usize::MAX, usize::MAX, None);
         }
-        self.resend(now, from..usize::MAX, usize::MAX, None, wire)
     }
 
-    /// Sends again the first `limit` frames that are not acknowledged.
-    pub(crate) fn resend_first(
-        &mut self,
-        now: Instant,
-        limit: usize,
-        wire: &mut Vec<Bytes>,
-    ) -> u32 {
-        self.resend(now, 0..usize::MAX, limit, None, wire)
+    /// Marks the first `limit` frames that are not acknowledged.
+    pub(crate) fn want_first(&mut self, now: Instant, limit: usize) {
+        self.want(now, 0..usize::MAX, limit, None);
     }
 
-    /// What is sent again leaves as one piece.
-    fn resend(
+    fn want(
         &mut self,
         now: Instant,
         places: Range<usize>,
         limit: usize,
         again_after: Option<Duration>,
-        wire: &mut Vec<Bytes>,
-    ) -> u32 {
-        let mut sent = 0;
-        let mut out = BytesMut::new();
-        for place in places.start..places.end.min(usize::from(self.sealed())) {
-            if sent == limit {
+    ) {
+        let end = places.end.min(usize::from(self.sealed()));
+        let mut found = 0;
+        for slot in self.slots.range_mut(places.start.min(end)..end) {
+            if found == limit {
                 break;
             }
-            let Some(slot) = self.slots.get_mut(place) else {
-                break;
-            };
             let recent =
                 slot.sends > 1 && again_after.is_some_and(|again| since(now, slot.sent_us) < again);
             if slot.acked || recent {
                 continue;
             }
-            self.touched += u16::from(!slot.is_touched());
-            slot.sends = slot.sends.saturating_add(1);
-            slot.sent_us = now.as_micros() as u32;
-            sent += 1;
-            self.write_again(place, &mut out);
+            found += 1;
+            self.wanted += u16::from(!slot.wanted);
+            slot.wanted = true;
+        }
+    }
+
+    /// Whether anything is to be sent again.
+    pub(crate) fn wants_again(&self) -> bool {
+        self.wanted > 0
+    }
+
+    /// Sends again what is marked, in order, as one piece of at most `room_bytes`. Gives how many
+    /// frames.
+    pub(crate) fn resend_wanted(
+        &mut self,
+        now: Instant,
+        room_bytes: usize,
+        wire: &mut Vec<Bytes>,
+    ) -> u32 {
+        let mut sent = 0;
+        let mut out = BytesMut::new();
+        let mut place = 0;
+        while self.wanted > 0
+            && let Some(slot) = self.slots.get_mut(place)
+        {
+            if slot.wanted {
+                if out.len() + slot.frame_bytes() > room_bytes {
+                    break;
+                }
+                self.touched += u16::from(!slot.is_touched());
+                self.wanted -= 1;
+                slot.wanted = false;
+                slot.sends = slot.sends.saturating_add(1);
+                slot.sent_us = now.as_micros() as u32;
+                sent += 1;
+                self.write_again(place, &mut out);
+            }
+            place += 1;
         }
         if !out.is_empty() {
             wire.push(out.freeze());
         }
-        sent as u32
+        sent
     }
 
     /// Writes the frame `place` places after `base`, as it was.

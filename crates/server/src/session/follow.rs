@@ -130,7 +130,7 @@ impl Session {
         match error {
             // A link that is not open says itself why.
             SendError::Full | SendError::NotOpen => {}
-            SendError::TooLong | SendError::NotSequenced => {
+            SendError::TooLong | SendError::NotSequenced | SendError::NotSpoken => {
                 let text = "a message is longer than this client accepts: offer longer messages";
                 self.abort(now, CloseCode::BadTerms, text, out);
             }

@@ -28,6 +28,7 @@ fn ours() -> Ours {
         window_bytes: 1 << 20,
         repair: Repair::SelectiveRepeat,
         message_bytes_max: 1 << 18,
+        bulk: false,
     };
     Ours::new(0, terms, 1, SIZE)
 }

@@ -33,6 +33,14 @@ fn push(window: &mut SendWindow, position: u32, body: &SharedBody) {
     window.push(Instant::ZERO, position, &piece);
 }
 
+/// Sends the first `limit` frames again.
+fn resend_first(window: &mut SendWindow, now: Instant, limit: usize) -> Vec<Bytes> {
+    let mut wire = Vec::new();
+    window.want_first(now, limit);
+    window.resend_wanted(now, usize::MAX, &mut wire);
+    wire
+}
+
 /// The bodies of the frames in `wire`, all of them undamaged.
 fn bodies(wire: &[Bytes]) -> Vec<u8> {
     let mut decoder = FrameDecoder::default();
@@ -66,8 +74,7 @@ fn check(base: u16, ack: &Ack, expected: Result<u32, AckFault>, again: &[u8]) {
         window.mark_early(&ack.ranges);
     }
     assert_eq!(got.map(|_| window.frames()), expected);
-    let mut wire = Vec::new();
-    window.resend_first(Instant::from_millis(6), usize::MAX, &mut wire);
+    let wire = resend_first(&mut window, Instant::from_millis(6), usize::MAX);
     assert_eq!(bodies(&wire), again);
 }
 
@@ -99,7 +106,7 @@ fn samples_obey_karn() {
     };
     let mut fresh = window(0, 8);
     assert_eq!(sample(&mut fresh, 3), Some(30));
-    fresh.resend_first(at, 1, &mut Vec::new());
+    resend_first(&mut fresh, at, 1);
     assert_eq!(sample(&mut fresh, 4), None);
     assert_eq!(sample(&mut fresh, 6), Some(30));
     assert_eq!(sample(&mut fresh, 6), None);
@@ -115,7 +122,9 @@ fn nacks_name_anything() {
             count,
         };
         let again = Duration::from_millis(10);
-        window.resend_missing(Instant::from_millis(ms), &range, again, &mut wire);
+        let now = Instant::from_millis(ms);
+        window.want_missing(now, &range, again);
+        window.resend_wanted(now, usize::MAX, &mut wire);
         bodies(&wire)
     };
     assert_eq!(missing(&mut window, 1, 65_535, 3), [2, 3, 4]);
@@ -124,6 +133,29 @@ fn nacks_name_anything() {
     assert_eq!(missing(&mut window, 12, 4, 9), [7]);
     assert_eq!(missing(&mut window, 12, 5, 65_535), []);
     assert_eq!(missing(&mut window, 12, 40_000, 10), []);
+}
+
+#[test]
+fn what_is_wanted_leaves_as_far_as_there_is_room() {
+    let mut window = window(65_530, 8);
+    window.want_first(Instant::ZERO, 6);
+    // A frame here has 13 bytes.
+    let turn = |window: &mut SendWindow| {
+        let mut wire = Vec::new();
+        let frames = window.resend_wanted(Instant::from_millis(1), 27, &mut wire);
+        let bodies = bodies(&wire);
+        assert_eq!(frames as usize, bodies.len());
+        bodies
+    };
+    assert_eq!(turn(&mut window), [0, 1]);
+    // What has come meanwhile is wanted no more.
+    window
+        .acknowledge(Instant::ZERO, &ack(65_533, &[(65_535, 1)]))
+        .unwrap();
+    assert!(window.mark_early(&ack(65_533, &[(65_535, 1)]).ranges));
+    assert_eq!(turn(&mut window), [3, 4]);
+    assert!(!window.wants_again());
+    assert_eq!(turn(&mut window), []);
 }
 
 #[test]
@@ -145,8 +177,7 @@ fn what_is_kept_from_being_freed_is_bounded() {
         assert!(window.kept_bytes <= 500 + u32::from(place));
     }
     window.seal();
-    let mut wire = Vec::new();
-    window.resend_first(Instant::ZERO, usize::MAX, &mut wire);
+    let wire = resend_first(&mut window, Instant::ZERO, usize::MAX);
     assert_eq!(bodies(&wire), [0, 1, 2, 3, 4, 5, 6, 7]);
     window.acknowledge(Instant::ZERO, &ack(7, &[])).unwrap();
     assert_eq!((window.sources.len(), window.kept_bytes), (1, 1));
@@ -159,7 +190,7 @@ fn what_is_kept_from_being_freed_is_bounded() {
 fn held_unread(body: usize, others: usize) -> usize {
     let mut window = SendWindow::new(16_384, 1 << 20);
     let (step, mut position) = (body * (others + 1), 0);
-    let frame = (crate::frame::HEADER_BYTES + body) as u32;
+    let frame = (HEADER_BYTES + body) as u32;
     loop {
         let buffer = Bytes::from(vec![0; 64 << 10]);
         for start in (0..buffer.len() - body).step_by(step) {

@@ -66,6 +66,7 @@ impl Stage {
             window_bytes: 1 << 20,
             repair: Repair::SelectiveRepeat,
             message_bytes_max: MESSAGE_BYTES_MAX as u32,
+            bulk: false,
         };
         let (words, peer) = (hello.to_bytes(), None);
         self.input(Input::Link(Event::Asked { terms }));

@@ -29,6 +29,7 @@ fn terms() -> Terms {
         window_bytes: 1 << 20,
         repair: Repair::SelectiveRepeat,
         message_bytes_max: MESSAGE_BYTES_MAX as u32,
+        bulk: false,
     }
 }
 

@@ -160,6 +160,7 @@ impl World {
             window_bytes: 1 << 20,
             repair: Repair::SelectiveRepeat,
             message_bytes_max: MESSAGE_BYTES_MAX as u32,
+            bulk: false,
         };
         let hello = hello.to_bytes();
         self.input(who, Event::Asked { terms });
