@@ -128,9 +128,12 @@ impl Driver {
     pub(super) fn status(&self) -> NetStatus {
         let connection = self.connection.as_ref();
         let ends = connection.and_then(|connection| {
-            let stream = connection.stream();
-            let ends = (stream.local_addr().ok()?, stream.peer_addr().ok()?);
-            Some((ends.0.to_string(), ends.1.to_string()))
+            let ends = (connection.local_addr().ok()?, connection.peer_addr().ok()?);
+            let over = match connection.is_over_datagrams() {
+                true => "udp://",
+                false => "",
+            };
+            Some((format!("{over}{}", ends.0), format!("{over}{}", ends.1)))
         });
         NetStatus {
             conversation: self.conversation.status(self.clock.now()),

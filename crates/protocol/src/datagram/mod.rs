@@ -11,11 +11,13 @@
 //! | `gate` | what a listener does with a datagram of no known link |
 //! | `path` | which address a link's datagrams go to |
 //! | `rebind` | when a caller needs another socket |
+//! | `lingering` | last words, said again |
 
 mod config;
 mod cookie;
 mod gate;
 mod header;
+mod lingering;
 mod outside;
 mod path;
 mod rebind;
@@ -29,6 +31,10 @@ pub use gate::{Gate, Load, Silence, Verdict};
 pub use header::{
     ConnectionId, DATAGRAM_HEADER_BYTES, OUTSIDE, SYN_DATAGRAM_BYTES_MIN, peek, put_header,
 };
+pub use lingering::{LAST_WORDS_MAX, LINGER_MAX, LINGER_MIN, Lingering};
 pub use outside::{Asking, NotAsking, read_asking, read_retry, retry, with_cookie};
-pub use path::{CHALLENGE_AGAIN_AFTER, CHALLENGES_MAX, Challenge, DatagramOutcome, Paths};
-pub use rebind::{REBIND_AFTER, REBIND_AFTER_MAX, REBIND_AFTER_SLOW, Rebinding};
+pub use path::{CHALLENGE_AGAIN_AFTER, CHALLENGES_MAX, Challenge, Paths};
+pub use rebind::{
+    REBIND_AFTER, REBIND_AFTER_MAX, REBIND_AFTER_SLOW, REBINDS_MAX, REFUSED_AFTER, Rebind,
+    Rebinding,
+};

@@ -9,21 +9,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::link::DatagramOutcome;
 use crate::time::Instant;
 
 /// Times that a challenge leaves before the new address is forgotten.
 pub const CHALLENGES_MAX: u8 = 6;
 /// A challenge is repeated after this, and then each time twice as late.
 pub const CHALLENGE_AGAIN_AFTER: Duration = Duration::from_millis(250);
-
-/// What a link says of the datagram that it was given last.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct DatagramOutcome {
-    /// Its peer sent it, and it had not come before.
-    pub authentic: bool,
-    /// Its number is the highest so far.
-    pub newest: bool,
-}
 
 /// A PING that is to be sent to an address, inside the seal.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -135,17 +127,32 @@ impl Paths {
         }
     }
 
-    /// The link has judged that datagram. [`Paths::challenge`] may have something afterwards.
+    /// The link has judged that datagram: gives whether data goes elsewhere from now on.
+    /// [`Paths::challenge`] may have something afterwards.
     pub fn judged(
         &mut self,
         now: Instant,
         from: SocketAddr,
         bytes: usize,
         outcome: DatagramOutcome,
-    ) {
-        if !(outcome.authentic && outcome.newest) {
-            return;
+    ) -> bool {
+        if !outcome.authentic {
+            return false;
         }
+        if outcome
+            .answered
+            .is_some_and(|nonce| self.ponged(from, nonce))
+        {
+            return true;
+        }
+        if outcome.newest {
+            self.heard(now, from, bytes);
+        }
+        false
+    }
+
+    /// The newest word of the peer came from `from`.
+    fn heard(&mut self, now: Instant, from: SocketAddr, bytes: usize) {
         if from == self.current {
             // Whoever spoke from elsewhere was not the peer, or the peer is back.
             self.candidate = None;
@@ -166,8 +173,8 @@ impl Paths {
         });
     }
 
-    /// The challenge that is due, whose datagram has `bytes`. It counts as sent.
-    pub fn challenge(&mut self, now: Instant, bytes: usize) -> Option<Challenge> {
+    /// The challenge that is due. It is sent in a datagram for which [`Paths::may_challenge`] is asked.
+    pub fn challenge(&mut self, now: Instant) -> Option<Challenge> {
         let candidate = self.candidate.as_mut()?;
         if candidate.next_at > now {
             return None;
@@ -179,15 +186,21 @@ impl Paths {
         let wait = CHALLENGE_AGAIN_AFTER * (1 << candidate.challenges);
         candidate.challenges += 1;
         candidate.next_at = now + wait;
-        let challenge = Challenge {
+        Some(Challenge {
             to: candidate.at,
             nonce: candidate.nonce,
-        };
-        candidate.allowance.take(bytes).then_some(challenge)
+        })
     }
 
-    /// A PONG came inside an authentic datagram from `from`: whether data goes there from now on.
-    pub fn ponged(&mut self, from: SocketAddr, nonce: [u8; 8]) -> bool {
+    /// Counts a challenge's datagram of so many bytes; `false` where it must not go: its address has
+    /// brought too little yet.
+    pub fn may_challenge(&mut self, to: SocketAddr, bytes: usize) -> bool {
+        let candidate = self.candidate.as_mut();
+        candidate.is_some_and(|known| known.at == to && known.allowance.take(bytes))
+    }
+
+    /// The challenge was answered inside an authentic datagram from `from`.
+    fn ponged(&mut self, from: SocketAddr, nonce: [u8; 8]) -> bool {
         let answers = |candidate: Candidate| {
             candidate.at == from && candidate.nonce == nonce && candidate.challenges > 0
         };

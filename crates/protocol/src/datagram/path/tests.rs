@@ -5,15 +5,18 @@ use super::*;
 const NEW: DatagramOutcome = DatagramOutcome {
     authentic: true,
     newest: true,
+    answered: None,
 };
 const LATE: DatagramOutcome = DatagramOutcome {
     authentic: true,
     newest: false,
+    answered: None,
 };
 /// Damaged, of somebody else, or come before.
 const NOT_ITS: DatagramOutcome = DatagramOutcome {
     authentic: false,
     newest: false,
+    answered: None,
 };
 /// Bytes of a challenge's datagram.
 const PING: usize = 52;
@@ -37,7 +40,25 @@ fn open() -> Paths {
 fn hears(paths: &mut Paths, millis: u64, port: u16, outcome: DatagramOutcome) -> Option<Challenge> {
     paths.came(addr(port), 100);
     paths.judged(at(millis), addr(port), 100, outcome);
-    paths.challenge(at(millis), PING)
+    challenges(paths, millis)
+}
+
+/// The challenge that leaves now.
+fn challenges(paths: &mut Paths, millis: u64) -> Option<Challenge> {
+    let challenge = paths.challenge(at(millis))?;
+    paths.may_challenge(challenge.to, PING).then_some(challenge)
+}
+
+/// A datagram with a PONG; gives whether the link moved.
+fn pongs(paths: &mut Paths, millis: u64, port: u16, nonce: [u8; 8]) -> bool {
+    let answered = Some(nonce);
+    paths.came(addr(port), 60);
+    paths.judged(
+        at(millis),
+        addr(port),
+        60,
+        DatagramOutcome { answered, ..LATE },
+    )
 }
 
 #[test]
@@ -69,21 +90,21 @@ fn a_link_follows_its_peer_once_the_challenge_is_answered_there() {
         "data keeps going to the old address"
     );
     assert!(
-        !paths.ponged(addr(1), challenge.nonce),
+        !pongs(&mut paths, 0, 1, challenge.nonce),
         "an answer from there says nothing"
     );
-    assert!(!paths.ponged(addr(3), challenge.nonce));
-    assert!(!paths.ponged(addr(2), [0; 8]));
+    assert!(!pongs(&mut paths, 0, 3, challenge.nonce));
+    assert!(!pongs(&mut paths, 0, 2, [0; 8]));
     assert_eq!(paths.current(), addr(1));
-    assert!(paths.ponged(addr(2), challenge.nonce));
+    assert!(pongs(&mut paths, 0, 2, challenge.nonce));
     assert_eq!((paths.current(), paths.moves()), (addr(2), 1));
-    assert!(!paths.ponged(addr(2), challenge.nonce), "once");
+    assert!(!pongs(&mut paths, 0, 2, challenge.nonce), "once");
     assert_eq!(paths.deadline(), None);
     // The first address is a new one again, with another challenge.
     let back = hears(&mut paths, 10, 1, NEW).unwrap();
     assert_ne!(back.nonce, challenge.nonce);
-    assert!(!paths.ponged(addr(1), challenge.nonce));
-    assert!(paths.ponged(addr(1), back.nonce));
+    assert!(!pongs(&mut paths, 0, 1, challenge.nonce));
+    assert!(pongs(&mut paths, 0, 1, back.nonce));
     assert_eq!((paths.current(), paths.moves()), (addr(1), 2));
 }
 
@@ -109,13 +130,13 @@ fn who_copies_datagrams_moves_nothing() {
         let challenge = hears(&mut paths, turn * 20, 666, NEW).unwrap();
         assert_eq!(hears(&mut paths, turn * 20 + 1, 1, NOT_ITS), None);
         assert!(
-            !paths.ponged(addr(666), turn.to_be_bytes()),
+            !pongs(&mut paths, 0, 666, turn.to_be_bytes()),
             "he cannot read the challenge"
         );
         assert_eq!(hears(&mut paths, turn * 20 + 10, 1, NEW), None);
         assert_eq!(paths.deadline(), None, "the matter is over");
         assert!(
-            !paths.ponged(addr(666), challenge.nonce),
+            !pongs(&mut paths, 0, 666, challenge.nonce),
             "and an answer comes too late"
         );
         assert_eq!(paths.current(), addr(1));
@@ -132,18 +153,14 @@ fn a_challenge_is_repeated_with_the_same_words_and_then_given_up() {
     while let Some(due) = paths.deadline() {
         paths.came(addr(2), 100);
         let millis = due.as_micros() / 1_000;
-        sent.extend(
-            paths
-                .challenge(due, PING)
-                .map(|challenge| (millis, challenge)),
-        );
-        assert_eq!(paths.challenge(due, PING), None);
+        sent.extend(challenges(&mut paths, millis).map(|challenge| (millis, challenge)));
+        assert_eq!(paths.challenge(due), None);
     }
     let times: Vec<_> = sent.iter().map(|(millis, _)| *millis).collect();
     assert_eq!(times, [0, 250, 750, 1_750, 3_750, 7_750]);
     assert!(sent.iter().all(|(_, challenge)| *challenge == sent[0].1));
     assert_eq!(paths.current(), addr(1));
-    assert!(!paths.ponged(addr(2), sent[0].1.nonce));
+    assert!(!pongs(&mut paths, 0, 2, sent[0].1.nonce));
     assert!(
         hears(&mut paths, 60_000, 2, NEW).is_some(),
         "then it may begin anew"
@@ -155,8 +172,8 @@ fn the_peer_may_move_on_before_it_has_answered() {
     let mut paths = open();
     let first = hears(&mut paths, 0, 2, NEW).unwrap();
     let second = hears(&mut paths, 5, 3, NEW).unwrap();
-    assert!(!paths.ponged(addr(2), first.nonce));
-    assert!(paths.ponged(addr(3), second.nonce));
+    assert!(!pongs(&mut paths, 0, 2, first.nonce));
+    assert!(pongs(&mut paths, 0, 3, second.nonce));
     assert_eq!(paths.current(), addr(3));
 }
 
@@ -221,7 +238,8 @@ proptest! {
                 Step::Ponged { from, of } => {
                     let before = paths.current();
                     let nonce = nonces[usize::from(of)].unwrap_or([0; 8]);
-                    if paths.ponged(addr(from), nonce) {
+                    brought[usize::from(from)] += 60;
+                    if pongs(&mut paths, millis, from, nonce) {
                         prop_assert!(from == of && nonces[usize::from(of)].is_some());
                         proven[usize::from(from)] = true;
                         nonces[usize::from(of)] = None;
@@ -230,7 +248,7 @@ proptest! {
                     }
                 }
             }
-            if let Some(Challenge { to, nonce }) = paths.challenge(at(millis), PING) {
+            if let Some(Challenge { to, nonce }) = challenges(&mut paths, millis) {
                 got[usize::from(to.port())] += PING;
                 nonces[usize::from(to.port())] = Some(nonce);
             }
