@@ -386,7 +386,7 @@ impl Driver {
                     }
                     return;
                 }
-                link::Event::Asked { .. } | link::Event::Ponged(_) => {}
+                link::Event::Asked { .. } => {}
             }
             if self.connection.is_none() {
                 // What a dropped link said behind this is no longer our talk.

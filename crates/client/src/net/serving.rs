@@ -140,7 +140,7 @@ impl Driver {
             link: connection.map(|connection| connection.link().stats()),
             terms: connection.and_then(|connection| connection.link().terms()),
             ends,
-            socket: connection.map(Connection::socket_options),
+            socket: connection.and_then(Connection::socket_options),
             channel: self.channel_status(),
         }
     }

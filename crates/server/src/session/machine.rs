@@ -204,8 +204,7 @@ impl Session {
             Input::Link(Event::Received { kind, body }) if !self.draining => {
                 self.received(now, kind, &body, out);
             }
-            // Paths are the connection's concern.
-            Input::Link(Event::Received { .. } | Event::Ponged(_)) => {}
+            Input::Link(Event::Received { .. }) => {}
             Input::Link(Event::PeerClosing { .. }) => self.leave(now, "closed", out),
             Input::Link(Event::Closed(reason)) => self.closed(&reason, out),
             Input::Read(answer) => self.was_read(now, answer, out),
