@@ -42,7 +42,7 @@ pub(super) fn alone(
     let flow = Flow::new(contender.pair(seed, Instant::ZERO), Instant::ZERO).with(load);
     let (mut ran, world, whole) = run(case, seed, effort, flow, every * messages);
     let delays = delays(&world.flows[0], whole, Kind::Small);
-    ran.values = vec![percentile(&delays, 0.99)];
+    ran.values.insert(0, percentile(&delays, 0.99));
     ran.notes.push(format!(
         "p50 {:.1}, p90 {:.1}, p99.9 {:.1}, longest {:.1} ms",
         percentile(&delays, 0.50),
@@ -61,6 +61,7 @@ pub(super) fn ideal(case: &Case, seed: u64, effort: Effort) -> Ran {
     let count = messages(effort);
     let delays = oracle::delays_ms(&case.line, seed, one_way, every, SMALL_BYTES, count);
     Ran {
+        // What it would cost on the wire is not defined.
         values: vec![percentile(&delays, 0.99)],
         ..Ran::default()
     }
@@ -113,16 +114,22 @@ pub(super) fn in_turns(case: &Case, contender: Contender, seed: u64) -> Ran {
         .map(|delay| delay.map_or("never".to_owned(), |delay| format!("{delay:.1}")))
         .collect();
     let opened = flow.opened_at.unwrap_or_default().as_micros() as f64 / 1e6;
-    let slowest = delays
+    let mut seconds: Vec<f64> = delays
         .iter()
-        .flatten()
-        .fold(0.0, |most: f64, delay| most.max(*delay));
+        .map(|delay| delay.unwrap_or(f64::INFINITY))
+        .collect();
+    seconds.sort_by(f64::total_cmp);
     let bytes = Side::BOTH
         .map(|side| world.bytes_from(side))
         .iter()
         .sum::<u64>();
     Ran {
-        values: vec![flow.ledgers.small.delivered as f64, slowest, bytes as f64],
+        values: vec![
+            flow.ledgers.small.delivered as f64,
+            percentile(&seconds, 0.5),
+            percentile(&seconds, 1.0),
+            bytes as f64,
+        ],
         notes: vec![format!(
             "{outcome:?}: open after {opened:.1} s; seconds for each message: {}",
             words.join(" ")
@@ -144,15 +151,15 @@ fn run(case: &Case, seed: u64, effort: Effort, flow: Flow, length: Duration) -> 
     let whole = outcome == Outcome::Done && ledgers.is_clean();
     let (small, bulk) = (&ledgers.small, &ledgers.bulk);
     let payload = small.bytes_delivered() + bulk.bytes_delivered();
+    let wire = world.bytes_from(Side::Client) as f64 / payload as f64;
     let ran = Ran {
-        values: Vec::new(),
+        values: vec![if whole { wire } else { f64::NAN }],
         notes: vec![format!(
-            "{outcome:?}: {} of {} small, {} of {} big came; {:.2} bytes up for each of payload",
+            "{outcome:?}: {} of {} small, {} of {} big came; {wire:.2} bytes up for each of payload",
             small.delivered,
             small.entries.len(),
             bulk.delivered,
             bulk.entries.len(),
-            world.bytes_from(Side::Client) as f64 / payload as f64,
         )],
         trace: world.trace.as_ref().map(|trace| trace.text().to_owned()),
     };
