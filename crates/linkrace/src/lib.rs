@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `args` | reads the command line |
 //! | [`cases`] | what is raced, what should be reached, and what each run gives |
-//! | [`load`], [`body`] | what applications send, when, and how one knows that it came whole |
+//! | [`load`], [`chance`], [`body`] | what applications send, when, and how one knows that it came whole |
 //! | [`end`], [`ends`] | the transports behind one interface |
 //! | [`road`] | the line: bottleneck, then losses and delay, by `lamparina-impair` |
 //! | [`world`] | lets time pass |
@@ -24,6 +24,7 @@
 mod args;
 pub mod body;
 pub mod cases;
+pub mod chance;
 pub mod digest;
 pub mod end;
 pub mod ends;

@@ -6,6 +6,7 @@ use lamparina_protocol::Instant;
 
 use super::{Case, Effort, Ran, Scenario};
 use crate::body::Kind;
+use crate::chance::Arrivals;
 use crate::end::Side;
 use crate::ends::Contender;
 use crate::ledger::percentile;
@@ -38,7 +39,7 @@ pub(super) fn alone(
     every: Duration,
 ) -> Ran {
     let messages = messages(effort) + warm_up_messages(every);
-    let load = Load::every(every, Kind::Small, SMALL_BYTES, u64::from(messages));
+    let load = Load::at(Arrivals::new(every, seed), SMALL_BYTES, u64::from(messages));
     let flow = Flow::new(contender.pair(seed, Instant::ZERO), Instant::ZERO).with(load);
     let (mut ran, world, whole) = run(case, seed, effort, flow, every * messages);
     let delays = delays(&world.flows[0], whole, Kind::Small);
@@ -58,8 +59,9 @@ pub(super) fn ideal(case: &Case, seed: u64, effort: Effort) -> Ran {
     let Scenario::Chat { every, one_way } = case.scenario else {
         return Ran::default();
     };
+    let arrivals = Arrivals::new(every, seed);
     let count = messages(effort);
-    let delays = oracle::delays_ms(&case.line, seed, one_way, every, SMALL_BYTES, count);
+    let delays = oracle::delays_ms(&case.line, seed, one_way, arrivals, SMALL_BYTES, count);
     Ran {
         // What it would cost on the wire is not defined.
         values: vec![percentile(&delays, 0.99)],
@@ -70,7 +72,7 @@ pub(super) fn ideal(case: &Case, seed: u64, effort: Effort) -> Ran {
 /// Small messages beside big ones.
 pub(super) fn beside_bulk(case: &Case, contender: Contender, seed: u64, effort: Effort) -> Ran {
     let messages = messages(effort) + warm_up_messages(EVERY);
-    let small = Load::every(EVERY, Kind::Small, SMALL_BYTES, u64::from(messages));
+    let small = Load::at(Arrivals::new(EVERY, seed), SMALL_BYTES, u64::from(messages));
     let length = EVERY * messages;
     let big_messages = length.as_millis().div_ceil(BIG_EVERY.as_millis()) as u64;
     let big = Load::every(BIG_EVERY, Kind::Bulk, BIG_BYTES, big_messages);
