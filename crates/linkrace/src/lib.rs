@@ -10,6 +10,7 @@
 //! | [`load`], [`chance`], [`body`] | what applications send, when, and how one knows that it came whole |
 //! | [`end`], [`ends`] | the transports behind one interface |
 //! | [`road`] | the line: bottleneck, then losses and delay, by `lamparina-impair` |
+//! | [`flow`] | two ends and what they are to carry |
 //! | [`world`] | lets time pass |
 //! | [`ledger`], [`trace`], [`digest`] | what came when; samples; whether two runs are the same |
 //! | [`oracle`] | the limit of repair by asking |
@@ -28,6 +29,7 @@ pub mod chance;
 pub mod digest;
 pub mod end;
 pub mod ends;
+pub mod flow;
 pub mod ledger;
 pub mod load;
 pub mod oracle;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use lamparina_protocol::Instant;
 
 use crate::end::Side;
-use crate::world::Flow;
+use crate::flow::Flow;
 
 /// Time between samples.
 pub const EVERY: Duration = Duration::from_millis(10);

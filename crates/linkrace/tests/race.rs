@@ -6,9 +6,10 @@ use lamparina_linkrace::body::Kind;
 use lamparina_linkrace::cases::{self, Column, Effort};
 use lamparina_linkrace::end::Side;
 use lamparina_linkrace::ends::{Congestion, Contender};
+use lamparina_linkrace::flow::Flow;
 use lamparina_linkrace::load::Load;
 use lamparina_linkrace::road::Line;
-use lamparina_linkrace::world::{Flow, Outcome, World};
+use lamparina_linkrace::world::{Outcome, World};
 use lamparina_protocol::Instant;
 
 const OURS: Contender = Contender::Ours { copies: true };

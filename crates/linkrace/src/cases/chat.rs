@@ -9,11 +9,12 @@ use crate::body::Kind;
 use crate::chance::Arrivals;
 use crate::end::Side;
 use crate::ends::Contender;
+use crate::flow::Flow;
 use crate::ledger::percentile;
 use crate::load::{Load, Turns};
 use crate::oracle;
 use crate::trace::Trace;
-use crate::world::{Flow, Outcome, World};
+use crate::world::{Outcome, World};
 
 /// Bytes of a small message.
 const SMALL_BYTES: usize = 200;
