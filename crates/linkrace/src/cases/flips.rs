@@ -7,8 +7,9 @@ use lamparina_protocol::Instant;
 use super::{Case, Effort, Ran};
 use crate::body::Kind;
 use crate::ends::Contender;
+use crate::flow::Flow;
 use crate::load::Load;
-use crate::world::{Flow, World};
+use crate::world::World;
 
 const BULK_BYTES: usize = 64 << 10;
 const BULK_MESSAGES: u64 = 64;
