@@ -162,6 +162,7 @@ impl DatagramFlow {
     /// Takes a message.
     pub(in crate::link) fn take(
         &mut self,
+        now: Instant,
         kind: FrameType,
         body: &SharedBody,
         tail: Option<[u8; 8]>,
@@ -176,7 +177,9 @@ impl DatagramFlow {
         if bytes > self.terms.message_bytes_max as usize {
             return Err(SendError::TooLong);
         }
-        self.lane(lane).take(Uncut::new(kind, body.clone(), tail))
+        self.lane(lane).take(Uncut::new(kind, body.clone(), tail))?;
+        self.end_pause(now, lane);
+        Ok(())
     }
 
     // Receiving.
