@@ -34,7 +34,9 @@ use crate::datagram::{
     DATAGRAM_HEADER_BYTES, DatagramConfig, OUTSIDE, Profile, SYN_DATAGRAM_BYTES_MIN, peek,
     put_header,
 };
-use crate::frame::{Decoded, FrameDecoder, FrameType, HEADER_BYTES, Seq, checksum, put_frame};
+use crate::frame::{
+    Decoded, FrameDecoder, FrameType, HEADER_BYTES, Seq, checksum, next_vouched, put_frame,
+};
 use crate::seal::TAG_BYTES;
 use crate::time::Instant;
 use flow::Leaving;
@@ -229,10 +231,13 @@ impl Link {
         if let Some(flow) = self.state.datagrams_mut() {
             flow.begin_packet();
         }
-        let length = framed(&frames);
-        let _ = self.on_frames(now, frames.slice(..length), out)?;
-        if self.decoder.is_mid_frame() {
-            return Err(LinkFault::CutRecord);
+        let mut frames = frames;
+        while !matches!(self.state, State::Closed) {
+            match next_vouched(&mut frames) {
+                None => break,
+                Some(Decoded::Damaged(_)) => return Err(LinkFault::CutRecord),
+                Some(decoded) => self.on_decoded(now, decoded, out)?,
+            }
         }
         if let Some(flow) = self.state.datagrams_mut() {
             flow.end_packet(now, number);

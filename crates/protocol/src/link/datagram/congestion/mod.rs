@@ -37,10 +37,12 @@ const QUEUE_HALF: Duration = Duration::from_secs(5);
 const START_GAIN: f64 = 2.0;
 /// Rounds at the measured rate between two attempts at more.
 const CRUISE_ROUNDS: u32 = 6;
-const CRUISE_GAIN: f64 = 0.99;
+const CRUISE_GAIN: f64 = 1.0;
 /// Gains of the rounds that ask for more: bolder while the path gives it.
 const UP_GAINS: [f64; 4] = [1.1, 1.25, 1.5, 2.0];
+/// How much is held back at most, and at least.
 const DOWN_GAIN: f64 = 0.75;
+const DOWN_GAIN_LEAST: f64 = 0.95;
 const DRAIN_GAIN: f64 = 0.5;
 /// Window as a multiple of what the path holds.
 const WINDOW_GAIN: f64 = 2.0;
@@ -51,7 +53,7 @@ const CHANCE_MAX: f64 = 0.5;
 /// Times in a row that holding back left a queue, before others are taken to fill it.
 const STRIKES_MAX: u8 = 2;
 /// While sharing with others, how often to look whether they are gone.
-const LOOK_EVERY: Duration = Duration::from_secs(4);
+const LOOK_EVERY: Duration = Duration::from_secs(8);
 
 /// What the controller does.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -65,7 +67,7 @@ enum Mode {
     /// Faster, for a round: whether the path takes more.
     Up { step: usize },
     /// Slower, until what asking for more put into the queue is out of it.
-    Down { since_round: u64 },
+    Down { since_round: u64, gain: f64 },
     /// Others fill the queue.
     Share {
         look_at: Instant,
@@ -218,7 +220,7 @@ impl Congestion {
             Mode::Drain => DRAIN_GAIN,
             Mode::Cruise { .. } => CRUISE_GAIN,
             Mode::Up { step } => UP_GAINS[step.min(UP_GAINS.len() - 1)],
-            Mode::Down { .. } => DOWN_GAIN,
+            Mode::Down { gain, .. } => gain,
         };
         match self.capacity() {
             Some(capacity) => ((gain * capacity as f64) as u64).max(self.packet),
@@ -342,17 +344,16 @@ impl Congestion {
         let path = self.path_bytes().unwrap_or(f64::MAX);
         let least = self.rtt_min.get().unwrap_or_default();
         let queued = self.queue_now() > (least / 8).max(Duration::from_millis(2));
+        let filling = self.queue_now() > (least / 16).max(Duration::from_millis(2));
         match self.mode {
             Mode::Start { .. } if queued => self.mode = Mode::Drain,
             Mode::Drain if in_flight as f64 <= path => {
                 self.mode = Mode::Cruise { rounds: 2 };
             }
-            Mode::Up { .. } if queued => {
-                self.mode = Mode::Down {
-                    since_round: self.round,
-                };
+            Mode::Up { .. } | Mode::Cruise { .. } if filling => {
+                self.hold_back();
             }
-            Mode::Down { since_round }
+            Mode::Down { since_round, .. }
                 if self.round > since_round && in_flight as f64 <= 0.97 * path && !queued =>
             {
                 self.strikes = 0;
@@ -360,6 +361,16 @@ impl Congestion {
             }
             _ => {}
         }
+    }
+
+    /// As much slower as takes the queue out in a round trip.
+    fn hold_back(&mut self) {
+        let least = self.rtt_min.get().unwrap_or_default().as_micros().max(1) as f64;
+        let queue = self.queue_now().as_micros() as f64;
+        self.mode = Mode::Down {
+            since_round: self.round,
+            gain: (1.0 - queue / least).clamp(DOWN_GAIN, DOWN_GAIN_LEAST),
+        };
     }
 
     fn cruise(&mut self) {
@@ -399,15 +410,15 @@ impl Congestion {
                 }
             }
             Mode::Up { step } => {
-                self.mode = match self.last_rate >= self.up_from && full && !congested {
-                    true => Mode::Up { step: step + 1 },
-                    false => Mode::Down {
-                        since_round: self.round,
-                    },
-                };
+                match self.last_rate >= self.up_from && full && !congested {
+                    true => self.mode = Mode::Up { step: step + 1 },
+                    false => self.hold_back(),
+                }
                 self.up_from = more_than(self.last_rate);
             }
-            Mode::Down { since_round } => self.on_round_down(now, since_round, queue, in_flight),
+            Mode::Down { since_round, .. } => {
+                self.on_round_down(now, since_round, queue, in_flight)
+            }
             Mode::Share { look_at, looking } => self.on_round_sharing(now, look_at, looking, queue),
         }
         self.round += 1;
@@ -439,9 +450,7 @@ impl Congestion {
         if self.last_rate > 0 {
             self.rate.reset(self.round, self.last_rate);
         }
-        self.mode = Mode::Down {
-            since_round: self.round,
-        };
+        self.hold_back();
     }
 
     fn on_round_down(&mut self, now: Instant, since_round: u64, queue: Duration, in_flight: u64) {
