@@ -228,6 +228,23 @@ fn after_a_server_was_killed_everything_goes_on_where_it_was() {
     seen(&people, 40);
 }
 
+#[test]
+fn over_a_slow_line_with_seconds_of_delay() {
+    let server = Server::start_udp(FREE);
+    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    let relay = UdpRelay::start(any, server.addr(), Duration::from_secs(1));
+    let slow = server.client("ana").through(relay.addr()).over_udp();
+    let ana = slow.arg("--link").arg("slow").enter();
+    let bob = server.client("bob").over_udp().enter();
+    let before = relay.carried();
+    say(&[&ana, &bob], "far away", 10);
+    seen(&[&ana, &bob], 10);
+    assert!(carriers(&ana).is_empty() && interruptions(&ana) == 0);
+    // Twenty messages, their commits, receipts and acknowledgements, both ways.
+    let carried = relay.carried() - before;
+    assert!(carried < 200, "{carried} datagrams: it chatters");
+}
+
 /// Somebody's first datagram for the link `id`.
 fn syn(id: u64) -> Bytes {
     let mut seed = [7; SEED_BYTES];
