@@ -139,6 +139,7 @@ impl World {
             | Event::Trace(_)
             | Event::Why { .. }
             | Event::Receipt { .. }
+            | Event::Carried { .. }
             | Event::Disconnected { .. } => Ok(()),
         }
     }
