@@ -332,8 +332,13 @@ impl Driver {
         for event in mem::take(&mut self.link_events) {
             match event {
                 link::Event::Proven { server } => self.proven(server),
-                link::Event::Opened { words, .. } => match Welcome::from_bytes(&words) {
-                    Some(welcome) => self.apply(Input::Opened(welcome)),
+                link::Event::Opened { words, terms, .. } => match Welcome::from_bytes(&words) {
+                    Some(welcome) => {
+                        if terms.bulk {
+                            self.apply(Input::BulkSpoken);
+                        }
+                        self.apply(Input::Opened(welcome));
+                    }
                     None => return self.unreadable_welcome(),
                 },
                 link::Event::Received { kind, body } => self.apply(Input::Received { kind, body }),
