@@ -4,6 +4,7 @@
 mod ack;
 mod disconnect;
 mod handshake;
+mod packet_ack;
 mod terms;
 
 pub use ack::{Ack, Nack, RANGES_MAX, SeqRange};
@@ -12,6 +13,7 @@ pub use handshake::{
     HandshakeAck, MAGIC, SYN_ACK_CLEAR_BYTES, SYN_BYTES_MIN, SYN_CLEAR_BYTES, Syn, SynAck,
     WORDS_BYTES_MAX,
 };
+pub use packet_ack::{PacketAck, RUNS_MAX, Run};
 pub use terms::{
     FRAGMENT_BYTES_MAX, FRAGMENT_BYTES_MIN, Repair, Terms, TermsFault, VERSION, WINDOW_FRAMES_MAX,
 };

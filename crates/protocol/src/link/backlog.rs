@@ -48,6 +48,11 @@ impl Backlog {
         self.messages.front_mut()
     }
 
+    /// The first message, to look at.
+    pub(super) fn peek(&self) -> Option<&Uncut> {
+        self.messages.front()
+    }
+
     /// The first message has been cut to its end.
     pub(super) fn pop(&mut self) {
         if let Some(message) = self.messages.pop_front() {

@@ -213,6 +213,7 @@ impl Link {
     pub(super) fn close(&mut self, reason: CloseReason, out: &mut Output) {
         out.events.push(Event::Closed(reason));
         self.ended_drained = self.is_drained();
+        self.keep_number();
         self.state = State::Closed;
         self.decoder = FrameDecoder::default();
         self.frame_began = None;

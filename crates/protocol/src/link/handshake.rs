@@ -6,7 +6,6 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::fault::LinkFault;
-use super::flow::Flow;
 use super::outbox::Outbox;
 use super::state::{Answered, Asked, Open, Proving, Repeat, State};
 use super::{Event, Link, Output, UseError};
@@ -21,6 +20,8 @@ use crate::time::Instant;
 const REPEAT_AFTER: Duration = Duration::from_secs(1);
 /// Later ones: twice as long, no longer, so that several fit into a handshake's time.
 const REPEAT_AFTER_MAX: Duration = Duration::from_secs(2);
+/// Time to the first repetition, and the longest.
+type RepeatPace = (Duration, Duration);
 /// SYN_ACK is not repeated more often than this, whatever comes: a short round trip.
 const REPEAT_AFTER_MIN: Duration = Duration::from_millis(50);
 
@@ -80,11 +81,17 @@ impl Link {
         }
     }
 
+    fn repeat_pace(&self) -> RepeatPace {
+        self.repeat_within()
+            .unwrap_or((REPEAT_AFTER, REPEAT_AFTER_MAX))
+    }
+
     /// Says SYN or SYN_ACK (again) when it is time.
     pub(super) fn repeat_handshake(&mut self, now: Instant) -> Result<(), LinkFault> {
         if self.state.repeat_at().is_none_or(|at| now < at) {
             return Ok(());
         }
+        let pace = self.repeat_pace();
         match &mut self.state {
             State::Calling(calling) => {
                 if calling.hello.len() > WORDS_BYTES_MAX {
@@ -102,10 +109,10 @@ impl Link {
                     }
                     calling.syn = syn.to_bytes().into();
                 }
-                said(&mut calling.repeat, now);
+                said(&mut calling.repeat, now, pace);
                 self.outbox.put_control(FrameType::Syn, &calling.syn);
             }
-            State::Answered(answered) => put_syn_ack(answered, now, &mut self.outbox),
+            State::Answered(answered) => put_syn_ack(answered, now, pace, &mut self.outbox),
             _ => {}
         }
         Ok(())
@@ -144,7 +151,7 @@ impl Link {
             syn_ack: syn_ack.to_bytes().into(),
             repeat: Repeat::at(now),
         });
-        put_syn_ack(&mut answered, now, &mut self.outbox);
+        put_syn_ack(&mut answered, now, self.repeat_pace(), &mut self.outbox);
         self.state = State::Answered(answered);
         Ok(Ok(()))
     }
@@ -305,6 +312,7 @@ impl Link {
         frame: Frame,
         out: &mut Output,
     ) -> Result<(), LinkFault> {
+        let pace = self.repeat_pace();
         let State::Answered(answered) = &mut self.state else {
             return Ok(());
         };
@@ -314,7 +322,7 @@ impl Link {
             FrameType::SynAck => return Err(LinkFault::Unexpected(frame.kind)),
             _ => {
                 if answered.repeat.said_at + REPEAT_AFTER_MIN <= now {
-                    put_syn_ack(answered, now, &mut self.outbox);
+                    put_syn_ack(answered, now, pace, &mut self.outbox);
                 }
                 return Ok(());
             }
@@ -349,7 +357,7 @@ impl Link {
         (words, peer): (Bytes, Option<PublicKey>),
         out: &mut Output,
     ) {
-        let flow = Flow::new(now, terms, round_trip);
+        let flow = self.carrier(now, terms, round_trip);
         self.state = State::Open(Open { flow, answer });
         out.events.push(Event::Opened { terms, words, peer });
     }
@@ -363,17 +371,29 @@ impl Link {
     }
 }
 
-fn put_syn_ack(answered: &mut Answered, now: Instant, outbox: &mut Outbox) {
-    said(&mut answered.repeat, now);
+/// Something of an open link came: HANDSHAKE_ACK was lost, and SYN_ACK asks for it, soon.
+pub(super) fn hurry_syn_ack(answered: &mut Answered, now: Instant) {
+    let soon = answered.repeat.said_at + REPEAT_AFTER_MIN;
+    answered.repeat.at = answered.repeat.at.min(soon.max(now));
+}
+
+/// Frames that a link says before it is open, and may have to say again.
+pub(super) fn is_of_handshake(kind: FrameType) -> bool {
+    matches!(
+        kind,
+        FrameType::Syn | FrameType::SynAck | FrameType::HandshakeAck
+    )
+}
+
+fn put_syn_ack(answered: &mut Answered, now: Instant, pace: RepeatPace, outbox: &mut Outbox) {
+    said(&mut answered.repeat, now, pace);
     outbox.put_control(FrameType::SynAck, &answered.syn_ack);
 }
 
 /// It is said now; the time to the next doubles.
-fn said(repeat: &mut Repeat, now: Instant) {
-    let wait = match repeat.times {
-        0 => REPEAT_AFTER,
-        _ => REPEAT_AFTER_MAX,
-    };
+fn said(repeat: &mut Repeat, now: Instant, (first, longest): RepeatPace) {
+    let doublings = u32::from(repeat.times).min(8);
+    let wait = first.saturating_mul(1 << doublings).min(longest);
     repeat.times = repeat.times.saturating_add(1);
     repeat.said_at = now;
     repeat.at = now + wait;

@@ -8,11 +8,14 @@
 //! | `sealing` | records around everything, on a sealed link |
 //! | `flow` | messages both ways over a stream: a `lane`, and where it is used the `bulk` one |
 //! | `lane` | one lane: `backlog`, `acks`, and the windows; it writes into the `outbox` |
+//! | `datagram` | messages both ways over datagrams |
+//! | `carrier` | which of the two it is |
 //! | `closing` | how a link ends |
 
 mod acks;
 mod backlog;
 mod bulk;
+mod carrier;
 mod closing;
 mod config;
 mod datagram;
@@ -30,6 +33,7 @@ pub use config::{
     DEAD_AFTER, HANDSHAKE_WITHIN, LinkConfig, PING_AFTER, REASSEMBLY_BYTES_MAX, WINDOW_BYTES,
     WINDOW_BYTES_MAX,
 };
+pub use datagram::DatagramOutcome;
 pub use types::{
     CloseReason, Event, Input, LinkStats, Outgoing, Output, Role, SendError, UseError,
 };
@@ -39,11 +43,11 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::control::Disconnect;
-use crate::datagram::DatagramConfig;
 use crate::frame::{Decoded, Frame, FrameDecoder, FrameType, SharedBody};
 use crate::time::Instant;
+use carrier::Carrier;
+use datagram::Datagrams;
 use fault::LinkFault;
-use flow::Flow;
 use outbox::Outbox;
 use sealing::Seal;
 use state::{Calling, Listening, Repeat, State};
@@ -69,8 +73,7 @@ pub struct Link {
     /// Frames pass through a channel of the caller's, both ways.
     channel: bool,
     /// What makes it a link over datagrams.
-    #[expect(dead_code, reason = "read once datagrams are")]
-    datagrams: Option<Box<DatagramConfig>>,
+    datagrams: Option<Box<Datagrams>>,
 }
 
 impl Link {
@@ -144,14 +147,19 @@ impl Link {
         }
         self.settle(now, out);
         self.put_burst(now, out);
-        if self.seal.is_some() || self.channel {
+        if self.passes_down() {
             self.pass_down(from, out);
         }
         Ok(())
     }
 
+    /// What leaves goes through a seal or a channel; datagrams are sealed as they are made.
+    fn passes_down(&self) -> bool {
+        (self.seal.is_some() || self.channel) && self.datagrams.is_none()
+    }
+
     /// Takes a message. It leaves with the next [`Link::flush`] or `handle`, as far as the window allows;
-    /// of kind BULK, in its own lane: behind everything else, at most 16 KiB in each call.
+    /// of kind BULK, in its own lane: behind everything else, over a stream at most 16 KiB in each call.
     ///
     /// # Errors
     ///
@@ -185,7 +193,7 @@ impl Link {
     pub fn flush(&mut self, now: Instant, out: &mut Output) {
         let from = out.wire.len();
         self.put_burst(now, out);
-        if self.seal.is_some() || self.channel {
+        if self.passes_down() {
             self.pass_down(from, out);
         }
     }
@@ -199,6 +207,9 @@ impl Link {
     }
 
     fn put_burst(&mut self, now: Instant, out: &mut Output) {
+        if self.datagrams.is_some() {
+            return self.put_datagrams(now, out);
+        }
         match self.state.open_mut() {
             Some(open) => open.flow.put_burst(now, &mut self.outbox, &mut out.wire),
             None if self.outbox.is_empty() => {}
@@ -283,14 +294,7 @@ impl Link {
     pub fn stats(&self) -> LinkStats {
         let mut stats = self.outbox.stats.to_stats();
         if let Some(open) = self.state.open() {
-            let rtt = open.flow.rtt();
-            let (frames, bytes) = open.flow.in_flight(&self.outbox);
-            stats.in_flight_frames = frames;
-            stats.in_flight_bytes = bytes;
-            stats.bulk_in_flight_bytes = open.flow.bulk_in_flight_bytes();
-            stats.rtt = rtt.smoothed();
-            stats.rtt_variation = rtt.variation();
-            stats.rto = rtt.rto();
+            open.flow.measure(&self.outbox, &mut stats);
         }
         stats
     }
@@ -465,7 +469,7 @@ impl Link {
     }
 
     /// After silence, and then often enough that a few may be lost before the link is.
-    fn ping_at(&self, flow: &Flow) -> Instant {
+    fn ping_at(&self, flow: &Carrier) -> Instant {
         let silent_at = self.heard_at + self.config.ping_after;
         let again = flow.pinged_at().map(|at| at + self.config.ping_after / 10);
         again.map_or(silent_at, |again| again.max(silent_at))
@@ -476,7 +480,6 @@ impl Link {
         let Some(open) = self.state.open_mut() else {
             return;
         };
-        open.flow.pump(now, &mut self.outbox);
         open.flow.settle(now, &mut self.outbox);
         self.settle_closing(now, out);
     }
@@ -490,6 +493,6 @@ mod tests {
     /// and without capacity.
     #[test]
     fn a_link_is_small() {
-        assert!(size_of::<Link>() <= 760, "{} bytes", size_of::<Link>());
+        assert!(size_of::<Link>() <= 768, "{} bytes", size_of::<Link>());
     }
 }

@@ -170,4 +170,9 @@ impl Outbox {
         self.stats.bytes_sent += burst.len() as u64;
         burst.freeze()
     }
+
+    /// The control frames that are to leave, of a link over datagrams.
+    pub(super) fn take_control(&mut self) -> BytesMut {
+        std::mem::take(&mut self.control)
+    }
 }

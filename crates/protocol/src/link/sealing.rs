@@ -1,9 +1,10 @@
 //! A link's seal: the handshake's three messages, then everything in SEALED records. Once both sides
 //! have keys, nothing that comes in clear is believed, but what the handshake repeats.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::fault::LinkFault;
+use super::handshake::is_of_handshake;
 use super::state::State;
 use super::{CloseReason, Link, Output};
 use crate::control::{HandshakeAck, Syn, SynAck};
@@ -53,6 +54,37 @@ impl Seal {
 
     fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Open(_))
+    }
+
+    /// HANDSHAKE_ACK, where it is to leave now.
+    pub(super) fn take_clear(&mut self) -> Option<Bytes> {
+        self.clear.take()
+    }
+
+    /// HANDSHAKE_ACK, until it is known to have come.
+    pub(super) fn third(&self) -> Option<Bytes> {
+        match &self.phase {
+            Phase::Open(open) => open.third.clone(),
+            _ => None,
+        }
+    }
+
+    /// Seals a datagram; `None` when its number cannot be used.
+    pub(super) fn seal_datagram(&mut self, number: u64, datagram: &mut BytesMut) -> Option<()> {
+        let Phase::Open(open) = &mut self.phase else {
+            return None;
+        };
+        open.sealer.seal_datagram(number, datagram).ok()
+    }
+
+    /// Opens a datagram in place; gives the bytes of its frames.
+    pub(super) fn open_datagram(&mut self, number: u64, datagram: &mut BytesMut) -> Option<usize> {
+        let Phase::Open(open) = &mut self.phase else {
+            return None;
+        };
+        let inner = open.opener.open_datagram(number, datagram).ok()?;
+        open.third = None;
+        Some(inner)
     }
 
     /// Initiator: the first message.
@@ -241,7 +273,12 @@ impl Link {
         }
     }
 
-    fn repeat_third(&mut self) {
+    /// A sealed link that has its keys.
+    pub(super) fn has_keys(&self) -> bool {
+        self.seal.as_ref().is_some_and(|seal| seal.is_open())
+    }
+
+    pub(super) fn repeat_third(&mut self) {
         if let Some(seal) = &mut self.seal
             && let Phase::Open(open) = &seal.phase
             && let Some(third) = &open.third
@@ -288,11 +325,4 @@ impl Link {
             self.close(CloseReason::ByUs { code, text }, out);
         }
     }
-}
-
-fn is_of_handshake(kind: FrameType) -> bool {
-    matches!(
-        kind,
-        FrameType::Syn | FrameType::SynAck | FrameType::HandshakeAck
-    )
 }

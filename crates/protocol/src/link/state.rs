@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::flow::Flow;
+use super::carrier::Carrier;
+use super::datagram::DatagramFlow;
 use crate::control::{Disconnect, Terms};
 use crate::frame::Seq;
 use crate::seal::PublicKey;
@@ -83,7 +84,7 @@ pub(super) struct Answered {
 
 #[derive(Debug)]
 pub(super) struct Open {
-    pub(super) flow: Flow,
+    pub(super) flow: Carrier,
     /// Initiator: the responder's token, to answer a repeated SYN_ACK.
     pub(super) answer: Option<u32>,
 }
@@ -162,6 +163,31 @@ impl State {
             Self::Open(open) => Some(open),
             Self::Closing(closing) => Some(&mut closing.open),
             _ => None,
+        }
+    }
+
+    /// The flow of an open link over datagrams.
+    pub(super) fn datagrams(&self) -> Option<&DatagramFlow> {
+        match &self.open()?.flow {
+            Carrier::Datagrams(flow) => Some(flow),
+            Carrier::Stream(_) => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub(super) fn datagrams_mut(&mut self) -> Option<&mut DatagramFlow> {
+        match &mut self.open_mut()?.flow {
+            Carrier::Datagrams(flow) => Some(flow),
+            Carrier::Stream(_) => None,
+        }
+    }
+
+    /// Before the first input: the handshake may take so long, counted from its beginning.
+    pub(super) fn allow_handshake(&mut self, begun: Instant, within: Duration) {
+        match self {
+            Self::Calling(calling) => calling.until = begun + within,
+            Self::Listening(listening) => listening.until = begun + within,
+            _ => {}
         }
     }
 

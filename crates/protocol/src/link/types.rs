@@ -251,6 +251,8 @@ pub struct LinkStats {
     pub loss_in_ppm: Option<u32>,
     /// Bytes a second that the line takes, as measured.
     pub rate_bytes_per_s: Option<u64>,
+    /// What congestion control does, in a word or two; empty over a stream.
+    pub phase: &'static str,
     /// Bytes that congestion control lets be in flight.
     pub congestion_bytes: u64,
     /// Frames that the window takes.

@@ -8,12 +8,14 @@
 //! | `noise` | what `snow` works with: keys and randomness are arguments |
 //! | `binding` | an identity key signs the Noise key of one handshake |
 //! | [`record`] | SEALED: packet number and one AEAD over many frames |
+//! | `packet` | the same for datagrams |
 //! | `number` | packet numbers and the keys that they choose |
 
 mod binding;
 pub mod handshake;
 mod noise;
 mod number;
+mod packet;
 pub mod record;
 
 use std::sync::Arc;

@@ -54,11 +54,16 @@ impl Key {
         }
     }
 
-    /// Encrypts `body` in place and gives its tag.
-    pub(super) fn seal(&self, number: u64, body: &mut [u8]) -> Result<[u8; TAG_BYTES], SealFault> {
+    /// Encrypts `body` in place and gives its tag, which vouches for `beside` too.
+    pub(super) fn seal(
+        &self,
+        number: u64,
+        beside: &[u8],
+        body: &mut [u8],
+    ) -> Result<[u8; TAG_BYTES], SealFault> {
         let tag = self
             .cipher
-            .seal_in_place_separate_tag(nonce(number), Aad::empty(), body)
+            .seal_in_place_separate_tag(nonce(number), Aad::from(beside), body)
             .map_err(|ring::error::Unspecified| SealFault::Exhausted)?;
         let mut bytes = [0; TAG_BYTES];
         bytes.copy_from_slice(tag.as_ref());
@@ -66,9 +71,14 @@ impl Key {
     }
 
     /// Decrypts `body`, which ends with its tag, in place; gives the length of what it holds.
-    pub(super) fn open(&self, number: u64, body: &mut [u8]) -> Result<usize, SealFault> {
+    pub(super) fn open(
+        &self,
+        number: u64,
+        beside: &[u8],
+        body: &mut [u8],
+    ) -> Result<usize, SealFault> {
         self.cipher
-            .open_in_place(nonce(number), Aad::empty(), body)
+            .open_in_place(nonce(number), Aad::from(beside), body)
             .map(|plain| plain.len())
             .map_err(|ring::error::Unspecified| SealFault::NotOpened)
     }

@@ -29,8 +29,8 @@ const _: () = assert!(crate::frame::FRAME_BYTES_MAX <= INNER_BYTES_MAX);
 /// Seals what leaves.
 #[derive(Debug)]
 pub struct Sealer {
-    key: Key,
-    next: u64,
+    pub(super) key: Key,
+    pub(super) next: u64,
 }
 
 impl Sealer {
@@ -90,7 +90,7 @@ impl Sealer {
         while !frames.is_empty() {
             let mut inner = frames.split_to(run_within(&frames, INNER_BYTES_MAX));
             let sealed = self.next_usable().and_then(|number| {
-                let tag = self.key.seal(number, &mut inner)?;
+                let tag = self.key.seal(number, &[], &mut inner)?;
                 Ok((number, tag))
             });
             match sealed {
@@ -159,7 +159,7 @@ impl Sealer {
     fn end(&mut self, out: &mut BytesMut, begun: usize) -> Result<(), SealFault> {
         let number = self.next_usable()?;
         let inner = out.len() - begun;
-        let tag = self.key.seal(number, &mut out[begun..])?;
+        let tag = self.key.seal(number, &[], &mut out[begun..])?;
         self.next = number + 1;
         out.put_slice(&tag);
         let head = begun - NUMBER_BYTES - HEADER_BYTES;
@@ -210,7 +210,9 @@ fn run_within(frames: &[u8], room: usize) -> usize {
 /// Opens what comes over a stream.
 #[derive(Debug)]
 pub struct Opener {
-    key: Key,
+    pub(super) key: Key,
+    /// The key before, of datagrams that were overtaken.
+    pub(super) before: Option<Box<Key>>,
     /// No number below is taken.
     next: u64,
 }
@@ -219,6 +221,7 @@ impl Opener {
     pub(super) fn new(key: &[u8; 32], interval: u64) -> Self {
         Self {
             key: Key::new(key, interval),
+            before: None,
             next: 0,
         }
     }
@@ -251,7 +254,7 @@ impl Opener {
             .try_into_mut()
             .unwrap_or_else(|shared| BytesMut::from(&shared[..]));
         let key = fresh.as_ref().unwrap_or(&self.key);
-        let inner = key.open(number, &mut body[NUMBER_BYTES..])?;
+        let inner = key.open(number, &[], &mut body[NUMBER_BYTES..])?;
         if let Some(fresh) = fresh {
             self.key = fresh;
         }
