@@ -112,6 +112,14 @@ impl DatagramFlow {
         }
     }
 
+    /// Times and speed are measured anew; what is in flight stays so until it is acknowledged or lost.
+    pub(in crate::link) fn begin_path(&mut self, now: Instant) {
+        let packet = u64::from(self.config.datagram_bytes) + LOWER_BYTES;
+        self.rtt = RoundTrip::default();
+        self.congestion = Congestion::new(now, packet, None);
+        self.loss = LossOut::default();
+    }
+
     pub(in crate::link) fn terms(&self) -> Terms {
         self.terms
     }
