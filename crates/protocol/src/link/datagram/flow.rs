@@ -124,8 +124,10 @@ impl DatagramFlow {
         self.terms
     }
 
-    pub(in crate::link) fn rtt(&self) -> &RoundTrip {
-        &self.rtt
+    /// How long an answer may take to what was said so often already.
+    pub(in crate::link) fn answer_within(&self, times: u8) -> Duration {
+        let probed = self.probe_after() * (1 << times.min(3));
+        self.rtt.rto_after(times).max(probed)
     }
 
     pub(in crate::link) fn received_at(&self) -> Instant {
