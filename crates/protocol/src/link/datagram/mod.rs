@@ -13,6 +13,8 @@ mod copies;
 mod delivery;
 mod flow;
 mod lane;
+#[cfg(test)]
+mod model;
 mod pacer;
 mod packets;
 mod received;
