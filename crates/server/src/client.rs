@@ -9,11 +9,12 @@ use std::sync::{Arc, PoisonError};
 use lamparina_impair::Direction;
 use lamparina_protocol::Instant;
 use lamparina_protocol::control::{CloseCode, Welcome};
+use lamparina_protocol::datagram::DatagramConfig;
 use lamparina_protocol::frame::{FRAME_BYTES_MAX, FrameType, HEADER_BYTES, SharedBody};
 use lamparina_protocol::lamport::PREV_BYTES;
 use lamparina_protocol::link::{Event, Input as LinkInput, Link, LinkConfig, SendError};
 use lamparina_protocol::seal::{LinkKeys, SEED_BYTES, Transport};
-use lamparina_transport::{Connection, WAITING_BYTES_MAX};
+use lamparina_transport::{Connection, Incoming, WAITING_BYTES_MAX};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
@@ -21,7 +22,7 @@ use crate::access::{Checked, is_private};
 use crate::doorbell::Doorbell;
 use crate::hub::ConnectionId;
 use crate::limits::{Permit, Turn};
-use crate::logger::LogEvent;
+use crate::logger::{LogEvent, Via};
 use crate::reading::ReadAnswer;
 use crate::sequencer::{Boxed, NotTaken};
 use crate::session::{
@@ -40,10 +41,47 @@ const _: () = assert!(WAITING_BYTES_MAX + FLUSH_BYTES + FRAME_BYTES_MAX <= 384 *
 /// Bytes read from one client before others get their turn.
 const TURN_BYTES: u64 = 64 * 1024;
 
+/// What a client comes by.
+pub(crate) enum Carried {
+    /// A TCP stream.
+    Stream(TcpStream),
+    /// Datagrams, handed on by a listener.
+    Datagrams(Incoming),
+}
+
+impl Carried {
+    /// A connection by it, sealed where links are.
+    fn connect(self, config: LinkConfig, shared: &Shared) -> io::Result<Connection> {
+        let mut link = Link::respond(config, shared.clock.now());
+        if let Some(identity) = shared.config.links.identity() {
+            let mut seed = [0; SEED_BYTES];
+            getrandom::fill(&mut seed).map_err(io::Error::other)?;
+            link = link.sealed(LinkKeys::new(identity.clone(), seed, self.transport()));
+        }
+        match self {
+            Self::Stream(stream) => Connection::new(stream, link, shared.clock),
+            Self::Datagrams(incoming) => {
+                let skips = getrandom::u64().map_err(io::Error::other)?;
+                let nonces = getrandom::u64().map_err(io::Error::other)?;
+                let datagrams = DatagramConfig::new(incoming.connection(), skips);
+                let link = link.over_datagrams(datagrams);
+                Ok(Connection::called(incoming, link, shared.clock, nonces))
+            }
+        }
+    }
+
+    const fn transport(&self) -> Transport {
+        match self {
+            Self::Stream(_) => Transport::Tcp,
+            Self::Datagrams(_) => Transport::Udp,
+        }
+    }
+}
+
 /// Serves one client to its end. Everything is set up before the task begins, so that the task
 /// reserves no room for it.
 pub(crate) fn serve(
-    stream: TcpStream,
+    carried: Carried,
     addr: SocketAddr,
     id: ConnectionId,
     permit: Permit,
@@ -53,13 +91,7 @@ pub(crate) fn serve(
         window_bytes: permit.window_bytes().min(shared.config.link.window_bytes),
         ..shared.config.link.clone()
     };
-    let mut link = Link::respond(config, shared.clock.now());
-    if let Some(identity) = shared.config.links.identity() {
-        let mut seed = [0; SEED_BYTES];
-        getrandom::fill(&mut seed).map_err(io::Error::other)?;
-        link = link.sealed(LinkKeys::new(identity.clone(), seed, Transport::Tcp));
-    }
-    let connection = Connection::new(stream, link, shared.clock)?;
+    let connection = carried.connect(config, &shared)?;
     let session = Session::new(SessionConfig {
         id,
         log: shared.log_id,
@@ -102,9 +134,8 @@ fn admission(shared: &Shared, addr: SocketAddr) -> Admission {
 }
 
 /// Says no, in words, to a client for which there is no room.
-pub(crate) async fn refuse(stream: TcpStream, text: String, shared: Arc<Shared>) {
-    let link = Link::respond(shared.config.link.clone(), shared.clock.now());
-    let Ok(mut connection) = Connection::new(stream, link, shared.clock) else {
+pub(crate) async fn refuse(carried: Carried, text: String, shared: Arc<Shared>) {
+    let Ok(mut connection) = carried.connect(shared.config.link.clone(), &shared) else {
         return;
     };
     let code = CloseCode::Limit;
@@ -373,6 +404,10 @@ impl Client {
                 nick: nick.as_str(),
                 addr,
                 session: *session,
+                via: match self.connection.is_over_datagrams() {
+                    true => Via::Udp,
+                    false => Via::Tcp,
+                },
             },
             Logged::Refused { nick, code, reason } => LogEvent::Refused {
                 addr,

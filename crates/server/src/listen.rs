@@ -1,17 +1,18 @@
-//! Accepts connections, for as long as the server lives: no error of one connection, and no lack
-//! of files or memory, ends it.
+//! Accepts connections, and links over datagrams, for as long as the server lives: no error of one
+//! connection, and no lack of files or memory, ends it.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use lamparina_transport::{DatagramListener, Receiving};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tracing::warn;
 
-use crate::client;
+use crate::client::{self, Carried};
 use crate::limits::{Admitted, Over};
 use crate::logger::LogEvent;
 use crate::shared::Shared;
@@ -40,7 +41,8 @@ pub(crate) async fn accept(
         match accepted {
             Ok((stream, addr)) => {
                 pause = PAUSE_FROM;
-                admit(stream, addr, &shared, &mut clients, &refusals);
+                let carried = Carried::Stream(stream);
+                admit(carried, addr, &shared, &mut clients, &refusals);
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -52,8 +54,29 @@ pub(crate) async fn accept(
     }
 }
 
+/// The same over datagrams; gives the task that receives for the clients, too.
+pub(crate) async fn accept_datagrams(
+    mut listener: DatagramListener,
+    shared: Arc<Shared>,
+    mut closing: watch::Receiver<bool>,
+) -> (JoinSet<()>, Receiving) {
+    let mut clients = JoinSet::new();
+    let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
+    loop {
+        tokio::select! {
+            Some(incoming) = listener.next() => {
+                let addr = incoming.from();
+                let carried = Carried::Datagrams(incoming);
+                admit(carried, addr, &shared, &mut clients, &refusals);
+            }
+            Some(_) = clients.join_next() => {}
+            _ = closing.wait_for(|closing| *closing) => return (clients, listener.stop()),
+        }
+    }
+}
+
 fn admit(
-    stream: TcpStream,
+    carried: Carried,
     addr: SocketAddr,
     shared: &Arc<Shared>,
     clients: &mut JoinSet<()>,
@@ -66,16 +89,16 @@ fn admit(
                 shared.bells.stir_one(dropped);
             }
             // A stream that does not begin has ended already.
-            if let Ok(served) = client::serve(stream, addr, id, permit, shared.clone()) {
+            if let Ok(served) = client::serve(carried, addr, id, permit, shared.clone()) {
                 clients.spawn(served);
             }
         }
-        Err(over) => refuse(stream, addr, over, shared, clients, refusals),
+        Err(over) => refuse(carried, addr, over, shared, clients, refusals),
     }
 }
 
 fn refuse(
-    stream: TcpStream,
+    carried: Carried,
     addr: SocketAddr,
     over: Over,
     shared: &Arc<Shared>,
@@ -92,7 +115,7 @@ fn refuse(
     if let Ok(turn) = refusals.clone().try_acquire_owned() {
         let shared = shared.clone();
         clients.spawn(async move {
-            client::refuse(stream, text, shared).await;
+            client::refuse(carried, text, shared).await;
             drop(turn);
         });
     }

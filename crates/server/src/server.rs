@@ -2,12 +2,13 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use lamparina_store::AppendError;
+use lamparina_transport::DatagramListener;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
@@ -20,7 +21,7 @@ use crate::directory::Members;
 use crate::durable::Durable;
 use crate::hub::Hub;
 use crate::listen;
-use crate::logger::LogEvent;
+use crate::logger::{LogEvent, Via};
 use crate::ordering::Orderer;
 use crate::reading::{Directory, Readers};
 use crate::shared::{Log, Shared};
@@ -48,6 +49,7 @@ pub struct Summary {
 #[derive(Debug)]
 pub struct Server {
     listeners: Vec<TcpListener>,
+    datagrams: Vec<UdpSocket>,
     config: ServerConfig,
     durable: Option<Durable>,
     admin: Option<AdminSocket>,
@@ -66,6 +68,7 @@ impl Server {
             .collect::<Result<_, _>>()?;
         Ok(Self {
             listeners,
+            datagrams: Vec::new(),
             config,
             durable: None,
             admin: None,
@@ -89,6 +92,7 @@ impl Server {
         });
         Ok(Self {
             listeners: listeners.collect::<Result<_, _>>()?,
+            datagrams: Vec::new(),
             config,
             durable: None,
             admin: None,
@@ -121,6 +125,44 @@ impl Server {
         Ok(())
     }
 
+    /// Serves links over UDP too, at these addresses. Port 0 takes the port of a TCP listener of the
+    /// same address where it is free, since clients go over from UDP to TCP at the same port; else a free
+    /// one.
+    ///
+    /// # Errors
+    ///
+    /// When an address cannot be bound; those before it are.
+    pub fn bind_udp(&mut self, addrs: &[SocketAddr]) -> Result<(), BindError> {
+        for addr in addrs {
+            let beside = self
+                .listeners
+                .iter()
+                .filter_map(|one| one.local_addr().ok());
+            let beside = beside.filter(|one| addr.port() == 0 && one.ip() == addr.ip());
+            let mut bound = beside.filter_map(|addr| UdpSocket::bind(addr).ok());
+            let socket = match bound.next() {
+                Some(socket) => socket,
+                None => UdpSocket::bind(addr).map_err(|source| BindError::udp(*addr, source))?,
+            };
+            self.datagrams.push(socket);
+        }
+        Ok(())
+    }
+
+    /// Serves links over UDP too, by sockets that somebody else bound.
+    pub fn over_udp(&mut self, sockets: Vec<UdpSocket>) {
+        self.datagrams.extend(sockets);
+    }
+
+    /// The addresses bound for UDP, in the order given.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not say.
+    pub fn udp_addrs(&self) -> io::Result<Vec<SocketAddr>> {
+        self.datagrams.iter().map(UdpSocket::local_addr).collect()
+    }
+
     /// The addresses bound, in the order given.
     ///
     /// # Errors
@@ -134,7 +176,8 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// When the disk fails, or the system gives no thread or random bytes.
+    /// When the disk fails, or the system gives no thread or random bytes, or does not let a UDP socket
+    /// be used.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<Summary> {
         let durable = match self.durable {
             Some(durable) => durable,
@@ -156,8 +199,15 @@ impl Server {
         let (closing, closed) = watch::channel(false);
         let mut accepting = JoinSet::new();
         for listener in self.listeners {
-            log_started(&shared, &listener);
+            log_started(&shared, listener.local_addr(), Via::Tcp);
             accepting.spawn(listen::accept(listener, shared.clone(), closed.clone()));
+        }
+        let mut accepting_datagrams = JoinSet::new();
+        for socket in self.datagrams {
+            log_started(&shared, socket.local_addr(), Via::Udp);
+            let listener = receive(socket, &shared)?;
+            let (shared, closed) = (shared.clone(), closed.clone());
+            accepting_datagrams.spawn(listen::accept_datagrams(listener, shared, closed));
         }
         let operating = self.admin.map(|socket| {
             tokio::spawn(admin::serve(socket, addrs, shared.clone(), closed.clone()))
@@ -172,11 +222,21 @@ impl Server {
         while let Some(done) = accepting.join_next().await {
             clients.extend(done);
         }
+        // As long as this lives, clients over datagrams hear and are heard.
+        let mut receiving = Vec::new();
+        while let Some(done) = accepting_datagrams.join_next().await {
+            let Ok((over_datagrams, receiver)) = done else {
+                continue;
+            };
+            clients.push(over_datagrams);
+            receiving.push(receiver);
+        }
         shared.close();
         if let Some(operating) = operating {
             let _ = operating.await;
         }
         let cut = say_goodbye(clients).await;
+        drop(receiving);
         shared.sequencer.close();
         if !failed {
             let _ = ended.await;
@@ -212,6 +272,7 @@ pub async fn run(
     let listeners = vec![listener];
     let server = Server {
         listeners,
+        datagrams: Vec::new(),
         config,
         durable: None,
         admin: None,
@@ -244,12 +305,22 @@ fn listen_on(addr: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-fn log_started(shared: &Shared, listener: &TcpListener) {
-    if let Ok(addr) = listener.local_addr() {
+/// Receives for all clients of one UDP socket.
+fn receive(socket: UdpSocket, shared: &Arc<Shared>) -> io::Result<DatagramListener> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(io::Error::other)?;
+    let admission = shared.admission.clone();
+    let load = Box::new(move || admission.load());
+    DatagramListener::start(socket, shared.clock, secret, load)
+}
+
+fn log_started(shared: &Shared, addr: io::Result<SocketAddr>, via: Via) {
+    if let Ok(addr) = addr {
         shared.config.log.event(LogEvent::Started {
             addr,
             version: env!("CARGO_PKG_VERSION"),
             pid: std::process::id(),
+            via,
         });
     }
 }
@@ -307,21 +378,26 @@ pub struct BindError {
 
 impl BindError {
     fn new(addr: SocketAddr, source: io::Error) -> Self {
+        Self::of(addr, "--listen", source)
+    }
+
+    fn udp(addr: SocketAddr, source: io::Error) -> Self {
+        Self::of(addr, "--udp", source)
+    }
+
+    fn of(addr: SocketAddr, option: &str, source: io::Error) -> Self {
         let what = match source.kind() {
-            io::ErrorKind::AddrInUse => {
+            io::ErrorKind::AddrInUse => format!(
                 "the port is in use: stop the program that has it, or choose another one with \
-                 --listen HOST:PORT (port 0 takes a free one)"
-                    .to_owned()
-            }
-            io::ErrorKind::PermissionDenied => {
-                "this user may not use that port: choose one above 1023 with --listen HOST:PORT"
-                    .to_owned()
-            }
-            io::ErrorKind::AddrNotAvailable => {
+                 {option} HOST:PORT (port 0 takes a free one)"
+            ),
+            io::ErrorKind::PermissionDenied => format!(
+                "this user may not use that port: choose one above 1023 with {option} HOST:PORT"
+            ),
+            io::ErrorKind::AddrNotAvailable => format!(
                 "this machine does not have that address: choose one that it has, or 127.0.0.1, \
-                 with --listen HOST:PORT"
-                    .to_owned()
-            }
+                 with {option} HOST:PORT"
+            ),
             _ => source.to_string(),
         };
         Self { addr, what, source }

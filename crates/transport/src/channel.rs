@@ -1,6 +1,6 @@
 //! A bad channel on purpose, between frames and transport (or their seal), one machine for each
 //! direction. The link on this side sees only what the channel lets through, so over TCP too it has to
-//! repair.
+//! repair. Of a link over datagrams the whole datagrams pass through it.
 
 use bytes::Bytes;
 use lamparina_impair::{Impaired, Input, Settings};
@@ -8,7 +8,7 @@ use lamparina_protocol::Instant;
 
 use crate::frames::FrameCutter;
 
-/// Both directions of an impaired stream.
+/// Both directions of an impaired link.
 #[derive(Debug)]
 pub(crate) struct Channel {
     pub(crate) outward: Direction,
@@ -25,10 +25,11 @@ pub(crate) struct Direction {
 
 impl Channel {
     /// `outward` and `inward` carry seeds of their own, so that both directions differ.
-    pub(crate) fn new(outward: Settings, inward: Settings) -> Self {
+    /// Of a stream, boundaries between frames survive.
+    pub(crate) fn new(outward: Settings, inward: Settings, stream: bool) -> Self {
         Self {
-            outward: Direction::new(outward),
-            inward: Direction::new(inward),
+            outward: Direction::new(outward, stream),
+            inward: Direction::new(inward, stream),
         }
     }
 
@@ -45,10 +46,10 @@ impl Channel {
 }
 
 impl Direction {
-    fn new(settings: Settings) -> Self {
+    fn new(settings: Settings, stream: bool) -> Self {
         Self {
             cutter: FrameCutter::default(),
-            impaired: Impaired::new(settings, true),
+            impaired: Impaired::new(settings, stream),
             frames: Vec::new(),
         }
     }
@@ -70,6 +71,11 @@ impl Direction {
         for frame in self.frames.drain(..) {
             self.impaired.handle(now, Input::Frame(frame), through);
         }
+    }
+
+    /// The same with a whole datagram.
+    pub(crate) fn push_whole(&mut self, now: Instant, datagram: Bytes, through: &mut Vec<Bytes>) {
+        self.impaired.handle(now, Input::Frame(datagram), through);
     }
 
     /// Lets out what is due.

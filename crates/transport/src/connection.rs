@@ -1,27 +1,26 @@
-//! Drives one [`Link`] over TCP: moves bytes and time, decides nothing. Idle, it owns no buffer.
+//! Drives one [`Link`] over TCP or UDP: moves bytes and time, decides nothing. Idle, it owns no buffer.
 
-use std::cell::RefCell;
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
 use lamparina_impair::{Impaired, Settings};
 use lamparina_protocol::Instant;
+use lamparina_protocol::datagram::{Lingering, Profile};
 use lamparina_protocol::frame::{FrameType, SharedBody};
 use lamparina_protocol::link::{Event, Input, Link, Outgoing, Output, SendError, UseError};
-use tokio::io::{AsyncRead, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
 use crate::channel::Channel;
 use crate::clock::Clock;
+use crate::datagrams::{Arrived, Datagrams, Due, FULL_FOR, Incoming};
 use crate::socket::{self, SocketOptions};
+use crate::stream::{Moved, Reading, Stream, moved};
 use crate::write_queue::WriteQueue;
 
-/// Bytes taken from a socket by one system call, at most.
-const READ_BYTES: usize = 64 * 1024;
 /// Bytes that may wait for the socket before [`Connection::has_room`] says no.
 /// Enough for a socket that is slow for a moment; a peer that stalls holds on to no more.
 pub const WAITING_BYTES_MAX: usize = 256 * 1024;
@@ -30,19 +29,20 @@ const BULK_TURNS: usize = 4;
 /// How long [`Connection::finish`] tries to hand over the last bytes.
 const FINISH_WITHIN: Duration = Duration::from_secs(2);
 
-thread_local! {
-    /// One read buffer a thread: between reads no connection owns one.
-    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
+/// What carries a link.
+#[derive(Debug)]
+enum Carrier {
+    Stream(Stream),
+    Datagrams(Box<Datagrams>),
 }
 
-/// A link and its TCP stream.
+/// A link and what carries it: a TCP stream, or datagrams.
 #[derive(Debug)]
 pub struct Connection {
-    stream: TcpStream,
+    carrier: Carrier,
     link: Link,
     clock: Clock,
     out: Output,
-    waiting: WriteQueue,
     channel: Option<Box<Channel>>,
     timer: Option<Pin<Box<Sleep>>>,
     /// When `timer` fires; it is only moved to fire earlier, never later.
@@ -53,22 +53,51 @@ pub struct Connection {
     blocked: bool,
     /// Little may lie unsent in the socket: the BULK lane is in use.
     sparing: bool,
+    /// The peer began to close: the last word is ours.
+    answered_last: bool,
 }
 
 impl Connection {
-    /// A connection that begins with the next [`Connection::step`].
+    /// A connection over a stream, that begins with the next [`Connection::step`].
     ///
     /// # Errors
     ///
     /// When the socket refuses `TCP_NODELAY`.
     pub fn new(stream: TcpStream, link: Link, clock: Clock) -> io::Result<Self> {
-        socket::prepare(&stream, link.dead_after())?;
-        Ok(Self {
-            stream,
+        Ok(Self::over(
+            Carrier::Stream(Stream::new(stream, link.dead_after())?),
+            link,
+            clock,
+        ))
+    }
+
+    /// A connection over datagrams to who asked for it. `link` is one over datagrams, with the id that
+    /// it was asked for by; `seed` is random and known to nobody else.
+    pub fn called(incoming: Incoming, link: Link, clock: Clock, seed: u64) -> Self {
+        let datagrams = Datagrams::called(incoming, seed);
+        Self::over(Carrier::Datagrams(Box::new(datagrams)), link, clock)
+    }
+
+    /// A connection over datagrams to `peer`. `link` is one over datagrams.
+    ///
+    /// # Errors
+    ///
+    /// When this machine has no way there.
+    pub fn call(peer: SocketAddr, link: Link, clock: Clock, profile: Profile) -> io::Result<Self> {
+        let datagrams = Datagrams::call(peer, profile, clock.now())?;
+        Ok(Self::over(
+            Carrier::Datagrams(Box::new(datagrams)),
+            link,
+            clock,
+        ))
+    }
+
+    fn over(carrier: Carrier, link: Link, clock: Clock) -> Self {
+        Self {
+            carrier,
             link,
             clock,
             out: Output::default(),
-            waiting: WriteQueue::default(),
             channel: None,
             timer: None,
             armed: None,
@@ -76,7 +105,8 @@ impl Connection {
             ended: false,
             blocked: false,
             sparing: false,
-        })
+            answered_last: false,
+        }
     }
 
     /// The link, to look at.
@@ -86,12 +116,47 @@ impl Connection {
 
     /// Bytes that came so far.
     pub fn received_bytes(&self) -> u64 {
-        self.link.received_bytes()
+        match &self.carrier {
+            Carrier::Stream(_) => self.link.received_bytes(),
+            Carrier::Datagrams(datagrams) => datagrams.received_bytes(),
+        }
     }
 
-    /// The stream, to look at.
-    pub fn stream(&self) -> &TcpStream {
-        &self.stream
+    /// This side's address.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not say.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        match &self.carrier {
+            Carrier::Stream(stream) => stream.tcp.local_addr(),
+            Carrier::Datagrams(datagrams) => datagrams.local_addr(),
+        }
+    }
+
+    /// Where the peer is now.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not say.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        match &self.carrier {
+            Carrier::Stream(stream) => stream.tcp.peer_addr(),
+            Carrier::Datagrams(datagrams) => Ok(datagrams.peer_addr()),
+        }
+    }
+
+    /// Whether datagrams carry it.
+    pub const fn is_over_datagrams(&self) -> bool {
+        matches!(self.carrier, Carrier::Datagrams(_))
+    }
+
+    /// Of one over datagrams: the system said that nothing listens there, and nothing has come.
+    pub fn is_refused(&self) -> bool {
+        match &self.carrier {
+            Carrier::Stream(_) => false,
+            Carrier::Datagrams(datagrams) => datagrams.is_refused(),
+        }
     }
 
     /// The clock that the link is driven by.
@@ -101,7 +166,14 @@ impl Connection {
 
     /// Whether [`Connection::send`] would take a message and the socket keeps up.
     pub fn has_room(&self) -> bool {
-        self.link.has_room() && self.waiting.bytes() < WAITING_BYTES_MAX
+        self.link.has_room() && self.waiting_bytes() < WAITING_BYTES_MAX
+    }
+
+    fn waiting_bytes(&self) -> usize {
+        match &self.carrier {
+            Carrier::Stream(stream) => stream.waiting.bytes(),
+            Carrier::Datagrams(datagrams) => datagrams.waiting_bytes(),
+        }
     }
 
     /// Whether [`Connection::send`] would take a message of kind BULK.
@@ -109,9 +181,12 @@ impl Connection {
         self.link.has_room_bulk()
     }
 
-    /// What holds at the socket.
-    pub fn socket_options(&self) -> SocketOptions {
-        SocketOptions::of(&self.stream)
+    /// What holds at the socket of a stream.
+    pub fn socket_options(&self) -> Option<SocketOptions> {
+        match &self.carrier {
+            Carrier::Stream(stream) => Some(SocketOptions::of(&stream.tcp)),
+            Carrier::Datagrams(_) => None,
+        }
     }
 
     /// Stops or goes on reading: the way to let a peer wait whose requests cannot be taken now.
@@ -120,18 +195,22 @@ impl Connection {
     }
 
     /// Puts a bad channel between frames and socket (outward, inward), or changes its settings. On a
-    /// sealed link it lies above the seal, and the handshake passes beside it.
+    /// sealed stream it lies above the seal, and the handshake passes beside it; datagrams pass through
+    /// it whole, as they are.
     pub fn impair(&mut self, outward: Settings, inward: Settings) {
         let now = self.clock.now();
         let Some(channel) = &mut self.channel else {
-            self.channel = Some(Box::new(Channel::new(outward, inward)));
-            self.link.set_channel(true);
+            let stream = !self.is_over_datagrams();
+            self.channel = Some(Box::new(Channel::new(outward, inward, stream)));
+            if stream {
+                self.link.set_channel(true);
+            }
             return;
         };
         let (mut left, mut came) = (Vec::new(), Vec::new());
         channel.outward.set(now, outward, &mut left);
         channel.inward.set(now, inward, &mut came);
-        self.leave(left);
+        self.leave(now, left);
         self.arrive(now, came);
         self.queue_wire(now);
     }
@@ -210,12 +289,13 @@ impl Connection {
         let mut waits = false;
         self.arm();
         let reading = self.reading && !self.ended;
-        let writing = !self.waiting.is_empty() || self.link.has_bulk_to_leave();
+        let bulk = self.link.has_bulk_to_leave();
         tokio::select! {
-            moved = moved(&mut self.stream, reading.then_some(how), writing) => match moved {
+            moved = self.carrier.moved(reading.then_some(how), bulk) => match moved {
                 Ok(Moved::Waits) => waits = true,
                 Ok(Moved::Came(bytes)) if bytes.is_empty() => self.end(),
                 Ok(Moved::Came(bytes)) => self.came(bytes),
+                Ok(Moved::Datagrams(arrived)) => self.datagrams_came(arrived),
                 Ok(Moved::Writable) => {}
                 Err(_) => self.end(),
             },
@@ -242,30 +322,60 @@ impl Connection {
                 .channel
                 .as_ref()
                 .and_then(|channel| channel.outward.impaired().deadline());
-            if self.waiting.is_empty() && delayed.is_none() {
+            if self.is_flushed() && delayed.is_none() {
                 break;
             }
             let wait = delayed.map(|at| self.clock.timer_at(at));
             tokio::select! {
-                ready = ready(&self.stream, (!self.waiting.is_empty()).then_some(Interest::WRITABLE)) => {
-                    if ready.is_err() { return; }
-                }
+                ready = self.carrier.room() => if ready.is_err() { return; },
                 () = sleep_until(wait) => {}
             }
         }
-        // Closing with unread input would reset the stream and destroy our last words on the way.
-        if tokio::io::AsyncWriteExt::shutdown(&mut self.stream)
-            .await
-            .is_err()
-        {
+        match &mut self.carrier {
+            Carrier::Stream(stream) => stream.end().await,
+            Carrier::Datagrams(_) => self.linger().await,
+        }
+    }
+
+    fn is_flushed(&self) -> bool {
+        match &self.carrier {
+            Carrier::Stream(stream) => stream.waiting.is_empty(),
+            Carrier::Datagrams(datagrams) => datagrams.is_flushed(),
+        }
+    }
+
+    /// Says the last words again where they were not heard.
+    async fn linger(&mut self) {
+        let mut lingering = Lingering::new(self.clock.now(), self.link.stats().rto);
+        let Carrier::Datagrams(datagrams) = &mut self.carrier else {
+            return;
+        };
+        if !self.answered_last || !datagrams.may_have_listener() {
             return;
         }
-        let mut sink = [0; 4_096];
-        while let Ok(1..) = tokio::io::AsyncReadExt::read(&mut self.stream, &mut sink).await {}
+        while let Some(until) = lingering.until() {
+            let until = self.clock.timer_at(until);
+            match tokio::time::timeout_at(until, datagrams.take()).await {
+                Ok(arrived) if arrived.is_empty() => return,
+                Ok(_) => {}
+                Err(_) => return,
+            }
+            let now = self.clock.now();
+            if lingering.came(now) {
+                datagrams.repeat_last_words(now);
+                datagrams.flush(now);
+            }
+        }
     }
 
     fn take_events(&mut self, events: &mut Vec<Event>) -> bool {
         let any = !self.out.events.is_empty();
+        self.answered_last |= any
+            && self
+                .out
+                .events
+                .iter()
+                .any(|event| matches!(event, Event::PeerClosing { .. }));
         events.append(&mut self.out.events);
         if any {
             self.out.events = Vec::new();
@@ -280,6 +390,41 @@ impl Connection {
         self.queue_wire(now);
     }
 
+    /// Datagrams came; each is judged by itself.
+    fn datagrams_came(&mut self, arrived: Vec<Arrived>) {
+        let now = self.clock.now();
+        for datagram in arrived {
+            let Carrier::Datagrams(datagrams) = &mut self.carrier else {
+                return;
+            };
+            datagrams.came(&datagram);
+            let Arrived { from, to, bytes } = datagram;
+            let Some(channel) = &mut self.channel else {
+                self.datagram(now, (from, to), bytes);
+                continue;
+            };
+            let mut through = Vec::new();
+            channel.inward.push_whole(now, bytes, &mut through);
+            for bytes in through {
+                self.datagram(now, (from, to), bytes);
+            }
+        }
+        self.queue_wire(now);
+    }
+
+    fn datagram(&mut self, now: Instant, (from, to): (SocketAddr, Option<IpAddr>), bytes: Bytes) {
+        let size = bytes.len();
+        self.give(now, Input::Datagram(bytes));
+        let Carrier::Datagrams(datagrams) = &mut self.carrier else {
+            return;
+        };
+        datagrams.judged(now, from, to, size, self.link.datagram_outcome());
+        let opened = |event: &Event| matches!(event, Event::Opened { .. });
+        if self.out.events.iter().any(opened) {
+            datagrams.opened();
+        }
+    }
+
     /// What the link has opened goes through the inward channel, and on into the link.
     fn pass_inward(&mut self, now: Instant) {
         let Some(channel) = &mut self.channel else {
@@ -292,17 +437,27 @@ impl Connection {
         self.arrive(now, through);
     }
 
-    /// Frames came out of the inward channel.
+    /// Frames, or datagrams, came out of the inward channel.
     fn arrive(&mut self, now: Instant, through: Vec<Bytes>) {
-        for frame in through {
-            self.give(now, Input::Frames(frame));
+        let from = match &self.carrier {
+            Carrier::Stream(_) => None,
+            // Whatever is late is taken for what came the usual way: it says nothing of addresses.
+            Carrier::Datagrams(datagrams) => Some((datagrams.peer_addr(), None)),
+        };
+        for piece in through {
+            match from {
+                None => self.give(now, Input::Frames(piece)),
+                Some(from) => self.datagram(now, from, piece),
+            }
         }
     }
 
-    /// Frames came out of the outward channel.
-    fn leave(&mut self, through: Vec<Bytes>) {
-        if !through.is_empty() {
-            self.link.seal_frames(through, &mut self.out);
+    /// Frames, or datagrams, came out of the outward channel.
+    fn leave(&mut self, now: Instant, through: Vec<Bytes>) {
+        match &mut self.carrier {
+            _ if through.is_empty() => {}
+            Carrier::Stream(_) => self.link.seal_frames(through, &mut self.out),
+            Carrier::Datagrams(datagrams) => datagrams.push_all(now, through),
         }
     }
 
@@ -312,7 +467,7 @@ impl Connection {
             let (mut left, mut came) = (Vec::new(), Vec::new());
             channel.outward.tick(now, &mut left);
             channel.inward.tick(now, &mut came);
-            self.leave(left);
+            self.leave(now, left);
             self.arrive(now, came);
         }
         self.give(now, Input::Tick);
@@ -345,8 +500,12 @@ impl Connection {
         if self.out.wire.is_empty() {
             return;
         }
-        for piece in std::mem::take(&mut self.out.wire) {
-            self.waiting.push(piece);
+        let wire = std::mem::take(&mut self.out.wire);
+        match &mut self.carrier {
+            Carrier::Stream(stream) => wire
+                .into_iter()
+                .for_each(|piece| stream.waiting.push(piece)),
+            Carrier::Datagrams(datagrams) => datagrams.push_all(now, wire),
         }
     }
 
@@ -358,7 +517,12 @@ impl Connection {
         for piece in std::mem::take(&mut self.out.frames) {
             channel.outward.push(now, &piece, &mut through);
         }
-        self.leave(through);
+        if let Carrier::Datagrams(_) = &self.carrier {
+            for datagram in std::mem::take(&mut self.out.wire) {
+                channel.outward.push_whole(now, datagram, &mut through);
+            }
+        }
+        self.leave(now, through);
     }
 
     /// Writes what the socket takes: what waits, and then, turn by turn, of the BULK lane. So no more of
@@ -369,8 +533,11 @@ impl Connection {
             if !self.link.has_bulk_to_leave() {
                 return;
             }
+            let Carrier::Stream(stream) = &self.carrier else {
+                return;
+            };
             if !std::mem::replace(&mut self.sparing, true) {
-                socket::keep_little_unsent(&self.stream);
+                socket::keep_little_unsent(&stream.tcp);
             }
             let now = self.clock.now();
             self.link.flush(now, &mut self.out);
@@ -383,11 +550,15 @@ impl Connection {
     /// answers nothing, and what it owes comes once the way is free.
     fn write_waiting(&mut self) {
         loop {
-            if self.waiting.write_to(&self.stream).is_err() {
-                self.waiting = WriteQueue::default();
+            let stream = match &mut self.carrier {
+                Carrier::Stream(stream) => stream,
+                Carrier::Datagrams(_) => return self.write_datagrams(),
+            };
+            if stream.waiting.write_to(&stream.tcp).is_err() {
+                stream.waiting = WriteQueue::default();
                 self.end();
             }
-            let waits = !self.waiting.is_empty();
+            let waits = !self.is_flushed();
             if waits == self.blocked {
                 return;
             }
@@ -402,10 +573,37 @@ impl Connection {
         }
     }
 
+    fn write_datagrams(&mut self) {
+        let now = self.clock.now();
+        let Carrier::Datagrams(datagrams) = &mut self.carrier else {
+            return;
+        };
+        match datagrams.due(now) {
+            Due::Nothing => {}
+            Due::Gone => return self.end(),
+            Due::Challenge(challenge) => {
+                let mut out = Output::default();
+                self.link.challenge(now, challenge.nonce, &mut out);
+                let mut wire = out.wire.into_iter();
+                // The first holds it; what else was due goes the usual way.
+                if let Some(first) = wire.next() {
+                    datagrams.send_challenge(challenge, &first);
+                }
+                datagrams.push_all(now, wire.collect());
+            }
+        }
+        datagrams.flush(now);
+    }
+
     /// Makes the timer fire at the next deadline or before: an early one only looks and goes back.
     fn arm(&mut self) {
         let channel = self.channel.as_ref().and_then(|channel| channel.deadline());
-        let Some(wanted) = [self.link.deadline(), channel].into_iter().flatten().min() else {
+        let carrier = match &self.carrier {
+            Carrier::Stream(_) => None,
+            Carrier::Datagrams(datagrams) => datagrams.deadline(),
+        };
+        let all = [self.link.deadline(), channel, carrier];
+        let Some(wanted) = all.into_iter().flatten().min() else {
             return;
         };
         if self.armed.is_some_and(|armed| armed <= wanted) {
@@ -420,63 +618,40 @@ impl Connection {
     }
 }
 
-/// What is done with bytes that came.
-#[derive(Clone, Copy)]
-enum Reading {
-    /// They are taken.
-    Take,
-    /// They are left in the socket.
-    Look,
-}
-
-/// What became possible at the socket.
-enum Moved {
-    /// Bytes came, or the end, and were left where they are.
-    Waits,
-    /// These bytes came; none at the end.
-    Came(Bytes),
-    /// It takes bytes again.
-    Writable,
-}
-
-/// Waits for bytes and takes them, or for room. A read that leaves room in the buffer tells the
-/// runtime that nothing is left; to wait first and then read would cost another system call.
-async fn moved(
-    stream: &mut TcpStream,
-    reading: Option<Reading>,
-    writing: bool,
-) -> io::Result<Moved> {
-    std::future::poll_fn(|context| {
-        if let Some(Reading::Look) = reading {
-            let ready = stream.poll_read_ready(context);
-            if ready.is_ready() {
-                return ready.map_ok(|()| Moved::Waits);
+impl Carrier {
+    /// Waits until something came, as far as anything is read, or a stream has room for what waits, or
+    /// for the BULK lane.
+    async fn moved(&mut self, reading: Option<Reading>, bulk: bool) -> io::Result<Moved> {
+        match self {
+            Self::Stream(stream) => {
+                let writing = !stream.waiting.is_empty() || bulk;
+                moved(&mut stream.tcp, reading, writing).await
+            }
+            Self::Datagrams(datagrams) => {
+                let Some(reading) = reading else {
+                    return std::future::pending().await;
+                };
+                Ok(match reading {
+                    Reading::Take => Moved::Datagrams(datagrams.take().await),
+                    Reading::Look => {
+                        datagrams.look().await;
+                        Moved::Waits
+                    }
+                })
             }
         }
-        if let Some(Reading::Take) = reading {
-            let came = SCRATCH.with_borrow_mut(|scratch| {
-                let mut buffer = ReadBuf::new(scratch);
-                let read = Pin::new(&mut *stream).poll_read(context, &mut buffer);
-                read.map_ok(|()| Bytes::copy_from_slice(buffer.filled()))
-            });
-            if came.is_ready() {
-                return came.map_ok(Moved::Came);
+    }
+
+    /// Waits until there may be room for what waits.
+    async fn room(&self) -> io::Result<()> {
+        match self {
+            Self::Stream(stream) => stream.room().await,
+            Self::Datagrams(datagrams) if datagrams.is_flushed() => std::future::pending().await,
+            Self::Datagrams(_) => {
+                tokio::time::sleep(FULL_FOR).await;
+                Ok(())
             }
         }
-        if writing {
-            return stream
-                .poll_write_ready(context)
-                .map_ok(|()| Moved::Writable);
-        }
-        Poll::Pending
-    })
-    .await
-}
-
-async fn ready(stream: &TcpStream, interest: Option<Interest>) -> io::Result<tokio::io::Ready> {
-    match interest {
-        Some(interest) => stream.ready(interest).await,
-        None => std::future::pending().await,
     }
 }
 

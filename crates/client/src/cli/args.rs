@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use lamparina_impair::Settings;
+use lamparina_protocol::datagram::Profile;
 use lamparina_protocol::link::Repair;
 use lamparina_protocol::{Fingerprint, Nick};
 
 use crate::command::LogLevel;
+use crate::core::carrier::Carrier;
 use crate::profile::ProfileName;
 
 /// Where a server is looked for when nobody says where.
@@ -18,6 +20,9 @@ const EXAMPLES: &str = "\
 Examples:
   lamparina-client --name ana                        talk at 127.0.0.1:5000
   lamparina-client chat.example:5000 --name ana      talk there
+  lamparina-client udp://chat.example:5000 --name ana
+                                                     the same over a bad line; over TCP where no
+                                                     datagrams pass
   lamparina-client chat.example:5000 --name ana --invite K7Q2M-...
                                                      become a member there, by an invite
   printf 'MSG:bob:hello\\n' | lamparina-client --name ana
@@ -89,7 +94,7 @@ Exit code 0 only if everybody saw everything meant for them, once, in one order;
 #[derive(Debug, Parser)]
 #[command(name = "lamparina-client", version, after_help = EXAMPLES, subcommand_negates_reqs = true)]
 pub(super) struct Args {
-    /// The server, HOST:PORT; goes before --server
+    /// The server, HOST:PORT, or udp://HOST:PORT for a bad line; goes before --server
     #[arg(value_name = "HOST:PORT", value_parser = address)]
     pub(super) address: Option<String>,
     #[command(flatten)]
@@ -103,12 +108,15 @@ pub(super) struct Args {
 /// What every command understands.
 #[derive(ClapArgs, Debug)]
 pub(super) struct Common {
-    /// The server
+    /// The server; udp://HOST:PORT calls it over UDP, and over TCP where nothing answers
     #[arg(long, global = true, value_name = "HOST:PORT", env = "LAMPARINA_SERVER", value_parser = address)]
     pub(super) server: Option<String>,
     /// Your name there
     #[arg(long, global = true, value_name = "NICK", env = "LAMPARINA_NAME", value_parser = nick)]
     pub(super) name: Option<Nick>,
+    /// What kind of line udp:// goes by
+    #[arg(long, global = true, value_name = "LINE", default_value = "usual")]
+    pub(super) link: LineArg,
     /// Whose key to use; by default each name has its own
     #[arg(long, global = true, value_name = "NAME")]
     pub(super) profile: Option<ProfileName>,
@@ -276,7 +284,7 @@ pub(super) enum ServersTask {
     /// Trust a server with the key of this fingerprint from now on, and with no other
     Accept {
         /// The server
-        #[arg(value_name = "HOST:PORT", value_parser = address)]
+        #[arg(value_name = "HOST:PORT", value_parser = bare_address)]
         address: String,
         /// `SHA256:..`, as its operator tells it
         #[arg(value_name = "FINGERPRINT")]
@@ -285,7 +293,7 @@ pub(super) enum ServersTask {
     /// Know nothing of a server any more: the next contact is the first
     Forget {
         /// The server
-        #[arg(value_name = "HOST:PORT", value_parser = address)]
+        #[arg(value_name = "HOST:PORT", value_parser = bare_address)]
         address: String,
     },
 }
@@ -353,6 +361,25 @@ impl From<RepairArg> for Repair {
     }
 }
 
+/// `--link`
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(super) enum LineArg {
+    /// 16 kbit/s and more
+    #[default]
+    Usual,
+    /// 1 to 10 kbit/s and seconds of delay: small datagrams, long timers, no chatter
+    Slow,
+}
+
+impl From<LineArg> for Profile {
+    fn from(line: LineArg) -> Self {
+        match line {
+            LineArg::Usual => Self::Usual,
+            LineArg::Slow => Self::Slow,
+        }
+    }
+}
+
 /// `--log`
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum LogArg {
@@ -377,8 +404,18 @@ impl From<LogArg> for LogLevel {
     }
 }
 
+/// An address whose carrier does not matter.
+fn bare_address(text: &str) -> Result<String, String> {
+    let text = address(text)?;
+    Ok(Carrier::of_address(&text).1.to_owned())
+}
+
 fn address(text: &str) -> Result<String, String> {
-    let parts = text.rsplit_once(':');
+    let (_, bare) = Carrier::of_address(text);
+    if bare.contains("://") {
+        return Err("an address is HOST:PORT, or udp://HOST:PORT".to_owned());
+    }
+    let parts = bare.rsplit_once(':');
     let port = parts.map(|(_, port)| port.parse::<u16>());
     match port {
         Some(Ok(_)) if parts.is_some_and(|(host, _)| host.is_empty()) => {
@@ -428,6 +465,20 @@ mod tests {
                 .contains("neither an address")
         );
         assert!(parse(&[":5000"]).unwrap_err().contains("host is missing"));
+        for server in ["udp://h:1", "tcp://h:1"] {
+            assert!(parse(&[server, "--name", "ana", "--link", "slow"]).is_ok());
+            assert_eq!(bare_address(server).unwrap(), "h:1");
+        }
+        assert!(
+            parse(&["http://h:1"])
+                .unwrap_err()
+                .contains("udp://HOST:PORT")
+        );
+        assert!(
+            parse(&["udp://:1"])
+                .unwrap_err()
+                .contains("host is missing")
+        );
         assert!(parse(&["a:b"]).unwrap_err().contains("port number"));
         assert!(parse(&["--tui"]).is_err());
         assert!(parse(&["--json", "--plain"]).is_err());

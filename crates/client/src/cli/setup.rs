@@ -11,6 +11,7 @@ use super::args::{Common, DEFAULT_SERVER};
 use super::exit::{Exit, Stop};
 use super::trust::Pinned;
 use crate::client::ClientConfig;
+use crate::core::carrier::Carrier;
 use crate::profile::{KnownServers, Paths, Profile, ProfileLock, ProfileName};
 
 /// How often a profile is looked at that another process holds.
@@ -32,7 +33,9 @@ pub(super) enum Hold {
 /// Who and where.
 #[derive(Debug)]
 pub(super) struct Who {
+    /// `HOST:PORT`, whatever carries links there.
     pub(super) server: String,
+    pub(super) carrier: Carrier,
     pub(super) nick: Nick,
     pub(super) paths: Paths,
     pub(super) profile: ProfileName,
@@ -43,6 +46,8 @@ pub(super) fn who(common: &Common, address: Option<String>) -> Result<Who, Stop>
     let server = address
         .or_else(|| common.server.clone())
         .unwrap_or_else(|| DEFAULT_SERVER.to_owned());
+    let (carrier, server) = Carrier::of_address(&server);
+    let server = server.to_owned();
     let nick = match &common.name {
         Some(nick) => nick.clone(),
         None => ask_name()?,
@@ -52,6 +57,7 @@ pub(super) fn who(common: &Common, address: Option<String>) -> Result<Who, Stop>
     let profile = profile.unwrap_or_else(|| ProfileName::of(&nick));
     Ok(Who {
         server,
+        carrier,
         nick,
         paths,
         profile,
@@ -87,6 +93,7 @@ pub(super) fn config(who: &Who, common: &Common) -> Result<ClientConfig, Stop> {
     let profile = Profile::open(who.paths.clone(), who.profile.clone());
     let profile = profile.map_err(|error| Stop::new(Exit::Failed, error.to_string()))?;
     let mut config = ClientConfig::new(who.server.clone(), who.nick.clone(), profile);
+    (config.carrier, config.line) = (who.carrier, common.link.into());
     config.impair = common.impair.clone();
     config.repair = common.repair.map(Into::into).unwrap_or_default();
     config.window_frames = common.window;

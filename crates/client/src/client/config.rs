@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use lamparina_impair::Settings;
 use lamparina_protocol::Nick;
+use lamparina_protocol::datagram::Profile as Line;
 use lamparina_protocol::link::{LinkConfig, Repair};
 
 #[cfg(doc)]
 use super::Client;
 use super::EVENTS_ASIDE_MAX;
+use crate::core::carrier::Carrier;
 use crate::core::conversation::{CancelError, SayError};
 use crate::core::event::Ending;
 use crate::core::pass::Pass;
@@ -22,6 +24,10 @@ use crate::profile::Profile;
 pub struct ClientConfig {
     /// The server, `HOST:PORT`.
     pub server: String,
+    /// What carries links where it can; TCP does where datagrams are not answered.
+    pub carrier: Carrier,
+    /// What kind of line datagrams go by.
+    pub line: Line,
     /// The name wanted.
     pub nick: Nick,
     /// The author.
@@ -54,9 +60,13 @@ pub struct ClientConfig {
 
 impl ClientConfig {
     /// The usual: comes back for ever once it was in, and says so when no server is there at first.
-    pub fn new(server: impl Into<String>, nick: Nick, profile: Profile) -> Self {
+    /// `server` is `HOST:PORT`, or `udp://HOST:PORT` for links over datagrams.
+    pub fn new(server: impl AsRef<str>, nick: Nick, profile: Profile) -> Self {
+        let (carrier, server) = Carrier::of_address(server.as_ref());
         Self {
-            server: server.into(),
+            server: server.to_owned(),
+            carrier,
+            line: Line::default(),
             nick,
             profile,
             repair: Repair::default(),
@@ -105,9 +115,14 @@ fn ending_words(ending: &Ending) -> String {
 }
 
 pub(super) fn plan(config: &ClientConfig, token: u32) -> LinkPlan {
-    let defaults = LinkConfig::new(token);
+    let defaults = match config.line {
+        Line::Usual => LinkConfig::new(token),
+        Line::Slow => slow(LinkConfig::new(token)),
+    };
     LinkPlan {
         server: config.server.clone(),
+        carrier: config.carrier,
+        line: config.line,
         config: LinkConfig {
             repair: config.repair,
             window_frames: config.window_frames.unwrap_or(defaults.window_frames),
@@ -121,6 +136,16 @@ pub(super) fn plan(config: &ClientConfig, token: u32) -> LinkPlan {
             check: Arc::clone(&config.server_check),
         }),
         clear_anywhere: config.cleartext_anywhere,
+    }
+}
+
+/// Times for a line on which one round trip takes seconds.
+const fn slow(usual: LinkConfig) -> LinkConfig {
+    LinkConfig {
+        ping_after: Duration::from_secs(60),
+        dead_after: Duration::from_secs(300),
+        handshake_within: Duration::from_secs(60),
+        ..usual
     }
 }
 

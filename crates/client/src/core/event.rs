@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use super::carrier::Carrier;
+
 use lamparina_protocol::message::{ChainLink, Delivery, Hit, Trace, UserLine, WhyOrdered};
 use lamparina_protocol::{Audience, Epoch, Lamport, LogId, MemberId, Nick, Pseq, RoomName};
 
@@ -226,6 +228,13 @@ pub enum Event {
         text: String,
         /// The message that it settles, as `send` named it.
         message: Option<MessageName>,
+    },
+    /// The conversation goes on over another carrier than before, or than was asked for.
+    Carried {
+        /// Which.
+        by: Carrier,
+        /// Why, in words.
+        text: String,
     },
     /// The connection is gone.
     Disconnected {

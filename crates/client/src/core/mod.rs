@@ -10,9 +10,11 @@
 //! | [`consumed`] | that reports of what was handed over are few |
 //! | [`pass`] | what is given to become a member |
 //! | [`backoff`] | when to try again |
+//! | [`carrier`] | over UDP or over TCP |
 //! | [`event`] | what the person or program is told |
 
 pub mod backoff;
+pub mod carrier;
 pub mod consumed;
 pub mod conversation;
 pub mod cursor;

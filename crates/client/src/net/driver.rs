@@ -4,7 +4,9 @@
 
 use std::collections::VecDeque;
 use std::future::pending;
+use std::io;
 use std::mem;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -12,16 +14,17 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use lamparina_impair::Direction;
 use lamparina_protocol::control::{CloseCode, Hello, Welcome};
 use lamparina_protocol::link::{self, Link, Outgoing};
-use lamparina_protocol::seal::PublicKey;
+use lamparina_protocol::seal::{PublicKey, Transport};
 use lamparina_protocol::{Lamport, LogId, UnixMicros};
 use lamparina_transport::{Clock, Connection};
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::dial::dial;
+use super::dial::{Dialed, dial};
+use super::over_udp::Trying;
 use super::plan::{LinkPlan, of_link};
 use super::request::Request;
 use super::waits::{Dialing, dialed, hand_over, news, sleep_until, step};
+use crate::core::carrier::Carriers;
 use crate::core::conversation::{Conversation, Input, Output};
 use crate::core::event::Event;
 use crate::core::keep::State;
@@ -52,16 +55,10 @@ pub(crate) struct Ends {
 const EXPOSED: &str =
     "a password is not sent over a link that others can read: leave --cleartext away";
 
-/// Whether others may read what goes over a connection.
-fn is_exposed(stream: &TcpStream) -> bool {
-    let peer = stream.peer_addr().map(|addr| addr.ip().to_canonical());
-    !peer.is_ok_and(|ip| ip.is_loopback())
-}
-
 /// The one thing that happened.
 enum Turn {
     Link,
-    Dialed(Result<TcpStream, String>, Hello),
+    Dialed(Result<Dialed, String>, Hello),
     Request(Option<Request>),
     Taken(bool),
     Handed(bool),
@@ -84,14 +81,17 @@ pub(crate) struct Driver {
     switching: Option<oneshot::Receiver<Result<State, String>>>,
     /// The newest failure of the disk that the conversation knows of.
     pub(super) failed: u64,
-    dialing: Option<(Dialing, Hello)>,
+    pub(super) dialing: Option<(Dialing, Hello)>,
+    pub(super) carriers: Carriers,
+    /// A connection over UDP that has not opened yet.
+    pub(super) trying: Option<Trying>,
     pub(super) connection: Option<Connection>,
     /// Links made so far.
     links: u64,
     /// A message that the link did not take; it goes before all others.
     pub(super) held: Option<Outgoing>,
-    backlog: VecDeque<Event>,
-    link_events: Vec<link::Event>,
+    pub(super) backlog: VecDeque<Event>,
+    pub(super) link_events: Vec<link::Event>,
     pub(super) handed: u64,
     over: bool,
 }
@@ -106,6 +106,8 @@ impl Driver {
         disk: Option<Keeper>,
     ) -> Self {
         Self {
+            carriers: Carriers::new(plan.carrier, plan.line),
+            trying: None,
             conversation,
             clock,
             plan,
@@ -209,7 +211,10 @@ impl Driver {
             () = sleep_until(wake) => Turn::Tick,
         };
         match turn {
-            Turn::Link => self.link_moved(),
+            Turn::Link => {
+                self.look_at_trying();
+                self.link_moved();
+            }
             Turn::Dialed(dialed, hello) => self.dialed(dialed, hello),
             Turn::Request(request) => self.asked(request),
             Turn::Handed(true) => self.note_handed(),
@@ -218,12 +223,19 @@ impl Driver {
             // The program has dropped its handle: leave, without waiting for anything.
             Turn::Taken(false) | Turn::Handed(false) | Turn::Written(false) => self.gone(),
             Turn::Taken(true) => {}
-            Turn::Tick => self.apply(Input::Tick),
+            Turn::Tick => {
+                self.look_at_trying();
+                self.apply(Input::Tick);
+            }
         }
     }
 
     fn wake(&self) -> Option<tokio::time::Instant> {
-        let deadline = self.conversation.deadline()?;
+        let trying = self.trying.as_ref().and_then(|trying| trying.silent_at);
+        let deadline = [self.conversation.deadline(), trying]
+            .into_iter()
+            .flatten()
+            .min()?;
         Some(
             self.clock
                 .timer_at(deadline.max(self.clock.now() + LOOK_AGAIN)),
@@ -259,6 +271,7 @@ impl Driver {
     fn connect(&mut self, hello: Hello) {
         (self.session_used)(hello.session.0);
         let server = self.plan.server.clone();
+        let carrier = self.carriers.first(self.clock.now());
         // Whoever has lost the outbox to a newer client must not take over its session.
         let ours = self.disk.as_ref().map(Keeper::check);
         let dialing: Dialing = Box::pin(async move {
@@ -268,40 +281,55 @@ impl Driver {
                 // That it is not ours is told by the disk, and ends the conversation.
                 return pending().await;
             }
-            dial(server).await
+            dial(server, carrier).await
         });
         self.dialing = Some((dialing, hello));
     }
 
-    fn dialed(&mut self, dialed: Result<TcpStream, String>, hello: Hello) {
-        if let (Ok(stream), None, false) = (&dialed, &self.plan.seal, self.plan.clear_anywhere)
-            && !is_this_machine(stream)
-        {
-            let text = format!(
-                "{} is another machine, and with --cleartext anybody on the way could read and change \
-                 what is said: leave --cleartext away; who knows what that means adds \
-                 --cleartext-anywhere",
-                self.plan.server
-            );
-            let code = "cleartext";
-            return self.apply(Input::Unwanted { code, text });
-        }
-        let exposed = self.plan.private_only
-            && self.plan.seal.is_none()
-            && dialed.as_ref().is_ok_and(is_exposed);
-        let opened = dialed.and_then(|stream| {
-            let now = self.clock.now();
-            let mut link = Link::initiate(self.plan.config.clone(), hello.to_bytes(), now);
-            if let Some(seal) = &self.plan.seal {
-                link = link.sealed(seal.keys().map_err(|error| error.to_string())?);
+    fn dialed(&mut self, dialed: Result<Dialed, String>, hello: Hello) {
+        match dialed {
+            Ok(Dialed::Stream(stream)) => {
+                let peer = stream.peer_addr().ok();
+                let opened = self
+                    .new_link(&hello, Transport::Tcp)
+                    .and_then(|link| Connection::new(stream, link, self.clock));
+                self.connected(opened, peer);
             }
-            Connection::new(stream, link, self.clock).map_err(|error| error.to_string())
-        });
+            Ok(Dialed::Peers(peers)) => self.try_peers(peers, hello),
+            Err(text) => self.apply(Input::ConnectFailed { text }),
+        }
+    }
+
+    pub(super) fn new_link(&self, hello: &Hello, transport: Transport) -> io::Result<Link> {
+        let (config, now) = (self.plan.config.clone(), self.clock.now());
+        let link = Link::initiate(config, hello.to_bytes(), now);
+        Ok(match &self.plan.seal {
+            Some(seal) => link.sealed(seal.keys(transport).map_err(io::Error::other)?),
+            None => link,
+        })
+    }
+
+    /// A connection begins, unless it goes where what is said must not go.
+    pub(super) fn connected(&mut self, opened: io::Result<Connection>, peer: Option<SocketAddr>) {
+        let near = peer.is_some_and(|peer| peer.ip().to_canonical().is_loopback());
+        let exposed = self.plan.seal.is_none() && !near;
         match opened {
-            Ok(_) if exposed => self.apply(Input::Closed(link::CloseReason::ByUs {
-                code: CloseCode::NotAdmitted,
-                text: EXPOSED.to_owned(),
-            })),
+            Ok(_) if exposed && !self.plan.clear_anywhere => {
+                let text = format!(
+                    "{} is another machine, and with --cleartext anybody on the way could read and change \
+                     what is said: leave --cleartext away; who knows what that means adds \
+                     --cleartext-anywhere",
+                    self.plan.server
+                );
+                let code = "cleartext";
+                self.apply(Input::Unwanted { code, text });
+            }
+            Ok(_) if exposed && self.plan.private_only => {
+                self.apply(Input::Closed(link::CloseReason::ByUs {
+                    code: CloseCode::NotAdmitted,
+                    text: EXPOSED.to_owned(),
+                }));
+            }
             Ok(mut connection) => {
                 self.links += 1;
                 if let Some(settings) = &self.plan.impair {
@@ -313,12 +341,15 @@ impl Driver {
                 }
                 self.connection = Some(connection);
             }
-            Err(text) => self.apply(Input::ConnectFailed { text }),
+            Err(error) => {
+                let text = error.to_string();
+                self.apply(Input::ConnectFailed { text });
+            }
         }
     }
 
     fn drop_connection(&mut self) {
-        (self.dialing, self.held) = (None, None);
+        (self.dialing, self.held, self.trying) = (None, None, None);
         if let Some(mut connection) = self.connection.take() {
             let (code, text) = (CloseCode::Goodbye, "a new connection follows".to_owned());
             // A link has no state in which its end would be misplaced.
@@ -332,14 +363,18 @@ impl Driver {
         for event in mem::take(&mut self.link_events) {
             match event {
                 link::Event::Proven { server } => self.proven(server),
-                link::Event::Opened { words, .. } => match Welcome::from_bytes(&words) {
-                    Some(welcome) => self.apply(Input::Opened(welcome)),
-                    None => return self.unreadable_welcome(),
-                },
+                link::Event::Opened { words, .. } => {
+                    self.note_carrier();
+                    match Welcome::from_bytes(&words) {
+                        Some(welcome) => self.apply(Input::Opened(welcome)),
+                        None => return self.unreadable_welcome(),
+                    }
+                }
                 link::Event::Received { kind, body } => self.apply(Input::Received { kind, body }),
                 link::Event::PeerClosing { code, text } => {
                     self.apply(Input::PeerClosing { code, text });
                 }
+                link::Event::Closed(reason) if self.goes_elsewhere(&reason) => return,
                 link::Event::Closed(reason) => {
                     self.held = None;
                     self.apply(Input::Closed(reason));
@@ -401,11 +436,6 @@ impl Driver {
             let _ = connection.input(link::Input::Abort { code, text });
         }
     }
-}
-
-fn is_this_machine(stream: &TcpStream) -> bool {
-    let peer = stream.peer_addr();
-    peer.is_ok_and(|peer| peer.ip().to_canonical().is_loopback())
 }
 
 /// What the wall clock shows.

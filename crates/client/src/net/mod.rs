@@ -2,6 +2,7 @@
 
 mod dial;
 mod driver;
+mod over_udp;
 mod plan;
 mod request;
 mod serving;

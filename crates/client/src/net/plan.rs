@@ -3,15 +3,22 @@
 use std::sync::Arc;
 
 use lamparina_impair::Settings;
+use lamparina_protocol::datagram::Profile;
 use lamparina_protocol::link::LinkConfig;
 use lamparina_protocol::seal::{IdentityKey, LinkKeys, SEED_BYTES, Transport};
 
 use super::trust::ServerCheck;
+use crate::core::carrier::Carrier;
 
 /// How links are made.
 #[derive(Clone, Debug)]
 pub(crate) struct LinkPlan {
+    /// `HOST:PORT`.
     pub(crate) server: String,
+    /// What carries links where it can.
+    pub(crate) carrier: Carrier,
+    /// What kind of line datagrams go by.
+    pub(crate) line: Profile,
     pub(crate) config: LinkConfig,
     pub(crate) impair: Option<Settings>,
     /// Only to where nobody between can read what is sent.
@@ -31,10 +38,10 @@ pub(crate) struct SealPlan {
 
 impl SealPlan {
     /// Keys for one link.
-    pub(super) fn keys(&self) -> Result<LinkKeys, getrandom::Error> {
+    pub(super) fn keys(&self, transport: Transport) -> Result<LinkKeys, getrandom::Error> {
         let mut seed = [0; SEED_BYTES];
         getrandom::fill(&mut seed)?;
-        Ok(LinkKeys::new(self.identity.clone(), seed, Transport::Tcp))
+        Ok(LinkKeys::new(self.identity.clone(), seed, transport))
     }
 }
 

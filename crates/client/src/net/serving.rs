@@ -128,16 +128,19 @@ impl Driver {
     pub(super) fn status(&self) -> NetStatus {
         let connection = self.connection.as_ref();
         let ends = connection.and_then(|connection| {
-            let stream = connection.stream();
-            let ends = (stream.local_addr().ok()?, stream.peer_addr().ok()?);
-            Some((ends.0.to_string(), ends.1.to_string()))
+            let ends = (connection.local_addr().ok()?, connection.peer_addr().ok()?);
+            let over = match connection.is_over_datagrams() {
+                true => "udp://",
+                false => "",
+            };
+            Some((format!("{over}{}", ends.0), format!("{over}{}", ends.1)))
         });
         NetStatus {
             conversation: self.conversation.status(self.clock.now()),
             link: connection.map(|connection| connection.link().stats()),
             terms: connection.and_then(|connection| connection.link().terms()),
             ends,
-            socket: connection.map(Connection::socket_options),
+            socket: connection.and_then(Connection::socket_options),
             channel: self.channel_status(),
         }
     }

@@ -7,14 +7,14 @@ use std::pin::Pin;
 use lamparina_protocol::control::Hello;
 use lamparina_protocol::link;
 use lamparina_transport::Connection;
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
+use super::dial::Dialed;
 use crate::core::event::Event;
 use crate::disk::{Keeper, Progress};
 
 /// An attempt at a connection.
-pub(super) type Dialing = Pin<Box<dyn Future<Output = Result<TcpStream, String>> + Send>>;
+pub(super) type Dialing = Pin<Box<dyn Future<Output = Result<Dialed, String>> + Send>>;
 
 pub(super) async fn step(connection: &mut Option<Connection>, events: &mut Vec<link::Event>) {
     match connection {
@@ -25,7 +25,7 @@ pub(super) async fn step(connection: &mut Option<Connection>, events: &mut Vec<l
 
 pub(super) async fn dialed(
     dialing: &mut Option<(Dialing, Hello)>,
-) -> (Result<TcpStream, String>, Hello) {
+) -> (Result<Dialed, String>, Hello) {
     let Some((attempt, hello)) = dialing else {
         return pending().await;
     };

@@ -89,6 +89,7 @@ pub fn event(event: &Event, style: &Style) -> Option<Line> {
             true => format!("you are out of #{room}"),
             false => format!("{nick} went out of #{room}"),
         }),
+        Event::Carried { text, .. } => Line::Talk(clean::text(text)),
         Event::Channel { spec } => {
             Line::Talk(format!("the server's channel: {}", clean::line(spec)))
         }

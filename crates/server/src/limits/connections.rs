@@ -7,6 +7,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use lamparina_protocol::datagram::Load;
+
 use super::{InForce, Limits};
 use crate::hub::ConnectionId;
 
@@ -96,6 +98,15 @@ impl Connections {
             limits,
             files,
             count_loopback,
+        }
+    }
+
+    /// Handshakes under way, of those that there may be before addresses have to be proved: half of all,
+    /// so that who proves one finds room beside those who only pretend to have them.
+    pub fn load(&self) -> Load {
+        Load {
+            under_way: lock(&self.counts).half_open.len() as u64,
+            unproven_max: (self.limits.get().half_open / 2).max(1),
         }
     }
 
@@ -363,6 +374,28 @@ mod tests {
         assert_eq!([next(6), next(7), next(8)], [None, None, Some(6)]);
         drop(held);
         assert_empty(&counted);
+    }
+
+    #[test]
+    fn half_of_the_handshakes_may_be_under_way_before_addresses_are_to_be_proved() {
+        let counted = connections(|limits| limits.half_open = 9);
+        let load = |under_way| Load {
+            under_way,
+            unproven_max: 4,
+        };
+        assert_eq!(counted.load(), load(0));
+        let mut held: Vec<_> = (0..5).map(|id| admit(&counted, id, FAR).unwrap()).collect();
+        assert_eq!(counted.load(), load(5));
+        held[0].proven();
+        assert_eq!(counted.load(), load(4));
+        drop(held);
+        assert_eq!(counted.load(), load(0));
+        assert_eq!(
+            connections(|limits| limits.half_open = 1)
+                .load()
+                .unproven_max,
+            1
+        );
     }
 
     #[test]

@@ -51,6 +51,16 @@ impl DropCause {
     }
 }
 
+/// What carries a connection. Only what is not TCP is said.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Via {
+    /// A stream.
+    #[default]
+    Tcp,
+    /// Datagrams.
+    Udp,
+}
+
 /// The recipients of a message, as the caller has them.
 #[derive(Clone, Copy, Debug)]
 pub enum To<'a> {
@@ -89,12 +99,14 @@ pub enum LogEvent<'a> {
         addr: SocketAddr,
         version: &'a str,
         pid: u32,
+        via: Via,
     },
     /// A session entered.
     Connected {
         nick: &'a str,
         addr: SocketAddr,
         session: SessionNumber,
+        via: Via,
     },
     /// A connection, a nick or a message was refused.
     Refused {
@@ -181,20 +193,28 @@ impl LogEvent<'_> {
     /// Those events that come once or twice in a session.
     fn push_rare(&self, line: &mut Pairs<'_>) {
         match *self {
-            Self::Started { addr, version, pid } => line
+            Self::Started {
+                addr,
+                version,
+                pid,
+                via,
+            } => line
                 .event("started")
                 .addr(addr)
                 .value("version", version)
-                .number("pid", u64::from(pid)),
+                .number("pid", u64::from(pid))
+                .via(via),
             Self::Connected {
                 nick,
                 addr,
                 session,
+                via,
             } => line
                 .event("connected")
                 .value("nick", nick)
                 .addr(addr)
-                .number("session", session.0),
+                .number("session", session.0)
+                .via(via),
             Self::Refused {
                 addr,
                 nick,

@@ -57,7 +57,9 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 pub use config::{LoggerConfig, QUEUE_BYTES, QUEUE_LINES, ROTATE_BYTES, ROTATED_KEPT};
-pub use event::{DropCause, LogEvent, NAMES_LOGGED_MAX, TEXT_LOGGED_MAX, To, VALUE_LOGGED_MAX};
+pub use event::{
+    DropCause, LogEvent, NAMES_LOGGED_MAX, TEXT_LOGGED_MAX, To, VALUE_LOGGED_MAX, Via,
+};
 pub use handle::LogHandle;
 
 use handle::Shared;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use lamparina_protocol::{Audience, Nick};
 
-use super::event::{NAME_BYTES_MAX, NAMES_LOGGED_MAX, To, VALUE_LOGGED_MAX};
+use super::event::{NAME_BYTES_MAX, NAMES_LOGGED_MAX, To, VALUE_LOGGED_MAX, Via};
 use super::value::{cut, is_plainly_bare, push_value};
 
 /// The part of a line after its time.
@@ -69,6 +69,13 @@ impl<'a> Pairs<'a> {
         };
         self.out.extend_from_slice(text.as_bytes());
         self
+    }
+
+    pub(super) fn via(&mut self, via: Via) -> &mut Self {
+        match via {
+            Via::Tcp => self,
+            Via::Udp => self.value("via", "udp"),
+        }
     }
 
     pub(super) fn names(&mut self, to: To<'_>) -> &mut Self {

@@ -89,8 +89,10 @@ fn other_events_as_lines() {
     let (count, cause) = (9, DropCause::Stalled);
     #[rustfmt::skip]
     let table = [
-        (LogEvent::Started { addr: local, version: "0.1.0", pid: 77 }, "started addr=127.0.0.1:5000 version=0.1.0 pid=77"),
-        (LogEvent::Connected { nick, addr: addr("[::1]:9"), session }, "connected nick=ana addr=[::1]:9 session=7"),
+        (LogEvent::Started { addr: local, version: "0.1.0", pid: 77, via: Via::Tcp }, "started addr=127.0.0.1:5000 version=0.1.0 pid=77"),
+        (LogEvent::Started { addr: local, version: "0.1.0", pid: 77, via: Via::Udp }, "started addr=127.0.0.1:5000 version=0.1.0 pid=77 via=udp"),
+        (LogEvent::Connected { nick, addr: addr("[::1]:9"), session, via: Via::Tcp }, "connected nick=ana addr=[::1]:9 session=7"),
+        (LogEvent::Connected { nick, addr: addr("[::1]:9"), session, via: Via::Udp }, "connected nick=ana addr=[::1]:9 session=7 via=udp"),
         (LogEvent::Refused { addr: local, nick: Some(nick), code, reason }, "refused addr=127.0.0.1:5000 nick=ana code=nick-taken reason=\"`ana` is taken\""),
         (LogEvent::Refused { addr: local, nick: None, code, reason: "" }, "refused addr=127.0.0.1:5000 code=nick-taken reason=\"\""),
         (LogEvent::Renamed { from: "a=b", to: "a\"b" }, r#"renamed from="a=b" to="a\"b""#),

@@ -64,6 +64,7 @@ pub(super) fn json(event: &Event) -> Json<'_> {
         _ => Json::Info {
             about: "event",
             text: "",
+            carrier: None,
         },
     }
 }

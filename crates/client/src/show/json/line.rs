@@ -183,6 +183,8 @@ pub(super) enum Json<'a> {
     Info {
         about: &'a str,
         text: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        carrier: Option<&'static str>,
     },
 }
 

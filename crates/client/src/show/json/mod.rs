@@ -33,7 +33,11 @@ pub fn error(code: &str, text: &str) -> String {
 
 /// The answer to a command about this program: `/link`, `/queue`, `/help` ..
 pub fn info(about: &str, text: &str) -> String {
-    line(Json::Info { about, text })
+    line(Json::Info {
+        about,
+        text,
+        carrier: None,
+    })
 }
 
 /// The end of a conversation that never began.
@@ -91,6 +95,11 @@ fn json(event: &Event) -> Json<'_> {
         Event::Disconnected { reason, retry } => Json::Disconnected {
             reason,
             retry_ms: retry.map(|retry| u64::try_from(retry.as_millis()).unwrap_or(u64::MAX)),
+        },
+        Event::Carried { by, text } => Json::Info {
+            about: "carrier",
+            text,
+            carrier: Some(by.name()),
         },
         Event::Closed { summary, .. } => closed_json(*summary),
         Event::Channel { spec } => Json::Channel { spec },

@@ -125,26 +125,34 @@ fn start(args: Vec<OsString>, settings: Settings) -> Result<ExitCode, String> {
 
 async fn serve(options: Options, limits: InForce, reloader: Reloader) -> Result<ExitCode, String> {
     let passed = manager::listeners()?;
-    let addrs = match passed.is_empty() {
-        true => resolve(&options).await?,
-        false => Vec::new(),
+    let (addrs, udp_addrs) = match passed.is_empty() {
+        true => (
+            resolve(&options.listen, &options).await?,
+            resolve(&options.udp, &options).await?,
+        ),
+        false => Default::default(),
     };
     // Signals are ours before anybody can know that we listen.
     let signals = Signals::new().map_err(|error| format!("cannot wait for signals: {error}"))?;
     // Until the data folder is ours, a key that nobody knows.
     let mut config = config(&options, limits, Links::Sealed(fresh_key()?));
-    let server = match passed.is_empty() {
+    let mut server = match passed.is_empty() {
         true => Server::bind(&addrs, config.clone()).map_err(|error| error.to_string())?,
-        false => Server::over(passed, config.clone())
+        false => Server::over(passed.listeners, config.clone())
             .map_err(|error| format!("the sockets passed cannot be used: {error}"))?,
     };
-    let bound = server
-        .local_addrs()
-        .map_err(|error| format!("cannot tell the addresses bound: {error}"))?;
-    for addr in &bound {
+    server
+        .bind_udp(&udp_addrs)
+        .map_err(|error| error.to_string())?;
+    server.over_udp(passed.datagrams);
+    let not_told = |error| format!("cannot tell the addresses bound: {error}");
+    let bound = server.local_addrs().map_err(not_told)?;
+    let bound_udp = server.udp_addrs().map_err(not_told)?;
+    let all = [bound.as_slice(), bound_udp.as_slice()].concat();
+    for addr in &all {
         admit(*addr, &options)?;
     }
-    config.access = options.access.access(&bound, !options.in_memory)?;
+    config.access = options.access.access(&all, !options.in_memory)?;
     let durable = match options.in_memory {
         true => None,
         false => {
@@ -156,7 +164,7 @@ async fn serve(options: Options, limits: InForce, reloader: Reloader) -> Result<
     config.links = links(&options)?;
     let (log, logger) = start_logger(&options).await?;
     config.log = log;
-    let mut server = server.with_config(config);
+    server = server.with_config(config);
     if let Some((durable, socket)) = durable {
         server = server.with_durable(durable);
         if let Err(error) = server.bind_admin(&socket) {
@@ -164,8 +172,9 @@ async fn serve(options: Options, limits: InForce, reloader: Reloader) -> Result<
             warn!("operators cannot reach this server at {socket} ({error}): no invites, no bans");
         }
     }
-    say_listening(&bound).map_err(|error| format!("cannot write to stdout: {error}"))?;
-    manager::ready(&words(&bound));
+    let listening = words(&bound, &bound_udp);
+    say_listening(&listening).map_err(|error| format!("cannot write to stdout: {error}"))?;
+    manager::ready(&listening.join(", "));
     let summary = run(server, logger, reloader, signals).await?;
     info!(
         "served {} connections, ordered {} messages, cut {} connections at the end",
@@ -304,9 +313,9 @@ async fn start_logger(options: &Options) -> Result<(LogHandle, Logger), String> 
 }
 
 /// The addresses that the names stand for, each one that this server may listen on.
-async fn resolve(options: &Options) -> Result<Vec<SocketAddr>, String> {
+async fn resolve(names: &[String], options: &Options) -> Result<Vec<SocketAddr>, String> {
     let mut addrs = Vec::new();
-    for name in &options.listen {
+    for name in names {
         let mut found = tokio::net::lookup_host(name.as_str())
             .await
             .map_err(|error| {
@@ -333,14 +342,15 @@ fn admit(addr: SocketAddr, options: &Options) -> Result<(), String> {
     Ok(())
 }
 
-fn words(bound: &[SocketAddr]) -> String {
-    let words: Vec<String> = bound.iter().map(SocketAddr::to_string).collect();
-    words.join(", ")
+/// The addresses, TCP first.
+fn words(bound: &[SocketAddr], bound_udp: &[SocketAddr]) -> Vec<String> {
+    let udp = bound_udp.iter().map(|addr| format!("udp://{addr}"));
+    bound.iter().map(SocketAddr::to_string).chain(udp).collect()
 }
 
-fn say_listening(bound: &[SocketAddr]) -> std::io::Result<()> {
+fn say_listening(addresses: &[String]) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
-    for addr in bound {
+    for addr in addresses {
         writeln!(stdout, "listening on {addr}")?;
     }
     stdout.flush()

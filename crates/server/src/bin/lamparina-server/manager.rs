@@ -1,7 +1,7 @@
 //! What a service manager such as systemd passes and is told. Without one all of this is nothing:
 //! no variable in the environment, no word, no socket.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::time::Duration;
 
 use listenfd::ListenFd;
@@ -11,14 +11,27 @@ use tracing::warn;
 /// Sockets passed, at most.
 const SOCKETS_MAX: usize = 64;
 
-/// The listeners that were passed to this process, by `LISTEN_FDS` and `LISTEN_PID`; none as a rule.
-pub(crate) fn listeners() -> Result<Vec<TcpListener>, String> {
+/// Sockets that were passed.
+#[derive(Debug, Default)]
+pub(crate) struct Passed {
+    pub(crate) listeners: Vec<TcpListener>,
+    pub(crate) datagrams: Vec<UdpSocket>,
+}
+
+impl Passed {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.listeners.is_empty() && self.datagrams.is_empty()
+    }
+}
+
+/// The sockets that were passed to this process, by `LISTEN_FDS` and `LISTEN_PID`; none as a rule.
+pub(crate) fn listeners() -> Result<Passed, String> {
     let is_for_us = std::env::var("LISTEN_PID").is_ok_and(|pid| {
         // A process that this one's parent was started with is not meant.
         pid.parse() == Ok(std::process::id())
     });
     if !is_for_us {
-        return Ok(Vec::new());
+        return Ok(Passed::default());
     }
     let mut passed = ListenFd::from_env();
     if passed.len() > SOCKETS_MAX {
@@ -27,21 +40,28 @@ pub(crate) fn listeners() -> Result<Vec<TcpListener>, String> {
             "{count} sockets were passed, and this takes {SOCKETS_MAX}"
         ));
     }
-    (0..passed.len())
-        .map(|place| {
-            let taken = passed.take_tcp_listener(place);
-            let why = match taken {
-                Ok(Some(listener)) => return Ok(listener),
-                Ok(None) => "it is gone".to_owned(),
-                Err(error) => error.to_string(),
-            };
-            Err(format!(
-                "socket {} of those passed by the service manager cannot be used ({why}): it must \
-                 be ListenStream= with HOST:PORT",
-                place + 1
-            ))
-        })
-        .collect()
+    let mut sockets = Passed::default();
+    for place in 0..passed.len() {
+        // What is no UDP socket stays where it is.
+        if let Ok(Some(socket)) = passed.take_udp_socket(place) {
+            sockets.datagrams.push(socket);
+            continue;
+        }
+        let why = match passed.take_tcp_listener(place) {
+            Ok(Some(listener)) => {
+                sockets.listeners.push(listener);
+                continue;
+            }
+            Ok(None) => "it is gone".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        return Err(format!(
+            "socket {} of those passed by the service manager cannot be used ({why}): it must be \
+             ListenStream= or ListenDatagram= with HOST:PORT",
+            place + 1
+        ));
+    }
+    Ok(sockets)
 }
 
 /// This server accepts clients at `addresses`.

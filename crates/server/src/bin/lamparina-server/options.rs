@@ -15,6 +15,7 @@ Examples:
   lamparina-server                            listen on 127.0.0.1:5000, log to logs/server.log
   lamparina-server --listen 127.0.0.1:0       take a free port and print it
   lamparina-server --listen 0.0.0.0:5000      serve the network: links sealed, members by invite
+  lamparina-server --udp 127.0.0.1:5000       serve links over UDP too, for bad lines
   lamparina-server --data /srv/chat           keep the order in /srv/chat/lamparina.db
   lamparina-server backup friday.db           copy the order of the running server, checked
   lamparina-server invite new --uses 3 --expires 7d
@@ -24,10 +25,11 @@ Examples:
   lamparina-server config show --origin       what holds, and where it comes from
   lamparina-server --lab                      let clients try /channel loss=20%,delay=80ms
 
-It prints one line `listening on ADDR` for each address once it accepts. SIGTERM or Ctrl-C ends it
+It prints one line `listening on ADDR` for each address once it accepts, and then one line
+`listening on udp://ADDR` for each UDP address. SIGTERM or Ctrl-C ends it
 with a goodbye to every client, a second one at once; SIGHUP opens the log file again and reads the
 configuration again: limits and the log level change at once, other settings with the next start.
-Under systemd it takes the sockets that it is passed instead of --listen, and says when it is ready
+Under systemd it takes the sockets that it is passed instead of --listen and --udp, and says when it is ready
 (docs/systemd).
 
 Every option is a setting: `--per-address 64`, else LAMPARINA_PER_ADDRESS=64 in the environment,
@@ -79,6 +81,16 @@ pub(crate) struct Options {
         value_parser = host_and_port
     )]
     pub(crate) listen: Vec<String>,
+    /// UDP address to serve too; may be given again. Clients call udp://HOST:PORT, and go over to TCP
+    /// at the same HOST:PORT where no datagrams pass. Port 0 takes that of --listen
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        env = "LAMPARINA_UDP",
+        value_delimiter = ',',
+        value_parser = host_and_port
+    )]
+    pub(crate) udp: Vec<String>,
     /// Folder of the order and what is derived from it, made where it is missing; by default
     /// `lamparina` in the user's data folder (XDG_DATA_HOME, else ~/.local/share)
     #[arg(long, value_name = "DIR", env = "LAMPARINA_DATA", global = true)]

@@ -76,9 +76,9 @@ fn line(setting: &Setting, settings: &Settings) -> String {
             Ok(folder) => format!("data = {}", quoted(&folder.display().to_string())),
             Err(why) => format!("# data: {why}"),
         },
-        ("listen", values) => {
+        ("listen" | "udp", values) if !values.is_empty() => {
             let values: Vec<_> = values.iter().map(|value| quoted(value)).collect();
-            format!("listen = [{}]", values.join(", "))
+            format!("{name} = [{}]", values.join(", "))
         }
         (_, [value]) => format!("{name} = {}", written(value)),
         _ => format!("# {name} is not set"),
