@@ -115,6 +115,13 @@ impl Link {
             .map_or_else(DatagramOutcome::default, |datagrams| datagrams.outcome)
     }
 
+    /// A closed link judges no datagram: what it said of the last one holds for no other.
+    pub(super) fn forget_outcome(&mut self) {
+        if let Some(datagrams) = &mut self.datagrams {
+            datagrams.outcome = DatagramOutcome::default();
+        }
+    }
+
     /// Appends one datagram with a PING of these bytes, which must be random: who answers it can read
     /// what is sent to the address that the datagram is sent to. Of an open link over datagrams only.
     pub fn challenge(&mut self, now: Instant, bytes: [u8; 8], out: &mut Output) {
