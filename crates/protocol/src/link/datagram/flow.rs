@@ -227,9 +227,10 @@ impl DatagramFlow {
         Ok(())
     }
 
-    /// A PING wants a PONG.
+    /// A PING wants a PONG, and its packet an acknowledgement: else its sender would take it for lost.
     pub(in crate::link) fn on_ping(&mut self, payload: &[u8]) -> Result<(), LinkFault> {
         let echo = read_ping(payload).map_err(|e| LinkFault::control(FrameType::Ping, e))?;
+        self.wants.0 = true;
         self.pong = Some(echo);
         Ok(())
     }
@@ -245,6 +246,7 @@ impl DatagramFlow {
             self.rtt.sample(now.saturating_since(at));
             self.ping = None;
         }
+        self.wants.0 = true;
         self.ponged = Some(echo);
         Ok(())
     }
