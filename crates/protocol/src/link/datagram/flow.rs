@@ -261,6 +261,11 @@ impl DatagramFlow {
         self.sent.next()
     }
 
+    /// So long a silent peer may still be repeating what it has to say: ten of its longest pauses.
+    pub(in crate::link) fn goodbye_patience(&self) -> Duration {
+        30 * self.probe_after()
+    }
+
     pub(super) fn want_answer(&mut self, at_once: bool) {
         self.wants.0 |= at_once;
         self.wants.1 |= at_once;
