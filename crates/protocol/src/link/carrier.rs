@@ -67,6 +67,15 @@ impl Carrier {
         }
     }
 
+    /// Time that a peer is given to be heard again, at least, before it is taken to have said goodbye:
+    /// a stream ends by itself.
+    pub(super) fn goodbye_patience(&self) -> Duration {
+        match self {
+            Self::Stream(_) => Duration::ZERO,
+            Self::Datagrams(flow) => flow.goodbye_patience(),
+        }
+    }
+
     /// Whether another turn of a stream would give more of the BULK lane; datagrams have deadlines.
     pub(super) fn has_bulk_to_leave(&self) -> bool {
         match self {

@@ -184,7 +184,9 @@ impl Link {
         let heard_since = self.heard_at > repeat.said_at;
         let quiet_since = closing.waiting_since.max(closing.open.flow.received_at());
         let stalled = quiet_since + dead_after <= now;
-        if stalled || (repeat.times >= SAY_BYE_TIMES && !heard_since) {
+        let silent = now.saturating_since(self.heard_at.max(closing.waiting_since));
+        let unheard = !heard_since && silent >= closing.open.flow.goodbye_patience();
+        if stalled || (repeat.times >= SAY_BYE_TIMES && unheard) {
             if !closing.is_complete() {
                 return Err(LinkFault::GaveUp);
             }
