@@ -446,6 +446,10 @@ impl Outbox for Flushing<'_> {
         self.connection.has_room()
     }
 
+    fn has_room_bulk(&self) -> bool {
+        self.connection.has_room_bulk()
+    }
+
     #[inline]
     fn send(
         &mut self,
@@ -457,6 +461,10 @@ impl Outbox for Flushing<'_> {
             return Err(SendError::Full);
         }
         self.connection.send_shared(self.now, kind, body, tail)?;
+        if kind == FrameType::Bulk {
+            // It leaves in turns, behind everything else.
+            return Ok(());
+        }
         self.gathered += HEADER_BYTES + body.bytes().len() + PREV_BYTES;
         if self.gathered >= FLUSH_BYTES {
             self.gathered = 0;

@@ -50,7 +50,7 @@ impl Carrier {
     ) -> Result<(), SendError> {
         match self {
             Self::Stream(flow) => flow.take(now, kind, body, tail, outbox),
-            Self::Datagrams(flow) => flow.take(kind, body, tail),
+            Self::Datagrams(flow) => flow.take(now, kind, body, tail),
         }
     }
 

@@ -112,6 +112,14 @@ impl DatagramFlow {
         }
     }
 
+    /// Times and speed are measured anew; what is in flight stays so until it is acknowledged or lost.
+    pub(in crate::link) fn begin_path(&mut self, now: Instant) {
+        let packet = u64::from(self.config.datagram_bytes) + LOWER_BYTES;
+        self.rtt = RoundTrip::default();
+        self.congestion = Congestion::new(now, packet, None);
+        self.loss = LossOut::default();
+    }
+
     pub(in crate::link) fn terms(&self) -> Terms {
         self.terms
     }
@@ -162,6 +170,7 @@ impl DatagramFlow {
     /// Takes a message.
     pub(in crate::link) fn take(
         &mut self,
+        now: Instant,
         kind: FrameType,
         body: &SharedBody,
         tail: Option<[u8; 8]>,
@@ -176,7 +185,9 @@ impl DatagramFlow {
         if bytes > self.terms.message_bytes_max as usize {
             return Err(SendError::TooLong);
         }
-        self.lane(lane).take(Uncut::new(kind, body.clone(), tail))
+        self.lane(lane).take(Uncut::new(kind, body.clone(), tail))?;
+        self.end_pause(now, lane);
+        Ok(())
     }
 
     // Receiving.

@@ -129,6 +129,14 @@ impl Link {
         }
     }
 
+    /// The link goes another way from now on: what was measured of the one before says nothing of it
+    /// (RFC 9000, 9.4). Of an open link over datagrams only.
+    pub fn begin_path(&mut self, now: Instant) {
+        if let Some(flow) = self.state.datagrams_mut() {
+            flow.begin_path(now);
+        }
+    }
+
     /// A datagram came; of no concern to a link over a stream.
     pub(super) fn on_datagram(
         &mut self,
@@ -317,8 +325,10 @@ impl Link {
             put_frame(&mut datagram, FrameType::Retry, Seq::FIRST, true, cookie);
         }
         datagram.put_slice(frames);
-        if is_syn && datagram.len() < SYN_DATAGRAM_BYTES_MIN {
-            datagram.resize(SYN_DATAGRAM_BYTES_MIN, 0);
+        // As long as what will follow: a path that does not take that shows it now.
+        let long = usize::from(datagrams.config.datagram_bytes).max(SYN_DATAGRAM_BYTES_MIN);
+        if is_syn && datagram.len() < long {
+            datagram.resize(long, 0);
         }
         self.outbox.stats.bytes_sent += datagram.len() as u64;
         out.wire.push(datagram.freeze());
