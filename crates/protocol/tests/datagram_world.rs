@@ -158,6 +158,10 @@ fn run(seed: u64) -> u64 {
         }
         let until = world.now + Duration::from_millis(1 + dice.below(40));
         while world.step(until) && dice.below(4) > 0 {}
+        if dice.below(200) == 0 {
+            let at = dice.below(2) as usize;
+            world.sides[at].link.begin_path(world.now);
+        }
         assert!(world.now < limit, "seed {seed} does not end");
     }
     for at in [0, 1] {
@@ -189,6 +193,18 @@ fn say(world: &mut World, at: usize, plan: &Plan, said: &mut [u32; 2], dice: &mu
 #[test]
 fn each_message_once_and_in_order_whatever_the_line_does() {
     for seed in 0..400 {
+        run(seed);
+    }
+}
+
+/// A line that loses a third, seconds long: who waits for nothing but a goodbye must have more patience
+/// than its peer's longest pauses.
+#[test]
+fn what_a_slow_peer_has_to_say_is_waited_for() {
+    for seed in [
+        611, 2494, 3504, 6239, 6858, 7625, 9276, 9372, 10199, 11555, 13252, 15614, 15893, 18927,
+        19084,
+    ] {
         run(seed);
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError};
 use lamparina_impair::Direction;
 use lamparina_protocol::Instant;
 use lamparina_protocol::control::{CloseCode, Welcome};
-use lamparina_protocol::datagram::DatagramConfig;
+use lamparina_protocol::datagram::{DatagramConfig, Profile};
 use lamparina_protocol::frame::{FRAME_BYTES_MAX, FrameType, HEADER_BYTES, SharedBody};
 use lamparina_protocol::lamport::PREV_BYTES;
 use lamparina_protocol::link::{Event, Input as LinkInput, Link, LinkConfig, SendError};
@@ -64,6 +64,10 @@ impl Carried {
                 let skips = getrandom::u64().map_err(io::Error::other)?;
                 let nonces = getrandom::u64().map_err(io::Error::other)?;
                 let datagrams = DatagramConfig::new(incoming.connection(), skips);
+                let datagrams = match incoming.profile() {
+                    Profile::Usual => datagrams,
+                    Profile::Slow => datagrams.slow(),
+                };
                 let link = link.over_datagrams(datagrams);
                 Ok(Connection::called(incoming, link, shared.clock, nonces))
             }

@@ -94,7 +94,7 @@ pub(super) fn beside_bulk(case: &Case, contender: Contender, seed: u64, effort: 
 }
 
 /// A conversation, each side answering the other.
-pub(super) fn in_turns(case: &Case, contender: Contender, seed: u64) -> Ran {
+pub(super) fn in_turns(case: &Case, contender: Contender, seed: u64, effort: Effort) -> Ran {
     const MESSAGES: u64 = 20;
     let turns = Turns {
         bytes: 60,
@@ -105,6 +105,7 @@ pub(super) fn in_turns(case: &Case, contender: Contender, seed: u64) -> Ran {
     let ends = contender.pair(seed, Instant::ZERO);
     let flow = Flow::new(ends, Instant::ZERO).talking(turns);
     let mut world = World::new(&case.line, seed).with(flow);
+    world.trace = effort.trace.then(Trace::default);
     let outcome = world.run(Instant::from_millis(3_600_000));
     let flow = &world.flows[0];
     let delays = flow.ledgers.small.entries.iter().map(|entry| {
@@ -137,7 +138,7 @@ pub(super) fn in_turns(case: &Case, contender: Contender, seed: u64) -> Ran {
             "{outcome:?}: open after {opened:.1} s; seconds for each message: {}",
             words.join(" ")
         )],
-        trace: None,
+        trace: world.trace.as_ref().map(|trace| trace.text().to_owned()),
     }
 }
 

@@ -312,8 +312,8 @@ fn special() -> Vec<Case> {
     );
     let mut cpu = case(
         "cpu".to_owned(),
-        "off",
-        "off",
+        "rate=1Gbit/s,queue=125000",
+        "delay=500us",
         Scenario::Cpu,
         vec![
             row(

@@ -207,9 +207,9 @@ impl Case {
             Scenario::Share { first } => bulk::share(self, contender, seed, effort, first),
             Scenario::Chat { every, .. } => chat::alone(self, contender, seed, effort, every),
             Scenario::Mixed => chat::beside_bulk(self, contender, seed, effort),
-            Scenario::Slow => chat::in_turns(self, contender, seed),
+            Scenario::Slow => chat::in_turns(self, contender, seed, effort),
             Scenario::Flips => flips::run(self, contender, seed, effort),
-            Scenario::Cpu => cpu::run(contender, effort),
+            Scenario::Cpu => cpu::run(self, contender, seed, effort),
         }
     }
 }

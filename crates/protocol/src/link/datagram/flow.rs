@@ -112,12 +112,22 @@ impl DatagramFlow {
         }
     }
 
+    /// Times and speed are measured anew; what is in flight stays so until it is acknowledged or lost.
+    pub(in crate::link) fn begin_path(&mut self, now: Instant) {
+        let packet = u64::from(self.config.datagram_bytes) + LOWER_BYTES;
+        self.rtt = RoundTrip::default();
+        self.congestion = Congestion::new(now, packet, None);
+        self.loss = LossOut::default();
+    }
+
     pub(in crate::link) fn terms(&self) -> Terms {
         self.terms
     }
 
-    pub(in crate::link) fn rtt(&self) -> &RoundTrip {
-        &self.rtt
+    /// How long an answer may take to what was said so often already.
+    pub(in crate::link) fn answer_within(&self, times: u8) -> Duration {
+        let probed = self.probe_after() * (1 << times.min(3));
+        self.rtt.rto_after(times).max(probed)
     }
 
     pub(in crate::link) fn received_at(&self) -> Instant {
@@ -162,6 +172,7 @@ impl DatagramFlow {
     /// Takes a message.
     pub(in crate::link) fn take(
         &mut self,
+        now: Instant,
         kind: FrameType,
         body: &SharedBody,
         tail: Option<[u8; 8]>,
@@ -176,7 +187,9 @@ impl DatagramFlow {
         if bytes > self.terms.message_bytes_max as usize {
             return Err(SendError::TooLong);
         }
-        self.lane(lane).take(Uncut::new(kind, body.clone(), tail))
+        self.lane(lane).take(Uncut::new(kind, body.clone(), tail))?;
+        self.end_pause(now, lane);
+        Ok(())
     }
 
     // Receiving.
@@ -227,9 +240,10 @@ impl DatagramFlow {
         Ok(())
     }
 
-    /// A PING wants a PONG.
+    /// A PING wants a PONG, and its packet an acknowledgement: else its sender would take it for lost.
     pub(in crate::link) fn on_ping(&mut self, payload: &[u8]) -> Result<(), LinkFault> {
         let echo = read_ping(payload).map_err(|e| LinkFault::control(FrameType::Ping, e))?;
+        self.wants.0 = true;
         self.pong = Some(echo);
         Ok(())
     }
@@ -245,6 +259,7 @@ impl DatagramFlow {
             self.rtt.sample(now.saturating_since(at));
             self.ping = None;
         }
+        self.wants.0 = true;
         self.ponged = Some(echo);
         Ok(())
     }
@@ -257,6 +272,11 @@ impl DatagramFlow {
     /// The number of the next packet.
     pub(in crate::link) fn next_number(&self) -> u64 {
         self.sent.next()
+    }
+
+    /// So long a silent peer may still be repeating what it has to say: ten of its longest pauses.
+    pub(in crate::link) fn goodbye_patience(&self) -> Duration {
+        30 * self.probe_after()
     }
 
     pub(super) fn want_answer(&mut self, at_once: bool) {

@@ -13,6 +13,8 @@ mod copies;
 mod delivery;
 mod flow;
 mod lane;
+#[cfg(test)]
+mod model;
 mod pacer;
 mod packets;
 mod received;
@@ -115,6 +117,13 @@ impl Link {
             .map_or_else(DatagramOutcome::default, |datagrams| datagrams.outcome)
     }
 
+    /// A closed link judges no datagram: what it said of the last one holds for no other.
+    pub(super) fn forget_outcome(&mut self) {
+        if let Some(datagrams) = &mut self.datagrams {
+            datagrams.outcome = DatagramOutcome::default();
+        }
+    }
+
     /// Appends one datagram with a PING of these bytes, which must be random: who answers it can read
     /// what is sent to the address that the datagram is sent to. Of an open link over datagrams only.
     pub fn challenge(&mut self, now: Instant, bytes: [u8; 8], out: &mut Output) {
@@ -126,6 +135,14 @@ impl Link {
             let mut control = BytesMut::new();
             put_frame(&mut control, FrameType::Ping, Seq::FIRST, true, &bytes);
             self.put_packets(now, control, out);
+        }
+    }
+
+    /// The link goes another way from now on: what was measured of the one before says nothing of it
+    /// (RFC 9000, 9.4). Of an open link over datagrams only.
+    pub fn begin_path(&mut self, now: Instant) {
+        if let Some(flow) = self.state.datagrams_mut() {
+            flow.begin_path(now);
         }
     }
 
@@ -317,8 +334,10 @@ impl Link {
             put_frame(&mut datagram, FrameType::Retry, Seq::FIRST, true, cookie);
         }
         datagram.put_slice(frames);
-        if is_syn && datagram.len() < SYN_DATAGRAM_BYTES_MIN {
-            datagram.resize(SYN_DATAGRAM_BYTES_MIN, 0);
+        // As long as what will follow: a path that does not take that shows it now.
+        let long = usize::from(datagrams.config.datagram_bytes).max(SYN_DATAGRAM_BYTES_MIN);
+        if is_syn && datagram.len() < long {
+            datagram.resize(long, 0);
         }
         self.outbox.stats.bytes_sent += datagram.len() as u64;
         out.wire.push(datagram.freeze());
