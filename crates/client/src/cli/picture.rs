@@ -10,6 +10,7 @@ use crate::show::watch::View;
 const SAID_MAX: usize = 100;
 /// To the other screen, without a cursor.
 const ENTER: &str = "\u{1b}[?1049h\u{1b}[?25l";
+const EXIT: &str = "\u{1b}[?1049l";
 /// Between these a terminal that knows how shows nothing half done.
 const HOLD: &str = "\u{1b}[?2026h";
 const RELEASE: &str = "\u{1b}[?2026l";
@@ -21,18 +22,26 @@ const CLEAR_BELOW: &str = "\u{1b}[J";
 #[derive(Debug, Default)]
 pub(super) struct Picture {
     view: Option<View>,
+    /// The other screen is there: entering it twice would forget where the cursor was on the usual one.
+    entered: bool,
     said: VecDeque<String>,
 }
 
 impl Picture {
     /// Back to the usual screen, with its cursor.
     pub(super) const LEAVE: &'static str = "\u{1b}[?1049l\u{1b}[?25h\u{1b}[?2026l";
-    /// The same for a moment, to write there.
-    pub(super) const ASIDE: &'static str = "\u{1b}[?2026h\u{1b}[?1049l";
 
     /// What is drawn from now on.
     pub(super) fn set(&mut self, view: View) {
         self.view = Some(view);
+    }
+
+    /// The bytes that lead back for a moment, to write there.
+    pub(super) fn aside(&mut self) -> String {
+        match std::mem::replace(&mut self.entered, false) {
+            true => format!("{HOLD}{EXIT}"),
+            false => HOLD.to_owned(),
+        }
     }
 
     /// Whole lines that were written to the usual screen.
@@ -46,11 +55,15 @@ impl Picture {
     }
 
     /// The bytes that draw it.
-    pub(super) fn drawn(&self, columns: usize, rows: usize) -> String {
+    pub(super) fn drawn(&mut self, columns: usize, rows: usize) -> String {
         let said: Vec<&str> = self.said.iter().map(String::as_str).collect();
         let view = self.view.as_ref();
         let drawn = view.map(|view| view.draw(&said, columns, rows));
-        let mut out = format!("{HOLD}{ENTER}{HOME}");
+        let enter = match std::mem::replace(&mut self.entered, true) {
+            true => "",
+            false => ENTER,
+        };
+        let mut out = format!("{HOLD}{enter}{HOME}");
         for (at, row) in drawn.iter().flatten().enumerate() {
             if at > 0 {
                 out.push_str("\r\n");
@@ -115,6 +128,10 @@ mod tests {
         }
         assert_eq!(picture.said.len(), SAID_MAX);
         let drawn = picture.drawn(80, 24);
+        assert!(!drawn.contains(ENTER), "it is there already");
+        assert_eq!(picture.aside(), format!("{HOLD}{EXIT}"));
+        assert_eq!(picture.aside(), HOLD);
+        assert!(picture.drawn(80, 24).contains(ENTER));
         assert_eq!(drawn.matches("\r\n").count(), 23);
         let last = format!(
             "and {}{CLEAR_REST_OF_ROW}{CLEAR_BELOW}{RELEASE}",

@@ -92,13 +92,13 @@ impl Terminal {
         });
         match taken {
             Ok(before) => {
-                let row = Row {
+                let mut row = Row {
                     picture,
                     ..Row::default()
                 };
-                match &row.picture {
-                    Some(_) => row.draw(),
-                    None => put(To::Stdout, PASTE_MARKED),
+                match row.picture.is_some() {
+                    true => row.draw(),
+                    false => put(To::Stdout, PASTE_MARKED),
                 }
                 let row = Mutex::new(row);
                 Self(Some(Arc::new(Screen { before, row })))
@@ -237,20 +237,20 @@ impl Row {
         (lines, end)
     }
 
-    fn clear(&self) {
-        match &self.picture {
+    fn clear(&mut self) {
+        match &mut self.picture {
             _ if self.over => {}
-            Some(_) => put(To::Stdout, Picture::ASIDE),
+            Some(picture) => put(To::Stdout, &picture.aside()),
             None => put(To::Stdout, CLEAR_ROW),
         }
     }
 
-    fn draw(&self) {
+    fn draw(&mut self) {
         if self.over {
             return;
         }
         let (columns, rows) = size();
-        let drawn = match &self.picture {
+        let drawn = match &mut self.picture {
             Some(picture) => picture.drawn(columns, rows),
             None => view(&self.status, self.editor.line(), columns),
         };

@@ -128,7 +128,7 @@ pub(crate) fn over_udp() -> NetStatus {
         loss_in_ppm: Some(48_000),
         rate_bytes_per_s: Some(1_250_000),
         phase: "steady",
-        congestion_bytes: 100_000,
+        congestion_bytes: 200_000,
         ..stats()
     };
     over(Carrier::Udp, stats, 1_136)

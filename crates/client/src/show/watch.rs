@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 
+use lamparina_protocol::link::LinkStats;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
@@ -158,8 +159,7 @@ impl View {
         }
         rows.push(named("rate").then(Tone::Plain, rate));
         if !stats.phase.is_empty() {
-            let words = link::congestion(stats);
-            rows.push(named("congestion").then(Tone::Plain, words));
+            rows.push(self.congestion(stats, room));
         }
         rows.push(self.round_trip(reading, room));
         if self.status.carrier == Some(Carrier::Udp) {
@@ -171,21 +171,34 @@ impl View {
     /// The send window: in flight, of these sent again, free.
     fn bar(&self, reading: &Reading, columns: usize, row: &mut Row) {
         let stats = &reading.stats;
-        let most = u64::from(stats.window_frames.max(1));
-        let cells = |frames: u64| {
-            // Whatever is there is seen.
-            let cells = (frames * columns as u64).div_ceil(most);
-            usize::try_from(cells).map_or(columns, |cells| cells.min(columns))
-        };
         let in_flight = u64::from(stats.in_flight_frames);
-        let again = cells(reading.again_lately.min(in_flight));
-        let fresh = cells(in_flight).saturating_sub(again);
-        let free = columns - again - fresh;
-        let [full, half, none] = self.look.glyphs.bar();
-        let run = |glyph: char, count| glyph.to_string().repeat(count);
-        row.push(Tone::Good, run(full, fresh));
-        row.push(Tone::Fair, run(half, again));
-        row.push(Tone::Dim, run(none, free));
+        let again = reading.again_lately.min(in_flight);
+        let cells = |frames| cells(frames, stats.window_frames.into(), columns);
+        self.filled(cells(in_flight), cells(again), columns, row);
+    }
+
+    /// Bytes in flight, of those that may be.
+    fn congestion(&self, stats: &LinkStats, room: usize) -> Row {
+        let words = link::congestion(stats);
+        let columns = room.saturating_sub(words.width() + 2);
+        let in_flight = u64::from(stats.in_flight_bytes) + u64::from(stats.bulk_in_flight_bytes);
+        let full = cells(in_flight, stats.congestion_bytes, columns);
+        let mut row = named("congestion");
+        self.filled(full, 0, columns, &mut row);
+        row.then(Tone::Plain, format!("  {words}"))
+    }
+
+    /// A bar of `full` columns, of which `half` are of another kind, and free ones.
+    fn filled(&self, full: usize, half: usize, columns: usize, row: &mut Row) {
+        let glyphs = self.look.glyphs.bar();
+        let runs = [full - half, half, columns - full];
+        for ((glyph, run), tone) in glyphs
+            .iter()
+            .zip(runs)
+            .zip([Tone::Good, Tone::Fair, Tone::Dim])
+        {
+            row.push(tone, glyph.to_string().repeat(run));
+        }
     }
 
     fn legend(&self) -> Row {
@@ -252,6 +265,12 @@ impl View {
         out.push_str(&format!(", {} time-outs", units::count(stats.timeouts)));
         out
     }
+}
+
+/// Columns of `columns` for `part` of `most`: whatever is there is seen, and at most all.
+fn cells(part: u64, most: u64, columns: usize) -> usize {
+    let cells = (part.saturating_mul(columns as u64)).div_ceil(most.max(1));
+    usize::try_from(cells).map_or(columns, |cells| cells.min(columns))
 }
 
 fn window(reading: &Reading) -> String {

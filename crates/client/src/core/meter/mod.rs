@@ -21,6 +21,8 @@ pub const LOOK_EVERY: Duration = Duration::from_millis(500);
 pub const RATE_OVER: Duration = Duration::from_secs(5);
 /// "Lately", for repairs and time-outs.
 pub const LATELY: Duration = Duration::from_secs(10);
+/// Of fewer datagrams than this their loss says nothing: one of four is always a quarter.
+pub const LOSS_COUNTS_FROM: u64 = 50;
 /// Rates of a young link are means over so long at least.
 const RATE_OVER_MIN: Duration = Duration::from_secs(1);
 /// Looks that reach back as far as anything asks, two to each time to look when it is asked in between,
@@ -171,8 +173,11 @@ impl Meter {
 
     fn measures(&self, now: Instant, stats: &LinkStats) -> Measures {
         let lately = |of: fn(&LinkStats) -> u64| self.since(now, LATELY, stats, of);
+        let counts = |loss: Option<u32>, of: u64| loss.filter(|_| of >= LOSS_COUNTS_FROM);
+        let outward = counts(stats.loss_out_ppm, stats.packets_sent);
+        let inward = counts(stats.loss_in_ppm, stats.packets_received);
         Measures {
-            loss_ppm: stats.loss_out_ppm.max(stats.loss_in_ppm),
+            loss_ppm: outward.max(inward),
             again: lately(|stats| stats.retransmitted),
             sent: lately(|stats| stats.frames_sent),
             rtt: stats.rtt,

@@ -133,15 +133,18 @@ fn what_streams_is_never_unanswered_and_takes_bounded_room() {
 
 #[test]
 fn loss_counts_on_the_way_that_loses_more() {
-    for (outward, inward, word) in [
-        (None, None, Word::Excellent),
-        (Some(0), Some(40_000), Word::Good),
-        (Some(120_000), None, Word::Fair),
-        (Some(200_000), Some(10), Word::Poor),
+    for (outward, inward, received, word) in [
+        (None, None, 50, Word::Excellent),
+        (Some(0), Some(40_000), 50, Word::Good),
+        // Of these it is too early to say.
+        (Some(0), Some(40_000), 49, Word::Excellent),
+        (Some(120_000), None, 0, Word::Fair),
+        (Some(200_000), Some(10), 50, Word::Poor),
     ] {
         let mut meter = Meter::new(at(0), PING_AFTER);
         let mut stats = stats(100, 100);
         (stats.loss_out_ppm, stats.loss_in_ppm) = (outward, inward);
+        (stats.packets_sent, stats.packets_received) = (50, received);
         assert_eq!(meter.read(at(1_000), stats).word, word);
     }
 }
