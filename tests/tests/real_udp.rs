@@ -148,7 +148,7 @@ fn a_conversation_moves_between_udp_and_tcp_and_loses_and_repeats_nothing() {
     relay.block(false);
     // Datagrams are tried again after a while.
     wait_for("udp again", || {
-        proxy.cut();
+        ana.say("/reconnect");
         std::thread::sleep(Duration::from_secs(1));
         (carriers(&ana).last()? == "udp").then_some(())
     });

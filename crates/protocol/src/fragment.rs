@@ -9,6 +9,7 @@ use crate::frame::{FrameType, SharedBody};
 
 /// A message of which some fragments have not been cut yet.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub struct Uncut {
     pub(crate) kind: FrameType,
     body: SharedBody,
@@ -85,6 +86,7 @@ const FIRST_ROOM_BYTES_MAX: usize = 64 * 1024;
 
 /// The beginning of a message whose end has not come.
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
 pub struct Reassembly {
     /// The type of its first fragment; `None` between messages, and `joined` is empty then.
     begun: Option<FrameType>,

@@ -197,6 +197,18 @@ fn each_message_once_and_in_order_whatever_the_line_does() {
     }
 }
 
+/// A line that loses a third, seconds long: who waits for nothing but a goodbye must have more patience
+/// than its peer's longest pauses.
+#[test]
+fn what_a_slow_peer_has_to_say_is_waited_for() {
+    for seed in [
+        611, 2494, 3504, 6239, 6858, 7625, 9276, 9372, 10199, 11555, 13252, 15614, 15893, 18927,
+        19084,
+    ] {
+        run(seed);
+    }
+}
+
 /// `LAMPARINA_SEEDS=from..to cargo test --release -p lamparina-protocol --test datagram_world -- --ignored`
 #[test]
 #[ignore = "for as many seeds as one has time for"]

@@ -11,6 +11,7 @@ const MESSAGE_COST_BYTES: u32 = 128;
 /// The queue behind the window. When it holds its limit nothing more is accepted, so that it never
 /// holds more than the limit and one message.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Backlog {
     messages: VecDeque<Uncut>,
     cost_bytes: u32,

@@ -12,7 +12,6 @@ use super::outbox::Outbox;
 use super::{LinkStats, Output, SendError};
 use crate::control::{ControlError, Terms};
 use crate::frame::{Frame, FrameType, Header, Seq, SharedBody};
-use crate::rtt::RoundTrip;
 use crate::time::Instant;
 
 /// The flow of messages.
@@ -65,6 +64,15 @@ impl Carrier {
         match self {
             Self::Stream(flow) => flow.has_room_bulk(),
             Self::Datagrams(flow) => flow.has_room(FrameType::Bulk),
+        }
+    }
+
+    /// Time that a peer is given to be heard again, at least, before it is taken to have said goodbye:
+    /// a stream ends by itself.
+    pub(super) fn goodbye_patience(&self) -> Duration {
+        match self {
+            Self::Stream(_) => Duration::ZERO,
+            Self::Datagrams(flow) => flow.goodbye_patience(),
         }
     }
 
@@ -176,8 +184,9 @@ impl Carrier {
         on_either!(self, flow => flow.terms())
     }
 
-    pub(super) fn rtt(&self) -> &RoundTrip {
-        on_either!(self, flow => flow.rtt())
+    /// How long an answer may take to what was said so often already.
+    pub(super) fn answer_within(&self, times: u8) -> Duration {
+        on_either!(self, flow => flow.answer_within(times))
     }
 
     pub(super) fn is_drained(&self) -> bool {

@@ -160,7 +160,7 @@ impl Link {
         let State::Closing(closing) = &mut self.state else {
             return;
         };
-        let wait = closing.open.flow.rtt().rto_after(closing.repeat.times);
+        let wait = closing.open.flow.answer_within(closing.repeat.times);
         closing.repeat = Repeat {
             times: closing.repeat.times.saturating_add(1),
             said_at: now,
@@ -184,7 +184,9 @@ impl Link {
         let heard_since = self.heard_at > repeat.said_at;
         let quiet_since = closing.waiting_since.max(closing.open.flow.received_at());
         let stalled = quiet_since + dead_after <= now;
-        if stalled || (repeat.times >= SAY_BYE_TIMES && !heard_since) {
+        let silent = now.saturating_since(self.heard_at.max(closing.waiting_since));
+        let unheard = !heard_since && silent >= closing.open.flow.goodbye_patience();
+        if stalled || (repeat.times >= SAY_BYE_TIMES && unheard) {
             if !closing.is_complete() {
                 return Err(LinkFault::GaveUp);
             }

@@ -119,6 +119,7 @@ impl Link {
     /// ends the link with a DISCONNECT in `wire` and `Closed(ByUs)` in `events`.
     pub fn handle(&mut self, now: Instant, input: Input, out: &mut Output) -> Result<(), UseError> {
         if matches!(self.state, State::Closed) {
+            self.forget_outcome();
             return Ok(());
         }
         let from = out.wire.len();

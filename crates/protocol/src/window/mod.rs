@@ -1,6 +1,8 @@
 //! The two ends of a sliding window with selective repeat or Go-Back-N. Neither side holds more
 //! than the window agreed on, in frames and in bytes.
 
+#[cfg(test)]
+mod model;
 mod recv;
 mod send;
 

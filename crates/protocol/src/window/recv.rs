@@ -16,6 +16,7 @@ use crate::time::Instant;
 
 /// A frame that came before its turn.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct Parked {
     pub(crate) kind: FrameType,
     pub(crate) last: bool,
@@ -66,6 +67,7 @@ impl Hole {
 
 /// The receiver's end of the window.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct RecvWindow {
     next: u64,
     /// One past the last place that came; `next` while there is no hole.

@@ -68,6 +68,7 @@ impl Slot {
 
 /// A buffer that frames in flight are stretches of.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 struct Source {
     buffer: Bytes,
     /// The first such frame.
@@ -91,6 +92,7 @@ pub(crate) struct Acked {
 
 /// The sender's end of the window.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct SendWindow {
     slots: VecDeque<Slot>,
     sources: VecDeque<Source>,
@@ -438,6 +440,20 @@ fn is_same(one: &Bytes, other: &Bytes) -> bool {
 fn since(now: Instant, sent_us: u32) -> Duration {
     let elapsed = (now.as_micros() as u32).wrapping_sub(sent_us);
     Duration::from_micros(u64::from(elapsed))
+}
+
+#[cfg(test)]
+impl SendWindow {
+    /// The first place in flight.
+    pub(super) fn base(&self) -> Seq {
+        self.base
+    }
+
+    /// Of each frame in flight, whether it was acknowledged early and whether it is wanted again.
+    pub(super) fn view(&self) -> Vec<(bool, bool)> {
+        let slots = self.slots.iter();
+        slots.map(|slot| (slot.acked, slot.wanted)).collect()
+    }
 }
 
 #[cfg(test)]

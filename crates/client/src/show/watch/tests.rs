@@ -69,7 +69,6 @@ fn golden_screens() {
         screen(&view(over_udp(), colour), &[], 60, 12).replace('\u{1b}', "^"),
     ]
     .join("\n");
-    std::fs::write("/tmp/meter-watch.golden", &got).unwrap(); // TMP
     assert_eq!(got, include_str!("../watch.golden"));
 }
 

@@ -124,8 +124,10 @@ impl DatagramFlow {
         self.terms
     }
 
-    pub(in crate::link) fn rtt(&self) -> &RoundTrip {
-        &self.rtt
+    /// How long an answer may take to what was said so often already.
+    pub(in crate::link) fn answer_within(&self, times: u8) -> Duration {
+        let probed = self.probe_after() * (1 << times.min(3));
+        self.rtt.rto_after(times).max(probed)
     }
 
     pub(in crate::link) fn received_at(&self) -> Instant {
@@ -238,9 +240,10 @@ impl DatagramFlow {
         Ok(())
     }
 
-    /// A PING wants a PONG.
+    /// A PING wants a PONG, and its packet an acknowledgement: else its sender would take it for lost.
     pub(in crate::link) fn on_ping(&mut self, payload: &[u8]) -> Result<(), LinkFault> {
         let echo = read_ping(payload).map_err(|e| LinkFault::control(FrameType::Ping, e))?;
+        self.wants.0 = true;
         self.pong = Some(echo);
         Ok(())
     }
@@ -256,6 +259,7 @@ impl DatagramFlow {
             self.rtt.sample(now.saturating_since(at));
             self.ping = None;
         }
+        self.wants.0 = true;
         self.ponged = Some(echo);
         Ok(())
     }
@@ -268,6 +272,11 @@ impl DatagramFlow {
     /// The number of the next packet.
     pub(in crate::link) fn next_number(&self) -> u64 {
         self.sent.next()
+    }
+
+    /// So long a silent peer may still be repeating what it has to say: ten of its longest pauses.
+    pub(in crate::link) fn goodbye_patience(&self) -> Duration {
+        30 * self.probe_after()
     }
 
     pub(super) fn want_answer(&mut self, at_once: bool) {

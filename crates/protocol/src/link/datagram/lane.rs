@@ -23,6 +23,7 @@ const SHARED_BYTES_MAX: usize = 4_096;
 
 /// One frame, from its first packet to its acknowledgement.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 struct Slot {
     kind: FrameType,
     body: SharedBody,
@@ -47,6 +48,7 @@ impl Slot {
 
 /// The sender's side.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct SendLane {
     slots: VecDeque<Slot>,
     /// Place of the first slot, not wrapped.
@@ -271,6 +273,7 @@ fn kept(body: &SharedBody, stretch: Range<usize>) -> (SharedBody, Range<usize>) 
 
 /// The receiver's side.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct RecvLane {
     window: RecvWindow,
     assembly: Reassembly,
@@ -352,4 +355,41 @@ pub(super) enum Arrival {
     Early,
     /// It had come before.
     Again,
+}
+
+/// What a model of the lanes looks at.
+#[cfg(test)]
+pub(super) mod view {
+    use super::{RecvLane, SendLane};
+    use crate::control::SeqRange;
+
+    /// A frame between its first packet and the end of its place in the window.
+    #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+    pub(in crate::link::datagram) struct FrameView {
+        pub(in crate::link::datagram) acked: bool,
+        /// Packets that carry it and are neither acknowledged nor taken for lost.
+        pub(in crate::link::datagram) carried: u16,
+        /// It is to leave again.
+        pub(in crate::link::datagram) lost: bool,
+    }
+
+    impl SendLane {
+        /// The first place in the window, and the frames from there on.
+        pub(in crate::link::datagram) fn view(&self) -> (u64, Vec<FrameView>) {
+            let frames = self.slots.iter().zip(self.base..);
+            let frames = frames.map(|(slot, place)| FrameView {
+                acked: slot.acked,
+                carried: slot.carried,
+                lost: self.lost.contains(&place),
+            });
+            (self.base, frames.collect())
+        }
+    }
+
+    impl RecvLane {
+        /// What came before its turn.
+        pub(in crate::link::datagram) fn early(&self) -> Vec<SeqRange> {
+            self.window.early_ranges()
+        }
+    }
 }

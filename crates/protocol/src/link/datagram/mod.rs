@@ -13,6 +13,8 @@ mod copies;
 mod delivery;
 mod flow;
 mod lane;
+#[cfg(test)]
+mod model;
 mod pacer;
 mod packets;
 mod received;
@@ -113,6 +115,13 @@ impl Link {
         self.datagrams
             .as_ref()
             .map_or_else(DatagramOutcome::default, |datagrams| datagrams.outcome)
+    }
+
+    /// A closed link judges no datagram: what it said of the last one holds for no other.
+    pub(super) fn forget_outcome(&mut self) {
+        if let Some(datagrams) = &mut self.datagrams {
+            datagrams.outcome = DatagramOutcome::default();
+        }
     }
 
     /// Appends one datagram with a PING of these bytes, which must be random: who answers it can read

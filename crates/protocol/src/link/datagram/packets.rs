@@ -218,9 +218,11 @@ impl DatagramFlow {
                 let slack = self.slack();
                 self.redundancy.plan_markers(now, &self.loss, slack);
             }
+            // Acknowledgements alone wait for nothing, so that what waits must not pay for them: on a
+            // path believed to be slow, much that comes would silence its receiver.
+            self.pacer
+                .on_sent(now, wire_bytes, self.congestion.pacing());
         }
-        self.pacer
-            .on_sent(now, wire_bytes, self.congestion.pacing());
         leaving.push(Leaving { number, bytes });
     }
 

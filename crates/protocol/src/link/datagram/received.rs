@@ -28,6 +28,7 @@ pub(super) enum Novelty {
 
 /// The receiver's side of packet numbers.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Received {
     /// What came, newest first; a gap between any two.
     runs: VecDeque<Run>,
@@ -45,6 +46,7 @@ pub(super) struct Received {
 
 /// Measures loss by what is missing from a span of numbers, once late ones had time to come.
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
 struct LossIn {
     /// First number of the span.
     from: u64,

@@ -92,6 +92,7 @@ pub(super) struct Packet {
 
 /// Packets whose fate is open.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Sent {
     next: u64,
     seed: u64,
@@ -256,4 +257,12 @@ fn mix(number: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
+}
+
+#[cfg(test)]
+impl Sent {
+    /// Packets taken for lost whose coming would still be noticed.
+    pub(super) fn lost(&self) -> impl Iterator<Item = (u64, &Packet)> {
+        self.lost.iter().map(|(&number, packet)| (number, packet))
+    }
 }
