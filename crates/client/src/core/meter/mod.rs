@@ -2,7 +2,7 @@
 //! word. Looks at most every [`LOOK_EVERY`], and only while something moves: between two looks further
 //! apart than that nothing has, so that an idle program is not woken for it.
 //!
-//! Keeps at most [`LOOKS_MAX`] looks, ascending in time.
+//! Keeps the looks of the last seconds only, ascending in time.
 
 mod word;
 
