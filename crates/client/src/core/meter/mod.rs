@@ -119,7 +119,7 @@ impl Meter {
             sent_bytes_per_s: rate(|stats| stats.bytes_sent),
             received_bytes_per_s: rate(|stats| stats.bytes_received),
             again_lately: self.since(now, RATE_OVER, &stats, |stats| stats.retransmitted),
-            timeouts_lately: measures.timeouts,
+            timeouts_lately: self.since(now, LATELY, &stats, |stats| stats.timeouts),
             stats,
         }
     }
@@ -181,7 +181,11 @@ impl Meter {
             again: lately(|stats| stats.retransmitted),
             sent: lately(|stats| stats.frames_sent),
             rtt: stats.rtt,
-            timeouts: lately(|stats| stats.timeouts),
+            // Over datagrams these are probes, early ones, which nobody notices.
+            timeouts: match stats.packets_sent {
+                0 => lately(|stats| stats.timeouts),
+                _ => 0,
+            },
             unanswered: self.unanswered(now),
         }
     }

@@ -148,3 +148,14 @@ fn loss_counts_on_the_way_that_loses_more() {
         assert_eq!(meter.read(at(1_000), stats).word, word);
     }
 }
+
+#[test]
+fn probes_of_datagrams_are_no_time_outs() {
+    for (packets, word) in [(0, Word::Poor), (100, Word::Excellent)] {
+        let mut meter = Meter::new(at(0), PING_AFTER);
+        let mut stats = stats(100, 100);
+        (stats.packets_sent, stats.timeouts) = (packets, 50);
+        let reading = meter.read(at(1_000), stats);
+        assert_eq!((reading.word, reading.timeouts_lately), (word, 50));
+    }
+}

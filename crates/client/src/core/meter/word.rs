@@ -52,7 +52,7 @@ pub struct Measures {
     pub sent: u64,
     /// Smoothed round trip.
     pub rtt: Option<Duration>,
-    /// Time-outs lately.
+    /// Time-outs lately, of a stream.
     pub timeouts: u64,
     /// How long an answer is awaited, and nothing at all has come.
     pub unanswered: Duration,
