@@ -420,7 +420,9 @@ impl Connection {
         let Carrier::Datagrams(datagrams) = &mut self.carrier else {
             return;
         };
-        datagrams.judged(now, from, to, size, self.link.datagram_outcome());
+        if datagrams.judged(now, from, to, size, self.link.datagram_outcome()) {
+            self.link.begin_path(now);
+        }
         let opened = |event: &Event| matches!(event, Event::Opened { .. });
         if self.out.events.iter().any(opened) {
             datagrams.opened();
@@ -582,6 +584,7 @@ impl Connection {
         };
         match datagrams.due(now) {
             Due::Nothing => {}
+            Due::OtherWay => self.link.begin_path(now),
             Due::Gone => return self.end(),
             Due::Challenge(challenge) => {
                 let mut out = Output::default();

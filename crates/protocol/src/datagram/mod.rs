@@ -33,7 +33,7 @@ pub use header::{
 };
 pub use lingering::{LAST_WORDS_MAX, LINGER_MAX, LINGER_MIN, Lingering};
 pub use outside::{Asking, NotAsking, read_asking, read_retry, retry, with_cookie};
-pub use path::{CHALLENGE_AGAIN_AFTER, CHALLENGES_MAX, Challenge, Paths};
+pub use path::{CHALLENGE_AGAIN_AFTER, CHALLENGES_MAX, Challenge, Paths, Way};
 pub use rebind::{
     REBIND_AFTER, REBIND_AFTER_MAX, REBIND_AFTER_SLOW, REBINDS_MAX, REFUSED_AFTER, Rebind,
     Rebinding,

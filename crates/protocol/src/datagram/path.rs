@@ -17,6 +17,17 @@ pub const CHALLENGES_MAX: u8 = 6;
 /// A challenge is repeated after this, and then each time twice as late.
 pub const CHALLENGE_AGAIN_AFTER: Duration = Duration::from_millis(250);
 
+/// Where data goes, after a datagram came.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Way {
+    /// Where it went before.
+    Same,
+    /// To another port of the same address: the same way, of which what was measured still holds.
+    OtherPort,
+    /// To another address.
+    Other,
+}
+
 /// A PING that is to be sent to an address, inside the seal.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Challenge {
@@ -127,28 +138,32 @@ impl Paths {
         }
     }
 
-    /// The link has judged that datagram: gives whether data goes elsewhere from now on.
-    /// [`Paths::challenge`] may have something afterwards.
+    /// The link has judged that datagram: gives where data goes from now on. [`Paths::challenge`] may have
+    /// something afterwards.
     pub fn judged(
         &mut self,
         now: Instant,
         from: SocketAddr,
         bytes: usize,
         outcome: DatagramOutcome,
-    ) -> bool {
+    ) -> Way {
         if !outcome.authentic {
-            return false;
+            return Way::Same;
         }
+        let before = self.current;
         if outcome
             .answered
             .is_some_and(|nonce| self.ponged(from, nonce))
         {
-            return true;
+            return match before.ip() == from.ip() {
+                true => Way::OtherPort,
+                false => Way::Other,
+            };
         }
         if outcome.newest {
             self.heard(now, from, bytes);
         }
-        false
+        Way::Same
     }
 
     /// The newest word of the peer came from `from`.

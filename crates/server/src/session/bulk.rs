@@ -10,7 +10,9 @@ use lamparina_protocol::Instant;
 use lamparina_protocol::control::CloseCode;
 use lamparina_protocol::frame::{FrameType, SharedBody};
 use lamparina_protocol::link::SendError;
-use lamparina_protocol::message::{PartedSubmit, RefusalCode, Submit, TEXT_BYTES_MAX, ToClient};
+use lamparina_protocol::message::{
+    INLINE_TEXT_BYTES_MAX, PartedSubmit, RefusalCode, Submit, TEXT_BYTES_MAX, ToClient,
+};
 
 use super::follow::Outbox;
 use super::machine::Session;
@@ -66,7 +68,12 @@ impl Texts {
         tail: [u8; 8],
         outbox: &mut impl Outbox,
     ) -> Result<(), SendError> {
-        let parted = match self.spoken {
+        let long = self.spoken && body.bytes().len() > INLINE_TEXT_BYTES_MAX;
+        if long && self.is_full() {
+            // Without the work: it is tried again at each ring.
+            return Err(SendError::Full);
+        }
+        let parted = match long {
             true => Parted::of_encoded(body),
             false => None,
         };
@@ -80,8 +87,7 @@ impl Texts {
         tail: [u8; 8],
         outbox: &mut impl Outbox,
     ) -> Result<(), SendError> {
-        let bytes = self.waiting.as_ref().map_or(0, |waiting| waiting.bytes);
-        if bytes >= TEXTS_WAITING_BYTES_MAX {
+        if self.is_full() {
             return Err(SendError::Full);
         }
         outbox.send(FrameType::Data, &parted.entry, Some(tail))?;
@@ -89,6 +95,11 @@ impl Texts {
         waiting.bytes += parted.text.bytes().len();
         waiting.texts.push_back(parted.text.clone());
         self.flush(outbox)
+    }
+
+    fn is_full(&self) -> bool {
+        let waiting = self.waiting.as_ref();
+        waiting.is_some_and(|waiting| waiting.bytes >= TEXTS_WAITING_BYTES_MAX)
     }
 
     /// Gives the BULK lane what it has room for.

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use lamparina_protocol::Instant;
-use lamparina_protocol::datagram::{Challenge, Paths, Profile, Rebind, Rebinding};
+use lamparina_protocol::datagram::{Challenge, Paths, Profile, Rebind, Rebinding, Way};
 use lamparina_protocol::link::DatagramOutcome;
 
 pub use inbox::{INBOX_BYTES_EARLY, INBOX_BYTES_MAX};
@@ -75,6 +75,8 @@ enum End {
 /// What time brought.
 pub(crate) enum Due {
     Nothing,
+    /// Data leaves from another address of ours from now on.
+    OtherWay,
     /// A challenge is to be sent.
     Challenge(Challenge),
     /// Nobody is there who knows the link.
@@ -191,13 +193,12 @@ impl Datagrams {
         self.received_bytes += arrived.bytes.len() as u64;
         if let End::Called { paths, own, .. } = &mut self.end {
             paths.came(arrived.from, arrived.bytes.len());
-            if arrived.from == paths.current() {
-                *own = arrived.to;
-            }
+            // Only before anything was proved: later whoever pretends to be the peer has no say in it.
+            *own = own.or(arrived.to);
         }
     }
 
-    /// The link has judged a datagram that came.
+    /// The link has judged a datagram that came; gives whether data goes another way from now on.
     pub(crate) fn judged(
         &mut self,
         now: Instant,
@@ -205,17 +206,25 @@ impl Datagrams {
         to: Option<IpAddr>,
         bytes: usize,
         outcome: DatagramOutcome,
-    ) {
+    ) -> bool {
         match &mut self.end {
             End::Called { paths, own, .. } => {
-                if paths.judged(now, from, bytes, outcome) {
+                let way = paths.judged(now, from, bytes, outcome);
+                if way != Way::Same {
                     tracing::debug!(%from, "a link goes on from another address");
+                }
+                if outcome.authentic && from == paths.current() {
                     *own = to;
                 }
+                way == Way::Other
             }
             // Only the peer's own word says that the socket is a good one.
-            End::Caller { rebinding, .. } if outcome.authentic => rebinding.heard(),
-            End::Caller { .. } => {}
+            End::Caller { rebinding, .. } => {
+                if outcome.authentic {
+                    rebinding.heard();
+                }
+                false
+            }
         }
     }
 
@@ -346,12 +355,18 @@ impl Datagrams {
                     Rebind::Keep => Due::Nothing,
                     Rebind::Gone => Due::Gone,
                     Rebind::Bind => {
-                        match connect(*peer) {
-                            Ok(other) => *socket = other,
-                            // There is no network now; the old one will say so again.
-                            Err(_) => rebinding.failed(),
+                        // There is no network now; the old socket will say so again.
+                        let Ok(other) = connect(*peer) else {
+                            rebinding.failed();
+                            return Due::Nothing;
+                        };
+                        let ip = |socket: &Socket| socket.local_addr().map(|at| at.ip()).ok();
+                        let same = ip(socket) == ip(&other);
+                        *socket = other;
+                        match same {
+                            true => Due::Nothing,
+                            false => Due::OtherWay,
                         }
-                        Due::Nothing
                     }
                 }
             }

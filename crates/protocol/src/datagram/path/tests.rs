@@ -53,12 +53,8 @@ fn challenges(paths: &mut Paths, millis: u64) -> Option<Challenge> {
 fn pongs(paths: &mut Paths, millis: u64, port: u16, nonce: [u8; 8]) -> bool {
     let answered = Some(nonce);
     paths.came(addr(port), 60);
-    paths.judged(
-        at(millis),
-        addr(port),
-        60,
-        DatagramOutcome { answered, ..LATE },
-    )
+    let outcome = DatagramOutcome { answered, ..LATE };
+    paths.judged(at(millis), addr(port), 60, outcome) == Way::OtherPort
 }
 
 #[test]
@@ -106,6 +102,25 @@ fn a_link_follows_its_peer_once_the_challenge_is_answered_there() {
     assert!(!pongs(&mut paths, 0, 1, challenge.nonce));
     assert!(pongs(&mut paths, 0, 1, back.nonce));
     assert_eq!((paths.current(), paths.moves()), (addr(1), 2));
+}
+
+#[test]
+fn another_address_is_another_way_and_another_port_is_not() {
+    let mut paths = open();
+    let elsewhere: SocketAddr = "198.51.100.9:1".parse().unwrap();
+    let port = SocketAddr::new(elsewhere.ip(), 2);
+    for (to, way) in [
+        (elsewhere, Way::Other),
+        (port, Way::OtherPort),
+        (addr(1), Way::Other),
+    ] {
+        paths.came(to, 100);
+        assert_eq!(paths.judged(at(0), to, 100, NEW), Way::Same);
+        let answered = challenges(&mut paths, 0).map(|challenge| challenge.nonce);
+        let outcome = DatagramOutcome { answered, ..NEW };
+        assert_eq!(paths.judged(at(1), to, 60, outcome), way);
+        assert_eq!(paths.current(), to);
+    }
 }
 
 #[test]

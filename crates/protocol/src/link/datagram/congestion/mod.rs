@@ -411,7 +411,8 @@ impl Congestion {
                 best,
                 rounds_without,
             } => {
-                if full || lossy {
+                // Where the application limits what is sent, loss says nothing of the path's speed.
+                if full || (lossy && 2 * in_flight >= self.start_window) {
                     self.on_round_starting(best, rounds_without, queue, congested, lossy);
                 }
             }
