@@ -1,5 +1,6 @@
 //! The command line. An address always holds a colon; anything else is a command.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,6 +17,10 @@ use crate::profile::ProfileName;
 /// Where a server is looked for when nobody says where.
 pub(super) const DEFAULT_SERVER: &str = "127.0.0.1:5000";
 
+/// How often the link can be looked at.
+const WATCH_EVERY: RangeInclusive<Duration> =
+    Duration::from_millis(50)..=Duration::from_secs(86_400);
+
 const EXAMPLES: &str = "\
 Examples:
   lamparina-client --name ana                        talk at 127.0.0.1:5000
@@ -30,6 +35,8 @@ Examples:
   lamparina-client --name ana --json                 one JSON object a line, for programs
   lamparina-client --name ana --impair 'loss=20%,delay=80ms,seed=7'
                                                      over a bad channel: see /link
+  lamparina-client --name ana --watch-link           see the link at work, until q
+  lamparina-client --name ana --json --watch-link=5  a `link` event every 5 s among the others
   lamparina-client --name ana send --to bob 'hello'  say one thing and print its stamp
   lamparina-client --name bob tail --count 1         wait for one message and print it
   lamparina-client demo                              see it all at work, with nothing else running
@@ -198,6 +205,21 @@ pub(super) struct ChatArgs {
     /// Leave when the connection is lost
     #[arg(long)]
     pub(super) no_reconnect: bool,
+    /// Show how the link is, all the time: drawn on a terminal until q, with --json an event `link`
+    /// each SECONDS (by default 1, drawn 0.25)
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        num_args = 0..=1,
+        require_equals = true,
+        value_parser = interval,
+        conflicts_with = "plain"
+    )]
+    #[expect(
+        clippy::option_option,
+        reason = "the form in which the parser tells both"
+    )]
+    pub(super) watch_link: Option<Option<Duration>>,
     /// Leave after this long without a connection (by default never on a terminal, else after 60)
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(super) give_up_after: Option<Duration>,
@@ -439,6 +461,14 @@ fn seconds(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 
+fn interval(text: &str) -> Result<Duration, String> {
+    let every = seconds(text)?;
+    match WATCH_EVERY.contains(&every) {
+        true => Ok(every),
+        false => Err("every 0.05 to 86400 seconds".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -480,6 +510,18 @@ mod tests {
                 .contains("host is missing")
         );
         assert!(parse(&["a:b"]).unwrap_err().contains("port number"));
+        let watch = |args: &[&str]| parse(args).unwrap().chat.watch_link;
+        assert_eq!(watch(&[]), None);
+        assert_eq!(watch(&["--watch-link", "h:1"]), Some(None));
+        let half = Duration::from_millis(500);
+        assert_eq!(watch(&["--watch-link=0.5"]), Some(Some(half)));
+        for every in ["0", "0.01", "100000", "-1", "x", "NaN"] {
+            assert!(
+                parse(&[&format!("--watch-link={every}")]).is_err(),
+                "{every}"
+            );
+        }
+        assert!(parse(&["--watch-link", "--plain"]).is_err());
         assert!(parse(&["--tui"]).is_err());
         assert!(parse(&["--json", "--plain"]).is_err());
         assert!(parse(&["--name", "a b"]).unwrap_err().contains("no blanks"));

@@ -18,14 +18,16 @@ use super::logging::Levels;
 use super::output::{Output, OutputGone, Written};
 use super::setup::{self, Hold};
 use super::terminal::Terminal;
+use super::watch::{Due, Watch};
 use crate::client::{Client, ClientError, Mark, Reads};
 use crate::command::{self, Command, CommandError, FIND_COUNT, HELP};
 use crate::core::conversation::CancelReport;
 use crate::core::event::{Ending, Event, Summary};
 use crate::core::outbox::Cancel;
 use crate::lines::Line;
+use crate::net::NetStatus;
 use crate::show::receipts::Receipts;
-use crate::show::{json, plain, report};
+use crate::show::{json, link, plain, report};
 
 /// How long a piped conversation goes on without a connection.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(60);
@@ -63,6 +65,8 @@ struct Chat {
     /// Nobody reads stdout any more.
     unheard: bool,
     lines: Option<mpsc::Receiver<Line>>,
+    /// `--watch-link`
+    watch: Option<Watch>,
 }
 
 /// What happened.
@@ -73,6 +77,7 @@ enum Turn {
     DeskOpen,
     Interrupted,
     Rewrite,
+    Watched(Due),
     OutputGone,
 }
 
@@ -97,10 +102,8 @@ pub(super) async fn run(
         Client::start(config).map_err(|error| Stop::new(Exit::Failed, error.to_string()))?;
     client.set_reads(Reads::Written);
     let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let terminal = match args.json {
-        true => Terminal::default(),
-        false => Terminal::take(),
-    };
+    let (terminal, watch) = screen(&args, colour)?;
+    let _given_back = GivenBack(terminal.clone());
     let mut chat = Chat {
         terminal: terminal.clone(),
         client,
@@ -126,12 +129,9 @@ pub(super) async fn run(
         interrupted: false,
         unheard: false,
         lines: None,
+        watch,
     };
-    let turned = chat.turns().await;
-    if turned.is_err() {
-        terminal.give_back();
-    }
-    let (ending, summary) = turned?;
+    let (ending, summary) = chat.turns().await?;
     let Chat {
         client,
         output,
@@ -140,10 +140,14 @@ pub(super) async fn run(
         json,
         unheard,
         last_words,
+        watch,
         ..
     } = chat;
     let finished = output.finish();
     terminal.give_back();
+    if let Some(words) = watch.and_then(|watch| watch.last_words()) {
+        talk.say(&words);
+    }
     if let Some(words) = last_words {
         talk.say(&words);
     }
@@ -157,6 +161,28 @@ pub(super) async fn run(
     }
     let errors = if args.strict { errors } else { 0 };
     Ok(exit::of(&ending, summary, errors))
+}
+
+/// The terminal, and who watches the link.
+fn screen(args: &ChatArgs, colour: bool) -> Result<(Terminal, Option<Watch>), Stop> {
+    Ok(match (args.json, args.watch_link) {
+        (true, every) => (Terminal::default(), every.map(Watch::printing)),
+        (false, None) => (Terminal::take(), None),
+        (false, Some(every)) => {
+            let terminal = Terminal::take_for_picture();
+            let watch = Watch::drawing(&terminal, every, colour)?;
+            (terminal, Some(watch))
+        }
+    })
+}
+
+/// Gives the terminal back whichever way the conversation ends.
+struct GivenBack(Terminal);
+
+impl Drop for GivenBack {
+    fn drop(&mut self) {
+        self.0.give_back();
+    }
 }
 
 fn not_written(error: &std::io::Error) -> Stop {
@@ -181,25 +207,27 @@ impl Chat {
                 Turn::Line(line) => self.line(line).await,
                 Turn::Asked(asked) => self.desk.serve(&mut self.client, asked).await,
                 Turn::DeskOpen => self.held = None,
-                Turn::Interrupted if self.interrupted => {
+                Turn::Interrupted | Turn::Watched(Due::Leave) if self.interrupted => {
                     let ending = Ending::Left;
                     let status = self.client.stats().await;
                     let summary = status.map(|status| status.conversation.summary);
                     return Ok((ending, summary.unwrap_or_default()));
                 }
-                Turn::Interrupted => {
+                Turn::Interrupted | Turn::Watched(Due::Leave) => {
                     self.interrupted = true;
                     self.talk.stop();
                     self.end(Some(INTERRUPTED_WITHIN)).await;
                 }
                 Turn::Rewrite => self.talk.rewrite(),
+                Turn::Watched(Due::Look) => self.look_at_link().await,
             }
         }
     }
 
     async fn turn(&mut self) -> Turn {
         let takes = self.begun && !self.ended && self.client.has_room();
-        if takes && self.lines.is_none() {
+        let keys_are_text = !self.watch.as_ref().is_some_and(Watch::is_picture);
+        if takes && self.lines.is_none() && keys_are_text {
             self.lines = Some(input::start(self.terminal.clone()));
         }
         let counting = self.talk.is_counting();
@@ -209,6 +237,7 @@ impl Chat {
             line = next_line(&mut self.lines), if takes => Turn::Line(line),
             turn = at_desk(&mut self.desk, opening), if takes || opening => turn,
             () = self.interrupts.next() => Turn::Interrupted,
+            due = watched(&mut self.watch) => Turn::Watched(due),
             () = sleep(REWRITE_EVERY), if counting => Turn::Rewrite,
             () = self.output.gone(), if !self.unheard => Turn::OutputGone,
         }
@@ -358,14 +387,33 @@ impl Chat {
             return;
         };
         match command {
-            Command::Link => self.info("link", &report::link(&status)).await,
-            Command::Rtt => self.info("rtt", &report::rtt(&status)).await,
+            Command::Link => self.link(&status).await,
+            Command::Rtt => self.info("rtt", &link::rtt(&status)).await,
             Command::Connection => self.info("conn", &report::connection(&status)).await,
             Command::Queue => self.info("queue", &report::queue(&status)).await,
             Command::Help => self.info("help", HELP).await,
             Command::Log(level) => self.levels.set(level),
             _ => {}
         }
+    }
+
+    /// Prints or draws how the link is.
+    async fn look_at_link(&mut self) {
+        let Ok(status) = self.client.stats().await else {
+            return;
+        };
+        match &mut self.watch {
+            Some(watch) if watch.is_picture() => watch.draw(&self.terminal, status),
+            _ => self.link(&status).await,
+        }
+    }
+
+    /// How the link is.
+    async fn link(&self, status: &NetStatus) {
+        if self.json {
+            return self.print(json::link(status)).await;
+        }
+        self.talk.say(&link::text(status));
     }
 
     /// Takes messages back. Each one that is, is told once that is stored; the others here.
@@ -441,6 +489,13 @@ async fn at_desk(desk: &mut Desk, opening: bool) -> Turn {
         return Turn::DeskOpen;
     }
     Turn::Asked(desk.asked().await)
+}
+
+async fn watched(watch: &mut Option<Watch>) -> Due {
+    match watch {
+        Some(watch) => watch.due().await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn next_line(lines: &mut Option<mpsc::Receiver<Line>>) -> Option<Line> {

@@ -7,6 +7,7 @@
 //! | `setup` | who, where and how, from arguments, environment and the person |
 //! | `input`, `output` | lines in, lines out, without holding up anything |
 //! | `terminal`, `edit` | on a terminal: the line being typed, below what arrives |
+//! | `watch`, `picture` | `--watch-link`: when to look, and the other screen |
 //! | `interrupt` | the wish to end |
 //! | `chat` | the conversation |
 //! | `send`, `tail` | for scripts |
@@ -28,12 +29,14 @@ mod local;
 mod logging;
 mod output;
 mod pass;
+mod picture;
 mod send;
 mod servers;
 mod setup;
 mod tail;
 mod terminal;
 mod trust;
+mod watch;
 
 use std::process::ExitCode;
 

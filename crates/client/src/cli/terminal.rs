@@ -1,6 +1,7 @@
 //! A terminal on which lines arrive while another is typed: what arrives stands above it, and the
 //! half-typed line is drawn again. Where stdin or stdout is no terminal there is none of this, and
-//! bytes go as they always did. The terminal is as it was when this is dropped.
+//! bytes go as they always did. With a picture (`--watch-link`) it has the other screen of the terminal,
+//! and what arrives is written to the usual one, where it stays. The terminal is as it was once it is given back.
 
 use std::io::{self, IsTerminal, Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,6 +11,8 @@ use rustix::termios::{
 };
 
 use super::edit::{Done, Editor, Keys, view};
+use super::picture::Picture;
+use crate::show::watch::View;
 
 /// Takes the row of the line away.
 const CLEAR_ROW: &str = "\r\u{1b}[K";
@@ -18,6 +21,11 @@ const PASTE_MARKED: &str = "\u{1b}[?2004h";
 const PASTE_PLAIN: &str = "\u{1b}[?2004l";
 /// Columns where the system does not say.
 const COLUMNS: u16 = 80;
+const ROWS: u16 = 24;
+/// Keys that leave a picture: q, Ctrl-C where it is no signal, Ctrl-D.
+const LEAVES: &[u8] = b"qQ\x03\x04";
+/// No key does this (`_POSIX_VDISABLE`).
+const NO_KEY: u8 = if cfg!(target_os = "linux") { 0 } else { 0xff };
 /// Bytes read at a time.
 const READ_BYTES: usize = 4_096;
 
@@ -47,11 +55,22 @@ struct Row {
     status: String,
     /// Nothing is typed any more.
     over: bool,
+    /// What is drawn instead of the line.
+    picture: Option<Picture>,
 }
 
 impl Terminal {
     /// Takes the terminal, where there is one on both sides.
     pub(super) fn take() -> Self {
+        Self::take_for(None)
+    }
+
+    /// Takes the terminal for a picture; keys are no text then.
+    pub(super) fn take_for_picture() -> Self {
+        Self::take_for(Some(Picture::default()))
+    }
+
+    fn take_for(picture: Option<Picture>) -> Self {
         let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
         if dumb || !io::stdin().is_terminal() || !io::stdout().is_terminal() {
             return Self(None);
@@ -64,12 +83,24 @@ impl Terminal {
                 .remove(LocalModes::ICANON | LocalModes::ECHO);
             typing.special_codes[SpecialCodeIndex::VMIN] = 1;
             typing.special_codes[SpecialCodeIndex::VTIME] = 0;
+            if picture.is_some() {
+                // Whoever is stopped leaves the terminal on the other screen.
+                typing.special_codes[SpecialCodeIndex::VSUSP] = NO_KEY;
+                typing.special_codes[SpecialCodeIndex::VQUIT] = NO_KEY;
+            }
             tcsetattr(io::stdin(), OptionalActions::Now, &typing).map(|()| before)
         });
         match taken {
             Ok(before) => {
-                put(To::Stdout, PASTE_MARKED);
-                let row = Mutex::default();
+                let mut row = Row {
+                    picture,
+                    ..Row::default()
+                };
+                match row.picture.is_some() {
+                    true => row.draw(),
+                    false => put(To::Stdout, PASTE_MARKED),
+                }
+                let row = Mutex::new(row);
                 Self(Some(Arc::new(Screen { before, row })))
             }
             Err(error) => {
@@ -93,8 +124,11 @@ impl Terminal {
         let Some(screen) = &self.0 else {
             return write(to, lines);
         };
-        let row = screen.row();
+        let mut row = screen.row();
         row.clear();
+        if let Some(picture) = &mut row.picture {
+            picture.said(lines);
+        }
         let written = write(to, lines);
         row.draw();
         written
@@ -104,9 +138,38 @@ impl Terminal {
     pub(super) fn set_status(&self, status: &str) {
         if let Some(screen) = &self.0 {
             let mut row = screen.row();
+            if row.picture.is_some() {
+                // It says so itself.
+                return;
+            }
             status.clone_into(&mut row.status);
             row.clear();
             row.draw();
+        }
+    }
+
+    /// Draws the picture anew.
+    pub(super) fn show(&self, view: View) {
+        if let Some(screen) = &self.0 {
+            let mut row = screen.row();
+            if let Some(picture) = &mut row.picture {
+                picture.set(view);
+            }
+            row.draw();
+        }
+    }
+
+    /// Waits for the key that leaves a picture, or for the end of input.
+    pub(super) fn wait_for_leave(&self) {
+        let mut bytes = [0; READ_BYTES];
+        loop {
+            match io::stdin().lock().read(&mut bytes) {
+                Ok(0) => return,
+                Ok(read) if bytes[..read].iter().any(|key| LEAVES.contains(key)) => return,
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return,
+            }
         }
     }
 
@@ -142,7 +205,10 @@ impl Terminal {
         if std::mem::replace(&mut row.over, true) {
             return;
         }
-        put(To::Stdout, &format!("{CLEAR_ROW}{PASTE_PLAIN}"));
+        match row.picture {
+            Some(_) => put(To::Stdout, Picture::LEAVE),
+            None => put(To::Stdout, &format!("{CLEAR_ROW}{PASTE_PLAIN}")),
+        }
         // Whoever took the terminal away has it as he wants it.
         let _ = tcsetattr(io::stdin(), OptionalActions::Now, &screen.before);
     }
@@ -171,20 +237,32 @@ impl Row {
         (lines, end)
     }
 
-    fn clear(&self) {
-        if !self.over {
-            put(To::Stdout, CLEAR_ROW);
+    fn clear(&mut self) {
+        match &mut self.picture {
+            _ if self.over => {}
+            Some(picture) => put(To::Stdout, &picture.aside()),
+            None => put(To::Stdout, CLEAR_ROW),
         }
     }
 
-    fn draw(&self) {
-        if !self.over {
-            let columns = tcgetwinsize(io::stdout()).map_or(COLUMNS, |size| size.ws_col);
-            let columns = if columns == 0 { COLUMNS } else { columns };
-            let drawn = view(&self.status, self.editor.line(), usize::from(columns));
-            put(To::Stdout, &drawn);
+    fn draw(&mut self) {
+        if self.over {
+            return;
         }
+        let (columns, rows) = size();
+        let drawn = match &mut self.picture {
+            Some(picture) => picture.drawn(columns, rows),
+            None => view(&self.status, self.editor.line(), columns),
+        };
+        put(To::Stdout, &drawn);
     }
+}
+
+/// Columns and rows.
+fn size() -> (usize, usize) {
+    let size = tcgetwinsize(io::stdout()).map_or((0, 0), |size| (size.ws_col, size.ws_row));
+    let known = |size: u16, usual: u16| usize::from(if size == 0 { usual } else { size });
+    (known(size.0, COLUMNS), known(size.1, ROWS))
 }
 
 fn write(to: To, text: &str) -> io::Result<()> {

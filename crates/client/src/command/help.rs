@@ -19,8 +19,8 @@ hello                      to everybody; `//hello` says `/hello`
 /find pump off             messages that hold all these words
 /trace 42                  who has message 42, and how that is known
 /why 42 57                 why 42 stands before 57: cause, or only arrival
-/link                      the link's window, round-trip time and repairs; the bad channel
-/rtt                       the round-trip time
+/link                      how the link is: a word, round trip, loss, repairs, window, rate
+/rtt                       of these the word and the round trip
 /conn                      the connection, the clock and the cursor
 /reconnect                 a new connection now
 /channel loss=20%          make the server's channel bad (`off` ends it), where it allows that

@@ -11,6 +11,7 @@
 //! | [`pass`] | what is given to become a member |
 //! | [`backoff`] | when to try again |
 //! | [`carrier`] | over UDP or over TCP |
+//! | [`meter`] | what the link is like, in numbers and a word |
 //! | [`event`] | what the person or program is told |
 
 pub mod backoff;
@@ -20,6 +21,7 @@ pub mod conversation;
 pub mod cursor;
 pub mod event;
 pub mod keep;
+pub mod meter;
 pub mod outbox;
 mod pace;
 pub mod pass;

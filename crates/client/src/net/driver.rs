@@ -28,6 +28,7 @@ use crate::core::carrier::Carriers;
 use crate::core::conversation::{Conversation, Input, Output};
 use crate::core::event::Event;
 use crate::core::keep::State;
+use crate::core::meter::Meter;
 use crate::disk::{Keeper, Progress};
 
 /// A timer that is due and cannot be served yet (the link has no room) is looked at this often.
@@ -86,6 +87,8 @@ pub(crate) struct Driver {
     /// A connection over UDP that has not opened yet.
     pub(super) trying: Option<Trying>,
     pub(super) connection: Option<Connection>,
+    /// Reads the connection's link.
+    pub(super) meter: Meter,
     /// Links made so far.
     links: u64,
     /// A message that the link did not take; it goes before all others.
@@ -105,6 +108,7 @@ impl Driver {
         session_used: Box<dyn FnMut(u64) + Send>,
         disk: Option<Keeper>,
     ) -> Self {
+        let meter = Meter::new(clock.now(), plan.config.ping_after);
         Self {
             carriers: Carriers::new(plan.carrier, plan.line),
             trying: None,
@@ -118,6 +122,7 @@ impl Driver {
             failed: 0,
             dialing: None,
             connection: None,
+            meter,
             links: 0,
             held: None,
             backlog: VecDeque::new(),
@@ -212,6 +217,7 @@ impl Driver {
         };
         match turn {
             Turn::Link => {
+                self.meter.moved();
                 self.look_at_trying();
                 self.link_moved();
             }
@@ -228,11 +234,13 @@ impl Driver {
                 self.apply(Input::Tick);
             }
         }
+        self.look_at_meter();
     }
 
     fn wake(&self) -> Option<tokio::time::Instant> {
         let trying = self.trying.as_ref().and_then(|trying| trying.silent_at);
-        let deadline = [self.conversation.deadline(), trying]
+        let meter = self.connection.as_ref().and_then(|_| self.meter.deadline());
+        let deadline = [self.conversation.deadline(), trying, meter]
             .into_iter()
             .flatten()
             .min()?;
@@ -340,6 +348,7 @@ impl Driver {
                     );
                 }
                 self.connection = Some(connection);
+                self.meter = Meter::new(self.clock.now(), self.plan.config.ping_after);
             }
             Err(error) => {
                 let text = error.to_string();

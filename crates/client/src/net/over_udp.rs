@@ -16,6 +16,7 @@ use lamparina_transport::Connection;
 
 use super::dial::dial;
 use super::driver::Driver;
+use super::serving::carrier_of;
 use crate::core::carrier::{Carrier, is_silence};
 use crate::core::event::Event;
 
@@ -105,14 +106,7 @@ impl Driver {
     /// A connection has opened: says so where it is not the kind that there was before.
     pub(super) fn note_carrier(&mut self) {
         self.trying = None;
-        let over_udp = self
-            .connection
-            .as_ref()
-            .is_some_and(Connection::is_over_datagrams);
-        let by = match over_udp {
-            true => Carrier::Udp,
-            false => Carrier::Tcp,
-        };
+        let by = self.connection.as_ref().map_or(Carrier::Tcp, carrier_of);
         if self.carriers.opened(self.clock.now(), by) {
             let server = &self.plan.server;
             let text = match by {

@@ -8,8 +8,10 @@ use lamparina_protocol::link::{LinkStats, Terms};
 use lamparina_transport::SocketOptions;
 use tokio::sync::oneshot;
 
+use crate::core::carrier::Carrier;
 use crate::core::conversation::{CancelError, CancelReport, SayError, Status};
 use crate::core::event::MessageName;
+use crate::core::meter::Reading;
 use crate::core::outbox::{Ask, Cancel};
 
 /// Why not; and the request itself, where it will be taken later.
@@ -72,9 +74,15 @@ pub struct NetStatus {
     pub conversation: Status,
     /// The link's counters and measures; `None` while there is none.
     pub link: Option<LinkStats>,
+    /// What the link is like, once it is open.
+    pub reading: Option<Reading>,
+    /// What carries it.
+    pub carrier: Option<Carrier>,
+    /// Whether links are sealed.
+    pub sealed: bool,
     /// What both ends agreed on, once they have.
     pub terms: Option<Terms>,
-    /// This end of the connection and the other one.
+    /// This end of the connection and the other one: `HOST:PORT`, behind `udp://` over datagrams.
     pub ends: Option<(String, String)>,
     /// What holds at its TCP socket.
     pub socket: Option<SocketOptions>,

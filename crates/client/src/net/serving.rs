@@ -7,7 +7,9 @@ use lamparina_transport::Connection;
 
 use super::driver::{Driver, wall_clock};
 use super::request::{ChannelStatus, NetStatus, Request};
+use crate::core::carrier::Carrier;
 use crate::core::conversation::{Input, Outward, SayError};
+use crate::core::meter::Reading;
 use crate::disk::Progress;
 
 impl Driver {
@@ -31,7 +33,7 @@ impl Driver {
                 },
             };
             match connection.send(now, &message) {
-                Ok(()) => {}
+                Ok(()) => self.meter.moved(),
                 Err(SendError::Full) => {
                     self.held = Some(message);
                     break;
@@ -125,7 +127,8 @@ impl Driver {
         }
     }
 
-    pub(super) fn status(&self) -> NetStatus {
+    pub(super) fn status(&mut self) -> NetStatus {
+        let reading = self.read_meter();
         let connection = self.connection.as_ref();
         let ends = connection.and_then(|connection| {
             let ends = (connection.local_addr().ok()?, connection.peer_addr().ok()?);
@@ -138,10 +141,28 @@ impl Driver {
         NetStatus {
             conversation: self.conversation.status(self.clock.now()),
             link: connection.map(|connection| connection.link().stats()),
+            reading,
+            carrier: connection.map(carrier_of),
+            sealed: self.plan.seal.is_some(),
             terms: connection.and_then(|connection| connection.link().terms()),
             ends,
             socket: connection.and_then(Connection::socket_options),
             channel: self.channel_status(),
+        }
+    }
+
+    /// What the link is like, once it is open.
+    fn read_meter(&mut self) -> Option<Reading> {
+        let link = self.connection.as_ref()?.link();
+        link.terms()?;
+        Some(self.meter.read(self.clock.now(), link.stats()))
+    }
+
+    /// Looks at the link's counters, where it is time.
+    pub(super) fn look_at_meter(&mut self) {
+        if let Some(connection) = &self.connection {
+            let now = self.clock.now();
+            self.meter.look(now, || connection.link().stats());
         }
     }
 
@@ -153,5 +174,13 @@ impl Driver {
             inward: inward.stats(),
             settings,
         })
+    }
+}
+
+/// What carries a connection.
+pub(super) const fn carrier_of(connection: &Connection) -> Carrier {
+    match connection.is_over_datagrams() {
+        true => Carrier::Udp,
+        false => Carrier::Tcp,
     }
 }

@@ -5,7 +5,10 @@
 //! | [`json`] | one JSON object a line |
 //! | [`plain`] | readable lines |
 //! | [`receipts`] | of many receipts those that people want to see |
-//! | [`report`] | the answers of `/link`, `/conn`, `/queue` |
+//! | [`link`] | the answers of `/link` and `/rtt` |
+//! | [`watch`] | the link's window, drawn |
+//! | [`units`] | measures as people read them |
+//! | [`report`] | the answers of `/conn`, `/queue` |
 //! | [`time`] | a moment as RFC 3339 |
 
 /// Remote text, made harmless for a terminal.
@@ -13,7 +16,12 @@ pub use lamparina_protocol::clean;
 
 mod answers;
 pub mod json;
+pub mod link;
 pub mod plain;
 pub mod receipts;
 pub mod report;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod time;
+pub mod units;
+pub mod watch;

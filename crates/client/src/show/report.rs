@@ -1,106 +1,10 @@
-//! The answers of `/link`, `/rtt`, `/conn` and `/queue`, in lines of plain text.
+//! The answers of `/conn` and `/queue`, in lines of plain text.
 
 use std::fmt::Write;
-use std::time::Duration;
 
-use lamparina_protocol::link::{LinkStats, Repair, Terms};
-
-use super::clean;
+use super::{clean, link};
 use crate::core::conversation::{QueueLine, Status};
 use crate::net::NetStatus;
-
-const NO_LINK: &str = "there is no connection now";
-
-/// `/link`: measures, counts, window, the bad channel.
-pub fn link(status: &NetStatus) -> String {
-    let Some(stats) = &status.link else {
-        return NO_LINK.to_owned();
-    };
-    let mut out = rtt_line(stats);
-    // Writing to a String does not fail.
-    let _ = write!(
-        out,
-        "\nframes: {} sent, {} received, {} sent again, {} damaged, {} duplicate, {} early",
-        stats.frames_sent,
-        stats.frames_received,
-        stats.retransmitted,
-        stats.damaged,
-        stats.duplicates,
-        stats.early,
-    );
-    let _ = write!(
-        out,
-        "\nrepairs: {} NACKs sent, {} received, {} time-outs",
-        stats.nacks_sent, stats.nacks_received, stats.timeouts,
-    );
-    let _ = write!(
-        out,
-        "\nbytes: {} sent, {} received",
-        stats.bytes_sent, stats.bytes_received,
-    );
-    if let Some(terms) = &status.terms {
-        out.push_str(&window(stats, terms));
-        if terms.bulk {
-            let _ = write!(
-                out,
-                "\nbulk lane: {} bytes in flight",
-                stats.bulk_in_flight_bytes
-            );
-        }
-    }
-    if let Some(socket) = &status.socket {
-        let _ = write!(out, "\nTCP: {socket}");
-    }
-    if let Some(channel) = &status.channel {
-        let _ = write!(
-            out,
-            "\nchannel: {}\n  outward: {}\n  inward: {}",
-            channel.settings, channel.outward, channel.inward
-        );
-    }
-    out
-}
-
-fn window(stats: &LinkStats, terms: &Terms) -> String {
-    format!(
-        "\nwindow: {} of {} frames, {} of {} bytes; {} bytes a frame; {}",
-        stats.in_flight_frames,
-        terms.window_frames,
-        stats.in_flight_bytes,
-        terms.window_bytes,
-        terms.fragment_bytes,
-        repair(terms.repair),
-    )
-}
-
-/// How a window is repaired, as `--repair` and the books call it.
-const fn repair(repair: Repair) -> &'static str {
-    match repair {
-        Repair::SelectiveRepeat => "selective repeat",
-        Repair::GoBackN => "go-back-n",
-    }
-}
-
-/// `/rtt`.
-pub fn rtt(status: &NetStatus) -> String {
-    status
-        .link
-        .as_ref()
-        .map_or_else(|| NO_LINK.to_owned(), rtt_line)
-}
-
-fn rtt_line(stats: &LinkStats) -> String {
-    let show = |measure: Option<Duration>| match measure {
-        Some(time) => format!("{:.3} ms", time.as_secs_f64() * 1_000.0),
-        None => "not measured yet".to_owned(),
-    };
-    format!(
-        "round trip: {}, variation {}; time-out {}",
-        show(stats.rtt),
-        show(stats.rtt_variation),
-        show(Some(stats.rto)),
-    )
-}
 
 /// `/conn`: who, where, and where in the order.
 pub fn connection(status: &NetStatus) -> String {
@@ -115,6 +19,8 @@ pub fn connection(status: &NetStatus) -> String {
     if let Some((here, there)) = &status.ends {
         let _ = write!(out, "\nfrom {here} to {there}");
     }
+    // Writing to a String does not fail.
+    let _ = write!(out, "\nlink {}", link::head(status));
     let _ = write!(
         out,
         "\nlog {}\nclock {}, delivered up to {}; {} messages shown, {} that came again were not, {} gaps",
@@ -193,6 +99,7 @@ mod tests {
     use super::*;
     use crate::core::event::MessageName;
     use lamparina_protocol::{Audience, Epoch, Pseq};
+    use std::time::Duration;
 
     #[test]
     fn a_line_of_the_queue_says_where_it_is_and_since_when() {
@@ -213,11 +120,5 @@ mod tests {
         assert_eq!(show(130, false, true), expected);
         assert_eq!(show(8_000, false, false), "3 for 2 h to ALL (waits): hi␛");
         assert!(show(400_000, false, false).starts_with("3 for 4 days"));
-    }
-
-    #[test]
-    fn repairs_have_names() {
-        assert_eq!(repair(Repair::SelectiveRepeat), "selective repeat");
-        assert_eq!(repair(Repair::GoBackN), "go-back-n");
     }
 }

@@ -4,6 +4,7 @@ use std::io;
 
 use serde::Serialize;
 
+use super::link::LinkLine;
 use crate::show::clean;
 
 /// Escapes, besides what JSON demands, what a terminal would obey or hide: the text is the same.
@@ -162,6 +163,7 @@ pub(super) enum Json<'a> {
         delivered: u32,
         of: u32,
     },
+    Link(Box<LinkLine<'a>>),
     Error {
         code: &'a str,
         text: &'a str,

@@ -3,6 +3,7 @@
 
 mod answers;
 mod line;
+mod link;
 #[cfg(test)]
 mod tests;
 
@@ -11,6 +12,7 @@ use serde::Serialize;
 
 use super::time::rfc3339;
 use crate::core::event::{Commit, Event, MessageName, Summary};
+use crate::net::NetStatus;
 use line::{Json, Line, Name, User, Visible};
 
 /// The version that every line carries.
@@ -31,13 +33,18 @@ pub fn error(code: &str, text: &str) -> String {
     })
 }
 
-/// The answer to a command about this program: `/link`, `/queue`, `/help` ..
+/// The answer to a command about this program, in words: `/queue`, `/help` ..
 pub fn info(about: &str, text: &str) -> String {
     line(Json::Info {
         about,
         text,
         carrier: None,
     })
+}
+
+/// The answer to `/link`: how the link is now, in numbers and a word.
+pub fn link(status: &NetStatus) -> String {
+    line(link::json(status))
 }
 
 /// The end of a conversation that never began.

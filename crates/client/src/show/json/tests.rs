@@ -3,6 +3,7 @@
 use super::*;
 use crate::core::event::Ending;
 use crate::core::testing::{delivery, nick};
+use crate::show::testing::{no_link, over_tcp, over_udp};
 use lamparina_protocol::message::{ChainLink, Hit, Mark, Trace, UserLine, WhyOrdered};
 use lamparina_protocol::{
     Audience, AuthorKey, Epoch, Lamport, LogId, MemberId, Pseq, RoomName, UnixMicros,
@@ -219,6 +220,10 @@ fn golden_lines() {
     got.push('\n');
     got.push_str(&error("unknown-command", "/x is no command"));
     got.push('\n');
+    for status in [over_udp(), over_tcp(), no_link()] {
+        got.push_str(&link(&status));
+        got.push('\n');
+    }
     assert_eq!(got, include_str!("../json.golden"));
 }
 
