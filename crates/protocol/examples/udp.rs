@@ -195,7 +195,9 @@ pub(crate) fn run(say: &mut dyn FnMut(String)) -> Result<(), Failed> {
     let calling = thread::spawn(move || call(server, lines));
     told.iter().for_each(say);
     for thread in [answering, calling] {
-        thread.join().map_err(|_| "a thread has panicked")??;
+        thread
+            .join()
+            .map_err(|panic| format!("a thread has panicked: {panic:?}"))??;
     }
     Ok(())
 }

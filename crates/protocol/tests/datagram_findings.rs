@@ -35,10 +35,10 @@ fn acknowledgements_do_not_hold_up_messages() {
     for _ in 0..60 {
         let small = Bytes::from(vec![1; 600]);
         world.send(1, FrameType::Data, small).unwrap();
-        until = until + Duration::from_millis(200);
+        until += Duration::from_millis(200);
         world.run_until(until);
     }
-    until = until + Duration::from_secs(20);
+    until += Duration::from_secs(20);
     world.run_until(until);
     assert!(world.sides[1].link.is_drained());
     // The line is better from now on; this side has nothing to find that out with.
@@ -46,7 +46,7 @@ fn acknowledgements_do_not_hold_up_messages() {
     for _ in 0..400 {
         let large = Bytes::from(vec![2; 20_000]);
         world.send(0, FrameType::Data, large).unwrap();
-        until = until + Duration::from_millis(25);
+        until += Duration::from_millis(25);
         world.run_until(until);
     }
     let before = world.sides[0].came.len();

@@ -1,7 +1,5 @@
 //! The examples end by themselves and say what they are to say.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 #[path = "../examples/impaired.rs"]
 mod impaired;
 #[path = "../examples/memory.rs"]
