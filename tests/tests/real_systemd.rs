@@ -156,6 +156,27 @@ fn a_passed_socket_outlives_its_server_and_every_step_is_told() {
 }
 
 #[test]
+fn a_passed_udp_socket_serves() {
+    let manager = Manager::new();
+    let datagrams = UdpSocket::bind("127.0.0.1:0").expect("loopback has a free port");
+    let addr = datagrams.local_addr().expect("it is bound");
+    let mut service = manager.start(PASS, datagrams, &[]);
+    let ready = manager.hear();
+    assert_eq!(
+        ready,
+        format!("READY=1\nSTATUS=listening on udp://{addr}\n")
+    );
+    assert_eq!(service.first_line(), format!("listening on udp://{addr}\n"));
+    let home = manager.folder.within("ana");
+    let ana = ClientStart::new(&home, addr).name("ana").over_udp().enter();
+    let infos = ana.events("info");
+    assert!(
+        infos.is_empty(),
+        "nothing but datagrams is there: {infos:?}"
+    );
+}
+
+#[test]
 fn what_is_passed_to_another_process_is_not_taken() {
     let manager = Manager::new();
     let (listener, addr) = listener();
@@ -168,8 +189,8 @@ fn what_is_passed_to_another_process_is_not_taken() {
 #[test]
 fn what_is_no_listener_is_refused_in_words() {
     let manager = Manager::new();
-    let datagrams = UdpSocket::bind("127.0.0.1:0").expect("loopback has a free port");
-    let (code, said) = manager.start(PASS, datagrams, &[]).end();
+    let local = UnixDatagram::unbound().expect("a socket can be made");
+    let (code, said) = manager.start(PASS, local, &[]).end();
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("ListenStream="), "{said}");
     let (listener, addr) = listener();

@@ -388,6 +388,7 @@ fn what_was_queued_for_another_log_waits_for_its_author() {
     assert_eq!((number(&told, "again"), number(&told, "kept")), (0, 2));
     ana.say("for the second");
     assert_eq!(bob.next("message")["text"], "for the second");
+    ana.next("committed");
     ana.say("/queue");
     let queue = ana.next("info");
     let queue = queue["text"].as_str().unwrap();

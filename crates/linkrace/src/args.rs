@@ -25,6 +25,7 @@ What the figures mean:
             delivered, of what the line can carry: capacity x (1 - loss), headers included
   wire      bytes from sender to bottleneck, 28 for IP and UDP of each datagram included,
             for each byte of payload, times (1 - loss)
+  chat      200 bytes each, wanted at times by chance, independent of each other
   p99 ms    from when somebody wants to send a message until it comes, in order; after a
             warm-up of 2 s
   beside    of the bytes that both flows delivered in 70 s

@@ -7,9 +7,10 @@
 //! |---|---|
 //! | `args` | reads the command line |
 //! | [`cases`] | what is raced, what should be reached, and what each run gives |
-//! | [`load`], [`body`] | what applications send, when, and how one knows that it came whole |
+//! | [`load`], [`chance`], [`body`] | what applications send, when, and how one knows that it came whole |
 //! | [`end`], [`ends`] | the transports behind one interface |
 //! | [`road`] | the line: bottleneck, then losses and delay, by `lamparina-impair` |
+//! | [`flow`] | two ends and what they are to carry |
 //! | [`world`] | lets time pass |
 //! | [`ledger`], [`trace`], [`digest`] | what came when; samples; whether two runs are the same |
 //! | [`oracle`] | the limit of repair by asking |
@@ -24,9 +25,11 @@
 mod args;
 pub mod body;
 pub mod cases;
+pub mod chance;
 pub mod digest;
 pub mod end;
 pub mod ends;
+pub mod flow;
 pub mod ledger;
 pub mod load;
 pub mod oracle;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use lamparina_protocol::Instant;
 
 use crate::body::{self, Kind};
+use crate::chance::Arrivals;
 use crate::end::End;
 use crate::ledger::Ledgers;
 
@@ -16,8 +17,7 @@ pub struct Load {
     kind: Kind,
     bytes: usize,
     left: u64,
-    /// Time between two; nothing for as fast as they are taken.
-    every: Option<Duration>,
+    pace: Pace,
     /// When the next one is due, once the link is open.
     next_at: Option<Instant>,
     /// Created, and not taken so far.
@@ -31,7 +31,7 @@ impl Load {
             kind: Kind::Bulk,
             bytes,
             left: messages,
-            every: None,
+            pace: Pace::AsTaken,
             next_at: None,
             waiting: None,
         }
@@ -40,8 +40,17 @@ impl Load {
     /// A message of `bytes` every so often.
     pub fn every(every: Duration, kind: Kind, bytes: usize, messages: u64) -> Self {
         Self {
-            every: Some(every),
+            pace: Pace::Every(every),
             kind,
+            ..Self::fill(bytes, messages)
+        }
+    }
+
+    /// Small messages of `bytes` at times that `arrivals` says.
+    pub fn at(arrivals: Arrivals, bytes: usize, messages: u64) -> Self {
+        Self {
+            pace: Pace::ByChance(arrivals),
+            kind: Kind::Small,
             ..Self::fill(bytes, messages)
         }
     }
@@ -78,11 +87,22 @@ impl Load {
     fn create(&mut self, now: Instant, ledgers: &mut Ledgers) -> Option<Bytes> {
         let due = self.next_at.filter(|at| *at <= now && self.left > 0)?;
         self.left -= 1;
-        self.next_at = Some(due + self.every.unwrap_or_default());
+        self.next_at = Some(match &mut self.pace {
+            Pace::AsTaken => due,
+            Pace::Every(every) => due + *every,
+            Pace::ByChance(arrivals) => arrivals.after(due),
+        });
         // One that was due earlier was wanted earlier: what the transport did not take then counts.
         let tag = ledgers.of(self.kind).create(due, self.bytes);
         Some(body::make(self.kind, tag, self.bytes))
     }
+}
+
+#[derive(Clone, Debug)]
+enum Pace {
+    AsTaken,
+    Every(Duration),
+    ByChance(Arrivals),
 }
 
 /// A conversation: each side answers some time after it has heard the other.

@@ -7,10 +7,14 @@ use std::time::Duration;
 use lamparina_protocol::Instant;
 
 use crate::end::Side;
-use crate::world::Flow;
+use crate::flow::Flow;
 
 /// Time between samples.
 pub const EVERY: Duration = Duration::from_millis(10);
+
+const NAMES: &str = "ms,phase,in_flight_bytes,congestion_bytes,rate_kbit,rtt_us,rtt_min_us,\
+                     packets_sent,packets_lost,spurious,copies,again,timeouts,loss_out_ppm,\
+                     delivered_bytes";
 
 /// Samples so far, as comma-separated values.
 #[derive(Clone, Debug)]
@@ -23,10 +27,7 @@ impl Default for Trace {
     fn default() -> Self {
         Self {
             next_at: Instant::ZERO,
-            text: "ms,in_flight_bytes,congestion_bytes,rate_kbit,rtt_us,rtt_min_us,packets_sent,\
-                   packets_lost,spurious,copies,loss_out_ppm,delivered_bytes,in_flight_frames,\
-                   timeouts\n"
-                .to_owned(),
+            text: format!("{NAMES}\n"),
         }
     }
 }
@@ -51,9 +52,10 @@ impl Trace {
         // Writing to a string does not fail.
         let _ = writeln!(
             self.text,
-            "{:.3},{},{},{},{},{},{},{},{},{},{},{delivered},{},{}",
+            "{:.3},{},{},{},{},{},{},{},{},{},{},{},{},{},{delivered}",
             now.as_micros() as f64 / 1e3,
-            stats.in_flight_bytes,
+            stats.phase,
+            u64::from(stats.in_flight_bytes) + u64::from(stats.bulk_in_flight_bytes),
             stats.congestion_bytes,
             stats.rate_bytes_per_s.unwrap_or_default() * 8 / 1_000,
             micros(stats.rtt),
@@ -62,9 +64,9 @@ impl Trace {
             stats.packets_lost,
             stats.packets_spurious,
             stats.copies_sent,
-            stats.loss_out_ppm.unwrap_or_default(),
-            stats.in_flight_frames,
+            stats.retransmitted,
             stats.timeouts,
+            stats.loss_out_ppm.unwrap_or_default(),
         );
     }
 

@@ -6,11 +6,13 @@ use lamparina_linkrace::body::Kind;
 use lamparina_linkrace::cases::{self, Column, Effort};
 use lamparina_linkrace::end::Side;
 use lamparina_linkrace::ends::{Congestion, Contender};
+use lamparina_linkrace::flow::Flow;
 use lamparina_linkrace::load::Load;
 use lamparina_linkrace::road::Line;
-use lamparina_linkrace::world::{Flow, Outcome, World};
+use lamparina_linkrace::world::{Outcome, World};
 use lamparina_protocol::Instant;
 
+const OURS: Contender = Contender::Ours { copies: true };
 const CUBIC: Contender = Contender::Quic {
     congestion: Congestion::Cubic,
     two_streams: true,
@@ -54,6 +56,12 @@ fn check_delivers(contender: Contender) {
 }
 
 #[test]
+fn our_link_delivers_all() {
+    check_delivers(OURS);
+    check_delivers(Contender::Ours { copies: false });
+}
+
+#[test]
 fn quic_delivers_all() {
     check_delivers(CUBIC);
     check_delivers(BBR);
@@ -77,7 +85,7 @@ fn the_same_seed_is_the_same_run_and_another_is_not() {
         world.digest()
     };
     // The keys of QUIC are not ours to choose: its lengths and times are compared.
-    for (contender, contents) in [(CUBIC, false), (KCP, true)] {
+    for (contender, contents) in [(OURS, true), (CUBIC, false), (KCP, true)] {
         let first = digest(contender, 3, contents);
         assert_eq!(digest(contender, 3, contents), first, "{contender:?}");
         assert_ne!(digest(contender, 4, contents), first, "{contender:?}");
@@ -106,7 +114,7 @@ fn nobody_delivers_more_than_the_line_carries() {
             quick: true,
             trace: false,
         };
-        for column in [Column::QuicBbr, Column::Kcp] {
+        for column in [Column::Ours, Column::QuicBbr, Column::Kcp] {
             let ran = case.run(column, 1, effort);
             let (share, wire) = (ran.values[0], ran.values[1]);
             assert!(share > 0.2 && share < 0.96, "{column:?} {share}");
@@ -129,4 +137,43 @@ fn every_case_has_a_name_of_its_own_and_is_found_by_it() {
     assert_eq!(bulk, ["bulk-1"]);
     assert_eq!(cases::find("chat").len(), 10);
     assert!(cases::find("nothing").is_empty());
+}
+
+#[test]
+fn a_conversation_over_a_slow_line_is_had_to_its_end() {
+    for case in cases::find("slow") {
+        let ran = case.run(Column::Ours, 1, Effort::default());
+        assert_eq!(ran.values[0], 20.0, "{:?}", ran.notes);
+    }
+}
+
+#[test]
+fn flipped_bits_damage_nothing() {
+    let effort = Effort {
+        quick: true,
+        trace: false,
+    };
+    for case in cases::find("flips") {
+        for column in [Column::Ours, Column::QuicCubic] {
+            let ran = case.run(column, 1, effort);
+            assert_eq!(ran.values, [100.0, 0.0], "{column:?} {:?}", ran.notes);
+        }
+    }
+}
+
+#[test]
+fn samples_do_not_change_the_run() {
+    let case = cases::find("bulk-1").remove(0);
+    let plain = case.run(Column::Ours, 1, Effort::default());
+    let effort = Effort {
+        quick: false,
+        trace: true,
+    };
+    let traced = case.run(Column::Ours, 1, effort);
+    assert_eq!(
+        (&traced.values, &traced.notes),
+        (&plain.values, &plain.notes)
+    );
+    let lines = traced.trace.map_or(0, |text| text.lines().count());
+    assert!(lines > 100, "{lines}");
 }

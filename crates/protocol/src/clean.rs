@@ -148,8 +148,9 @@ impl Cleaner<'_> {
         if is_virama(before) {
             return !matches!(after, Some(ZWJ | ZWNJ));
         }
-        // A selector behind a joiner has nothing to choose for, and is shown as a sign.
-        let after = after.filter(|&c| !is_kept_selector(c));
+        // A selector behind a joiner has nothing to choose for, and is shown as a sign, as what is
+        // harmful is: with a sign nothing joins.
+        let after = after.filter(|&c| !is_kept_selector(c) && !is_harmful(c));
         match (shape(before), after.and_then(shape)) {
             (Some(Shape::Joining), Some(Shape::Joining)) => true,
             (Some(Shape::Emoji), Some(Shape::Emoji)) => joiner == ZWJ,

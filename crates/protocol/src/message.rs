@@ -3,6 +3,7 @@
 //! Only shapes live here. [`crate::codec`] turns them into bytes; `docs/protocol.md` gives those
 //! bytes. A new message goes to the end of its enum: a variant's number is its place.
 
+mod parted;
 mod refusal;
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ use crate::list::bounded;
 use crate::nick::{Nick, RoomName};
 use crate::time::UnixMicros;
 
+pub use parted::{INLINE_TEXT_BYTES_MAX, PartedDelivery, PartedSubmit, TextName};
 pub use refusal::RefusalCode;
 
 /// Bytes of a message's text, at most.
@@ -108,6 +110,9 @@ pub enum ToServer {
         /// 1 to [`PASSWORD_BYTES_MAX`] bytes.
         password: String,
     },
+    /// Say something whose text comes in the BULK lane. The next message waits until this one is
+    /// settled.
+    SubmitParted(Box<PartedSubmit>),
 }
 
 /// Bytes of an invite's code as it is written, at most.
@@ -315,6 +320,8 @@ pub enum ToClient {
         #[serde(deserialize_with = "bounded::<_, _, RECEIPTS_MAX>")]
         messages: Vec<Receipt>,
     },
+    /// A message at its place, whose text comes in the BULK lane.
+    MessageParted(Box<PartedDelivery>),
 }
 
 /// One message that one more recipient has.

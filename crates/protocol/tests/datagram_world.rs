@@ -158,6 +158,10 @@ fn run(seed: u64) -> u64 {
         }
         let until = world.now + Duration::from_millis(1 + dice.below(40));
         while world.step(until) && dice.below(4) > 0 {}
+        if dice.below(200) == 0 {
+            let at = dice.below(2) as usize;
+            world.sides[at].link.begin_path(world.now);
+        }
         assert!(world.now < limit, "seed {seed} does not end");
     }
     for at in [0, 1] {

@@ -8,8 +8,9 @@ use std::fmt::Debug;
 use lamparina_protocol::audience::AUDIENCE_USERS_MAX;
 use lamparina_protocol::codec::{CodecError, decode, encode};
 use lamparina_protocol::message::{
-    CHAIN_MAX, ChainLink, ChannelSettings, Delivery, Hit, Mark, Receipt, RefusalCode, SetNick,
-    Submit, ToClient, ToServer, Trace, UserLine, UserList, WhyOrdered,
+    CHAIN_MAX, ChainLink, ChannelSettings, Delivery, Hit, Mark, PartedDelivery, PartedSubmit,
+    Receipt, RefusalCode, SetNick, Submit, TextName, ToClient, ToServer, Trace, UserLine, UserList,
+    WhyOrdered,
 };
 use lamparina_protocol::{
     Audience, AuthorKey, Epoch, Lamport, MemberId, Nick, Prev, Pseq, RoomName, UnixMicros,
@@ -101,6 +102,17 @@ fn requests() {
     check(ToServer::Invite { code }, &[b"\x08\x09K7QF-2M9X"]);
     let password = "correct horse".to_owned();
     check(ToServer::Password { password }, &[b"\x09\x0dcorrect horse"]);
+    let ToServer::Submit(mut rest) = submit(Audience::All) else {
+        panic!("it is one");
+    };
+    rest.text = String::new();
+    let text = TextName {
+        digest: [0xab; 32],
+        bytes: 262_144,
+    };
+    let parted = ToServer::SubmitParted(Box::new(PartedSubmit { text, rest }));
+    let name: &[u8] = &[&[0xab; 32][..], b"\xfc\x00\x04\x00\x00"].concat();
+    check(parted, &[b"\x0a", name, &head[1..], b"\x02\x00"]);
 }
 
 #[test]
@@ -120,7 +132,20 @@ fn orders_and_events() {
         prev: Prev(at(40)),
     };
     let bytes: &[u8] = b"\x00\x2a\x03\x03ana\x01\x02\x29\x28\x05\x02\x01\x02hi\0\0\0\0\0\0\0\x28";
-    check(ToClient::Message(delivery), &[bytes]);
+    check(ToClient::Message(delivery.clone()), &[bytes]);
+    // All but the text, and the recipient's own eight bytes last.
+    let text = TextName {
+        digest: [0xcd; 32],
+        bytes: 9_000,
+    };
+    let rest = Delivery {
+        text: String::new(),
+        ..delivery
+    };
+    let parted = ToClient::MessageParted(Box::new(PartedDelivery { text, rest }));
+    let name: &[u8] = &[&[0xcd; 32][..], b"\xfb\x23\x28"].concat();
+    let (head, prev) = bytes[1..].split_at(bytes.len() - 12);
+    check(parted, &[b"\x0f", name, head, b"\0", &prev[3..]]);
     let (epoch, pseq) = (Epoch(1), Pseq(2));
     check(
         ToClient::Committed {

@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError};
 use lamparina_impair::Direction;
 use lamparina_protocol::Instant;
 use lamparina_protocol::control::{CloseCode, Welcome};
-use lamparina_protocol::datagram::DatagramConfig;
+use lamparina_protocol::datagram::{DatagramConfig, Profile};
 use lamparina_protocol::frame::{FRAME_BYTES_MAX, FrameType, HEADER_BYTES, SharedBody};
 use lamparina_protocol::lamport::PREV_BYTES;
 use lamparina_protocol::link::{Event, Input as LinkInput, Link, LinkConfig, SendError};
@@ -64,6 +64,10 @@ impl Carried {
                 let skips = getrandom::u64().map_err(io::Error::other)?;
                 let nonces = getrandom::u64().map_err(io::Error::other)?;
                 let datagrams = DatagramConfig::new(incoming.connection(), skips);
+                let datagrams = match incoming.profile() {
+                    Profile::Usual => datagrams,
+                    Profile::Slow => datagrams.slow(),
+                };
                 let link = link.over_datagrams(datagrams);
                 Ok(Connection::called(incoming, link, shared.clock, nonces))
             }
@@ -442,6 +446,10 @@ impl Outbox for Flushing<'_> {
         self.connection.has_room()
     }
 
+    fn has_room_bulk(&self) -> bool {
+        self.connection.has_room_bulk()
+    }
+
     #[inline]
     fn send(
         &mut self,
@@ -453,6 +461,10 @@ impl Outbox for Flushing<'_> {
             return Err(SendError::Full);
         }
         self.connection.send_shared(self.now, kind, body, tail)?;
+        if kind == FrameType::Bulk {
+            // It leaves in turns, behind everything else.
+            return Ok(());
+        }
         self.gathered += HEADER_BYTES + body.bytes().len() + PREV_BYTES;
         if self.gathered >= FLUSH_BYTES {
             self.gathered = 0;

@@ -52,6 +52,7 @@ pub mod limits;
 mod listen;
 pub mod logger;
 mod ordering;
+pub mod parted;
 pub mod reading;
 pub mod sequencer;
 mod server;

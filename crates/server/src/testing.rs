@@ -95,6 +95,14 @@ pub(crate) fn say(pseq: u64, audience: Audience, text: &str) -> Action {
     Action::Say(submit(pseq, audience, text))
 }
 
+/// A long text by its beginning and its size.
+fn shortened(text: &str) -> String {
+    match text.len() {
+        0..=100 => text.to_owned(),
+        bytes => format!("{}.. ({bytes} bytes)", text.get(..4).unwrap_or_default()),
+    }
+}
+
 /// A message to a client as a line.
 pub(crate) fn line(kind: FrameType, body: &[u8]) -> String {
     if kind == FrameType::ListResponse {
@@ -109,9 +117,19 @@ pub(crate) fn line(kind: FrameType, body: &[u8]) -> String {
     match codec::decode(body).unwrap() {
         ToClient::Message(m) => {
             let (stamp, from, text, prev) = (m.stamp, m.from, m.text, m.prev.0);
+            let text = shortened(&text);
             match m.history {
                 true => format!("history {stamp} {from}: {text}"),
                 false => format!("{stamp} {from}: {text} (prev {prev})"),
+            }
+        }
+        ToClient::MessageParted(parted) => {
+            let (m, bytes) = (parted.rest, parted.text.bytes);
+            assert_eq!(m.text, "");
+            let (stamp, from, prev) = (m.stamp, m.from, m.prev.0);
+            match m.history {
+                true => format!("history {stamp} {from}: text of {bytes} bytes"),
+                false => format!("{stamp} {from}: text of {bytes} bytes (prev {prev})"),
             }
         }
         ToClient::Committed { pseq, stamp, .. } => format!("committed {pseq} at {stamp}"),
@@ -190,6 +208,8 @@ fn said(item: &Item) -> String {
 pub(crate) struct Taker {
     pub(crate) lines: Vec<String>,
     pub(crate) room: usize,
+    /// Of a client that does not speak the lane, none.
+    pub(crate) room_bulk: usize,
 }
 
 impl Taker {
@@ -197,6 +217,7 @@ impl Taker {
         Self {
             lines: Vec::new(),
             room: usize::MAX,
+            room_bulk: 0,
         }
     }
 }
@@ -206,12 +227,23 @@ impl Outbox for Taker {
         self.room > 0
     }
 
+    fn has_room_bulk(&self) -> bool {
+        self.room_bulk > 0
+    }
+
     fn send(
         &mut self,
         kind: FrameType,
         body: &SharedBody,
         tail: Option<[u8; 8]>,
     ) -> Result<(), SendError> {
+        if kind == FrameType::Bulk {
+            assert!(self.room_bulk > 0, "it is asked before");
+            self.room_bulk -= 1;
+            let text = String::from_utf8_lossy(body.bytes());
+            self.lines.push(format!("bulk {}", shortened(&text)));
+            return Ok(());
+        }
         if self.room == 0 {
             return Err(SendError::Full);
         }

@@ -269,7 +269,7 @@ impl Connection {
 
     /// Waits until something happens and moves it: appends what the link says to `events`.
     ///
-    /// May append nothing. Cancel-safe. After `Closed` was among the events it does nothing more:
+    /// May append nothing, also where there is room in the BULK lane again. Cancel-safe. After `Closed` was among the events it does nothing more:
     /// call [`Connection::finish`].
     pub async fn step(&mut self, events: &mut Vec<Event>) {
         self.step_reading(Reading::Take, events).await;
@@ -282,8 +282,10 @@ impl Connection {
     }
 
     async fn step_reading(&mut self, how: Reading, events: &mut Vec<Event>) -> bool {
+        let had_room_bulk = self.link.has_room_bulk();
         self.flush();
-        if self.take_events(events) {
+        let more_room = self.link.has_room_bulk() && !had_room_bulk;
+        if self.take_events(events) || more_room {
             return false;
         }
         let mut waits = false;

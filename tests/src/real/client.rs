@@ -18,6 +18,7 @@ pub struct ClientStart {
     nick: Option<String>,
     server: String,
     args: Vec<String>,
+    namespace: Option<String>,
 }
 
 /// A running client.
@@ -35,6 +36,7 @@ impl ClientStart {
             nick: None,
             server: server.to_string(),
             args: Vec::new(),
+            namespace: None,
         }
     }
 
@@ -49,6 +51,20 @@ impl ClientStart {
     #[must_use]
     pub fn through(mut self, addr: SocketAddr) -> Self {
         self.server = addr.to_string();
+        self
+    }
+
+    /// By datagrams, where they are answered.
+    #[must_use]
+    pub fn over_udp(mut self) -> Self {
+        self.server = format!("udp://{}", self.server);
+        self
+    }
+
+    /// On another machine: the namespace `name` (see [`super::netns`]).
+    #[must_use]
+    pub fn within(mut self, name: &str) -> Self {
+        self.namespace = Some(name.to_owned());
         self
     }
 
@@ -101,7 +117,10 @@ impl ClientStart {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(programs::client());
+        let mut command = match &self.namespace {
+            Some(name) => super::netns::command(name, &programs::client()),
+            None => Command::new(programs::client()),
+        };
         live_in(&mut command, &self.home);
         if let Some(nick) = &self.nick {
             command.args(["--name", nick]);

@@ -109,7 +109,12 @@ impl Light {
         if let Some(identity) = &identity {
             hello.author = AuthorKey(identity.public().0);
         }
-        let mut link = Link::initiate(LinkConfig::new(1), hello.to_bytes(), clock.now());
+        // It reads messages in one part only.
+        let config = LinkConfig {
+            bulk: false,
+            ..LinkConfig::new(1)
+        };
+        let mut link = Link::initiate(config, hello.to_bytes(), clock.now());
         if let Some(identity) = identity {
             let mut seed = [0; SEED_BYTES];
             let (fixed, ephemeral) = seed.split_at_mut(SEED_BYTES / 2);

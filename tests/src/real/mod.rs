@@ -18,6 +18,8 @@
 //! | [`raw`] | single frames on a socket, right and wrong ones |
 //! | [`light`] | a bare link with a nick: a client of a few KiB |
 //! | [`proxy`] | a TCP proxy that drops its connections when told |
+//! | [`udp_relay`] | a relay of datagrams with ports of its own: a NAT, a bad line, a thief |
+//! | [`netns`] | two machines: network namespaces with a line between them |
 //! | [`readme`] | the commands that the README gives |
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
@@ -28,6 +30,7 @@ pub mod crash;
 pub mod folder;
 pub mod light;
 pub mod log;
+pub mod netns;
 pub mod order;
 pub mod process;
 pub mod programs;
@@ -36,6 +39,7 @@ pub mod raw;
 pub mod readme;
 pub mod server;
 pub mod transcript;
+pub mod udp_relay;
 
 pub use client::{Client, ClientStart};
 pub use folder::Folder;

@@ -1,13 +1,18 @@
-//! A TCP proxy on loopback that drops its connections when told: the way to lose a connection
-//! without a word to either side's program.
+//! A TCP proxy on loopback that drops its connections when told, or carries no more after some bytes: the
+//! way to lose a connection, or to stop in the middle of something, without a word to either side's
+//! program.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::{Duration, Instant};
 
 /// Bytes carried at a time.
 const CARRIED_BYTES: usize = 16 * 1024;
+
+/// How long [`Proxy::wait_held`] waits.
+const HELD_WITHIN: Duration = Duration::from_secs(60);
 
 /// A running proxy. Dropped, it ends its connections and takes no more.
 #[derive(Debug)]
@@ -21,11 +26,30 @@ struct Shared {
     /// Both ends of every connection carried now.
     carried: Vec<[TcpStream; 2]>,
     ended: bool,
+    /// Connections on which nothing more is carried one way.
+    held: usize,
 }
+
+/// How many bytes a connection carries to the server and to the client, at most.
+type Limits = [usize; 2];
 
 impl Proxy {
     /// A proxy on a free port, to `target`.
     pub fn to(target: SocketAddr) -> Self {
+        Self::limited(target, [usize::MAX; 2])
+    }
+
+    /// One whose connections each carry so many bytes to the server and no more.
+    pub fn holding_up(target: SocketAddr, bytes: usize) -> Self {
+        Self::limited(target, [bytes, usize::MAX])
+    }
+
+    /// One whose connections each carry so many bytes to the client and no more.
+    pub fn holding_down(target: SocketAddr, bytes: usize) -> Self {
+        Self::limited(target, [usize::MAX, bytes])
+    }
+
+    fn limited(target: SocketAddr, limits: Limits) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         let addr = listener.local_addr().expect("it is bound");
         let shared = Arc::new(Mutex::new(Shared::default()));
@@ -36,7 +60,7 @@ impl Proxy {
                     return;
                 }
                 // A server that refuses is seen by the client as a dropped connection.
-                let _ = carry(stream, target, &accepted);
+                let _ = carry(stream, target, &accepted, limits);
             }
         });
         Self { addr, shared }
@@ -55,6 +79,15 @@ impl Proxy {
         }
         carried.len()
     }
+
+    /// Waits until so many connections have carried all that they do.
+    pub fn wait_held(&self, count: usize) {
+        let deadline = Instant::now() + HELD_WITHIN;
+        while self.shared.lock().unwrap().held < count {
+            assert!(Instant::now() < deadline, "so much was never carried");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
 }
 
 impl Drop for Proxy {
@@ -66,24 +99,36 @@ impl Drop for Proxy {
     }
 }
 
-fn carry(client: TcpStream, target: SocketAddr, shared: &Mutex<Shared>) -> io::Result<()> {
+fn carry(
+    client: TcpStream,
+    target: SocketAddr,
+    shared: &Arc<Mutex<Shared>>,
+    [up, down]: Limits,
+) -> io::Result<()> {
     let server = TcpStream::connect(target)?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
     let ends = [client.try_clone()?, server.try_clone()?];
     shared.lock().unwrap().carried.push(ends);
     let (client_reads, server_writes) = (client.try_clone()?, server.try_clone()?);
-    thread::spawn(move || copy(client_reads, server_writes));
-    thread::spawn(move || copy(server, client));
+    let [held, also_held] = [shared.clone(), shared.clone()];
+    thread::spawn(move || copy(client_reads, server_writes, up, &held));
+    thread::spawn(move || copy(server, client, down, &also_held));
     Ok(())
 }
 
-fn copy(mut from: TcpStream, mut to: TcpStream) {
+fn copy(mut from: TcpStream, mut to: TcpStream, mut limit: usize, shared: &Mutex<Shared>) {
     let mut buffer = vec![0; CARRIED_BYTES];
-    while let Ok(count @ 1..) = from.read(&mut buffer) {
-        if to.write_all(&buffer[..count]).is_err() {
-            break;
+    while limit > 0 {
+        let most = buffer.len().min(limit);
+        match from.read(&mut buffer[..most]) {
+            Ok(count @ 1..) if to.write_all(&buffer[..count]).is_ok() => limit -= count,
+            _ => {
+                let _ = to.shutdown(Shutdown::Write);
+                return;
+            }
         }
     }
-    let _ = to.shutdown(Shutdown::Write);
+    // Neither end is told: both wait.
+    shared.lock().unwrap().held += 1;
 }

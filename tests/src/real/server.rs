@@ -54,6 +54,40 @@ impl Server {
         Self::run(folder, limited)
     }
 
+    /// A server that also takes datagrams, at the same port.
+    pub fn start_udp(args: &[&str]) -> Self {
+        Self::start_with(&[&["--udp", "127.0.0.1:0"], args].concat())
+    }
+
+    /// The same folder served again at the same address, after [`Server::kill`].
+    pub fn start_again(&mut self, args: &[&str]) {
+        let listen = self.addr.to_string();
+        let command = command(&self.folder, &listen, args);
+        self.process = Process::start("server", command);
+        let words = "`listening on` again";
+        self.process.transcript().wait(words, |heard| {
+            let lines = heard.out.iter();
+            let mut lines = lines.map(|line| String::from_utf8_lossy(&line.bytes).into_owned());
+            lines.find(|line| line.starts_with("listening on "))
+        });
+    }
+
+    /// Kills it, without a word to anybody.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// A server on another machine, the namespace `name` (see [`super::netns`]), at an address there.
+    pub fn start_within(name: &str, listen: &str, args: &[&str]) -> Self {
+        let folder = Folder::new();
+        let plain = command(&folder, listen, args);
+        let mut within = super::netns::command(name, &programs::server());
+        within.args(plain.get_args());
+        live_in(&mut within, &folder.within("server"));
+        within.current_dir(folder.within("server"));
+        Self::run(folder, within)
+    }
+
     fn run(folder: Folder, command: Command) -> Self {
         let clear = command.get_args().any(|arg| arg == "--cleartext");
         let process = Process::start("server", command);

@@ -246,7 +246,10 @@ impl Client {
 
     fn link_said(&mut self, now: Instant, event: link::Event) {
         match event {
-            link::Event::Opened { words, .. } => {
+            link::Event::Opened { words, terms, .. } => {
+                if terms.bulk {
+                    self.apply(now, Input::BulkSpoken);
+                }
                 let welcome = Welcome::from_bytes(&words).expect("the server's welcome is one");
                 self.log = welcome.log;
                 self.apply(now, Input::Opened(welcome));

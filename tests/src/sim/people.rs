@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lamparina_client::core::outbox::Ask;
-use lamparina_protocol::message::TEXT_BYTES_MAX;
+use lamparina_protocol::message::{INLINE_TEXT_BYTES_MAX, TEXT_BYTES_MAX};
 use lamparina_protocol::{Audience, Nick, RoomName};
 
 use super::dice::Dice;
@@ -110,6 +110,11 @@ pub fn deed(dice: &mut Dice, large: usize) -> Deed {
             times: BURST_LINES,
         },
         17 => say(dice, large),
+        // Long enough to travel beside its message.
+        20..=21 => {
+            let bytes = dice.within(INLINE_TEXT_BYTES_MAX as u64..40_000) as usize;
+            say(dice, bytes.min(large.max(1)))
+        }
         18 => say(dice, TEXT_BYTES_MAX + 1),
         19 => Deed::Say {
             audience: Audience::All,

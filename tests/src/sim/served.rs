@@ -221,6 +221,10 @@ impl Outbox for ToLink<'_> {
         self.link.has_room()
     }
 
+    fn has_room_bulk(&self) -> bool {
+        self.link.has_room_bulk()
+    }
+
     fn send(
         &mut self,
         kind: FrameType,

@@ -208,6 +208,8 @@ fn shake_hands(
     let now = || Instant::from_micros(clock.ns() / 1_000);
     let config = LinkConfig {
         window_bytes: WINDOW_BYTES,
+        // This load reads messages in one part only.
+        bulk: false,
         ..LinkConfig::default()
     };
     let mut link = if sealed {

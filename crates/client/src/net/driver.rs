@@ -363,10 +363,15 @@ impl Driver {
         for event in mem::take(&mut self.link_events) {
             match event {
                 link::Event::Proven { server } => self.proven(server),
-                link::Event::Opened { words, .. } => {
+                link::Event::Opened { words, terms, .. } => {
                     self.note_carrier();
                     match Welcome::from_bytes(&words) {
-                        Some(welcome) => self.apply(Input::Opened(welcome)),
+                        Some(welcome) => {
+                            if terms.bulk {
+                                self.apply(Input::BulkSpoken);
+                            }
+                            self.apply(Input::Opened(welcome));
+                        }
                         None => return self.unreadable_welcome(),
                     }
                 }

@@ -5,8 +5,9 @@ use std::fmt::Debug;
 
 use lamparina_protocol::codec::{CodecError, decode, encode};
 use lamparina_protocol::message::{
-    ChainLink, ChannelSettings, Delivery, Hit, MESSAGE_BYTES_MAX, Mark, Receipt, RefusalCode,
-    SetNick, Submit, ToClient, ToServer, Trace, UserLine, UserList, WhyOrdered,
+    ChainLink, ChannelSettings, Delivery, Hit, MESSAGE_BYTES_MAX, Mark, PartedDelivery,
+    PartedSubmit, Receipt, RefusalCode, SetNick, Submit, TextName, ToClient, ToServer, Trace,
+    UserLine, UserList, WhyOrdered,
 };
 use lamparina_protocol::{
     Audience, AuthorKey, Epoch, Lamport, MemberId, Nick, Prev, Pseq, RoomName, UnixMicros,
@@ -127,6 +128,18 @@ fn to_server() -> Vec<Vec<u8>> {
             before: stamp,
             count: 10,
         }),
+        seed(&ToServer::SubmitParted(Box::new(PartedSubmit {
+            text: TextName::of(b"hello"),
+            rest: Submit {
+                epoch: Epoch(1),
+                pseq: Pseq(2),
+                clock: stamp,
+                seen: stamp,
+                sent_at: UnixMicros(5),
+                audience: Audience::All,
+                text: String::new(),
+            },
+        }))),
         seed(&ToServer::Trace { stamp }),
         seed(&ToServer::Why {
             a: stamp,
@@ -204,7 +217,14 @@ fn to_client() -> Vec<Vec<u8>> {
     let code = RefusalCode::UnknownUser;
     let (from, to) = (nick("ana"), nick("bob"));
     vec![
-        seed(&ToClient::Message(delivery)),
+        seed(&ToClient::Message(delivery.clone())),
+        seed(&ToClient::MessageParted(Box::new(PartedDelivery {
+            text: TextName::of(b"hello"),
+            rest: Delivery {
+                text: String::new(),
+                ..delivery
+            },
+        }))),
         seed(&ToClient::Committed {
             epoch: Epoch(1),
             pseq: Pseq(2),

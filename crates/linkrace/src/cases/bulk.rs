@@ -5,9 +5,10 @@ use lamparina_protocol::Instant;
 use super::{Case, Effort, Ran};
 use crate::end::Side;
 use crate::ends::{Congestion, Contender};
+use crate::flow::Flow;
 use crate::load::Load;
 use crate::trace::Trace;
-use crate::world::{Flow, Outcome, World};
+use crate::world::{Outcome, World};
 
 /// Bytes of one bulk message.
 const MESSAGE_BYTES: usize = 256 << 10;

@@ -6,13 +6,15 @@ use lamparina_protocol::Instant;
 
 use super::{Case, Effort, Ran, Scenario};
 use crate::body::Kind;
+use crate::chance::Arrivals;
 use crate::end::Side;
 use crate::ends::Contender;
+use crate::flow::Flow;
 use crate::ledger::percentile;
 use crate::load::{Load, Turns};
 use crate::oracle;
 use crate::trace::Trace;
-use crate::world::{Flow, Outcome, World};
+use crate::world::{Outcome, World};
 
 /// Bytes of a small message.
 const SMALL_BYTES: usize = 200;
@@ -38,11 +40,11 @@ pub(super) fn alone(
     every: Duration,
 ) -> Ran {
     let messages = messages(effort) + warm_up_messages(every);
-    let load = Load::every(every, Kind::Small, SMALL_BYTES, u64::from(messages));
+    let load = Load::at(Arrivals::new(every, seed), SMALL_BYTES, u64::from(messages));
     let flow = Flow::new(contender.pair(seed, Instant::ZERO), Instant::ZERO).with(load);
     let (mut ran, world, whole) = run(case, seed, effort, flow, every * messages);
     let delays = delays(&world.flows[0], whole, Kind::Small);
-    ran.values = vec![percentile(&delays, 0.99)];
+    ran.values.insert(0, percentile(&delays, 0.99));
     ran.notes.push(format!(
         "p50 {:.1}, p90 {:.1}, p99.9 {:.1}, longest {:.1} ms",
         percentile(&delays, 0.50),
@@ -58,9 +60,11 @@ pub(super) fn ideal(case: &Case, seed: u64, effort: Effort) -> Ran {
     let Scenario::Chat { every, one_way } = case.scenario else {
         return Ran::default();
     };
+    let arrivals = Arrivals::new(every, seed);
     let count = messages(effort);
-    let delays = oracle::delays_ms(&case.line, seed, one_way, every, SMALL_BYTES, count);
+    let delays = oracle::delays_ms(&case.line, seed, one_way, arrivals, SMALL_BYTES, count);
     Ran {
+        // What it would cost on the wire is not defined.
         values: vec![percentile(&delays, 0.99)],
         ..Ran::default()
     }
@@ -69,7 +73,7 @@ pub(super) fn ideal(case: &Case, seed: u64, effort: Effort) -> Ran {
 /// Small messages beside big ones.
 pub(super) fn beside_bulk(case: &Case, contender: Contender, seed: u64, effort: Effort) -> Ran {
     let messages = messages(effort) + warm_up_messages(EVERY);
-    let small = Load::every(EVERY, Kind::Small, SMALL_BYTES, u64::from(messages));
+    let small = Load::at(Arrivals::new(EVERY, seed), SMALL_BYTES, u64::from(messages));
     let length = EVERY * messages;
     let big_messages = length.as_millis().div_ceil(BIG_EVERY.as_millis()) as u64;
     let big = Load::every(BIG_EVERY, Kind::Bulk, BIG_BYTES, big_messages);
@@ -90,7 +94,7 @@ pub(super) fn beside_bulk(case: &Case, contender: Contender, seed: u64, effort: 
 }
 
 /// A conversation, each side answering the other.
-pub(super) fn in_turns(case: &Case, contender: Contender, seed: u64) -> Ran {
+pub(super) fn in_turns(case: &Case, contender: Contender, seed: u64, effort: Effort) -> Ran {
     const MESSAGES: u64 = 20;
     let turns = Turns {
         bytes: 60,
@@ -101,6 +105,7 @@ pub(super) fn in_turns(case: &Case, contender: Contender, seed: u64) -> Ran {
     let ends = contender.pair(seed, Instant::ZERO);
     let flow = Flow::new(ends, Instant::ZERO).talking(turns);
     let mut world = World::new(&case.line, seed).with(flow);
+    world.trace = effort.trace.then(Trace::default);
     let outcome = world.run(Instant::from_millis(3_600_000));
     let flow = &world.flows[0];
     let delays = flow.ledgers.small.entries.iter().map(|entry| {
@@ -113,21 +118,27 @@ pub(super) fn in_turns(case: &Case, contender: Contender, seed: u64) -> Ran {
         .map(|delay| delay.map_or("never".to_owned(), |delay| format!("{delay:.1}")))
         .collect();
     let opened = flow.opened_at.unwrap_or_default().as_micros() as f64 / 1e6;
-    let slowest = delays
+    let mut seconds: Vec<f64> = delays
         .iter()
-        .flatten()
-        .fold(0.0, |most: f64, delay| most.max(*delay));
+        .map(|delay| delay.unwrap_or(f64::INFINITY))
+        .collect();
+    seconds.sort_by(f64::total_cmp);
     let bytes = Side::BOTH
         .map(|side| world.bytes_from(side))
         .iter()
         .sum::<u64>();
     Ran {
-        values: vec![flow.ledgers.small.delivered as f64, slowest, bytes as f64],
+        values: vec![
+            flow.ledgers.small.delivered as f64,
+            percentile(&seconds, 0.5),
+            percentile(&seconds, 1.0),
+            bytes as f64,
+        ],
         notes: vec![format!(
             "{outcome:?}: open after {opened:.1} s; seconds for each message: {}",
             words.join(" ")
         )],
-        trace: None,
+        trace: world.trace.as_ref().map(|trace| trace.text().to_owned()),
     }
 }
 
@@ -144,15 +155,15 @@ fn run(case: &Case, seed: u64, effort: Effort, flow: Flow, length: Duration) -> 
     let whole = outcome == Outcome::Done && ledgers.is_clean();
     let (small, bulk) = (&ledgers.small, &ledgers.bulk);
     let payload = small.bytes_delivered() + bulk.bytes_delivered();
+    let wire = world.bytes_from(Side::Client) as f64 / payload as f64;
     let ran = Ran {
-        values: Vec::new(),
+        values: vec![if whole { wire } else { f64::NAN }],
         notes: vec![format!(
-            "{outcome:?}: {} of {} small, {} of {} big came; {:.2} bytes up for each of payload",
+            "{outcome:?}: {} of {} small, {} of {} big came; {wire:.2} bytes up for each of payload",
             small.delivered,
             small.entries.len(),
             bulk.delivered,
             bulk.entries.len(),
-            world.bytes_from(Side::Client) as f64 / payload as f64,
         )],
         trace: world.trace.as_ref().map(|trace| trace.text().to_owned()),
     };

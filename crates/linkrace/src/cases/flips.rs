@@ -7,8 +7,10 @@ use lamparina_protocol::Instant;
 use super::{Case, Effort, Ran};
 use crate::body::Kind;
 use crate::ends::Contender;
+use crate::flow::Flow;
 use crate::load::Load;
-use crate::world::{Flow, World};
+use crate::trace::Trace;
+use crate::world::World;
 
 const BULK_BYTES: usize = 64 << 10;
 const BULK_MESSAGES: u64 = 64;
@@ -30,6 +32,7 @@ pub(super) fn run(case: &Case, contender: Contender, seed: u64, effort: Effort) 
         .with(Load::every(EVERY, Kind::Small, SMALL_BYTES, messages))
         .with(Load::fill(BULK_BYTES, BULK_MESSAGES));
     let mut world = World::new(&case.line, seed).with(flow);
+    world.trace = effort.trace.then(Trace::default);
     let outcome = world.run(Instant::ZERO + EVERY * messages as u32 + PATIENCE);
     let (small, bulk) = (&world.flows[0].ledgers.small, &world.flows[0].ledgers.bulk);
     let came = (small.delivered + bulk.delivered) as f64;
@@ -43,6 +46,6 @@ pub(super) fn run(case: &Case, contender: Contender, seed: u64, effort: Effort) 
             "{outcome:?}: {} small and {} bulk came; damaged {} and {}",
             small.delivered, bulk.delivered, small.damaged, bulk.damaged
         )],
-        trace: None,
+        trace: world.trace.as_ref().map(|trace| trace.text().to_owned()),
     }
 }

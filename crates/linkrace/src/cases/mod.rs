@@ -99,7 +99,8 @@ pub enum Scenario {
         /// Share of datagrams lost by chance.
         loss: f64,
     },
-    /// Messages of 200 bytes; gives the p99 of their delays in milliseconds.
+    /// Messages of 200 bytes; gives the p99 of their delays in milliseconds, and bytes on the
+    /// wire for each byte of payload.
     Chat {
         /// Time between two.
         every: Duration,
@@ -116,7 +117,8 @@ pub enum Scenario {
     /// Chat and bulk over a line that flips bits; gives the percent that came whole, and how many came
     /// damaged or twice.
     Flips,
-    /// A conversation over a slow line; gives messages delivered, and the time of the slowest.
+    /// A conversation over a slow line; gives messages delivered, the time of half of them and of the
+    /// slowest in seconds, and bytes on the wire.
     Slow,
     /// Nanoseconds of the processor for each KiB, sender and receiver.
     Cpu,
@@ -205,9 +207,9 @@ impl Case {
             Scenario::Share { first } => bulk::share(self, contender, seed, effort, first),
             Scenario::Chat { every, .. } => chat::alone(self, contender, seed, effort, every),
             Scenario::Mixed => chat::beside_bulk(self, contender, seed, effort),
-            Scenario::Slow => chat::in_turns(self, contender, seed),
+            Scenario::Slow => chat::in_turns(self, contender, seed, effort),
             Scenario::Flips => flips::run(self, contender, seed, effort),
-            Scenario::Cpu => cpu::run(contender, effort),
+            Scenario::Cpu => cpu::run(self, contender, seed, effort),
         }
     }
 }

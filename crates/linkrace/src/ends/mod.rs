@@ -1,4 +1,4 @@
-//! The transports that race, each behind [`End`](crate::end::End).
+//! The transports that race, each behind [`End`].
 //!
 //! | module | transport |
 //! |---|---|

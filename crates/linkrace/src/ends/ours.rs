@@ -111,7 +111,7 @@ impl Ours {
                     self.pending = true;
                 }
                 Err(SendError::Full | SendError::NotOpen) => return,
-                Err(SendError::TooLong | SendError::NotSequenced) => {
+                Err(_) => {
                     self.closed = true;
                     return;
                 }

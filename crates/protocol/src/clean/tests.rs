@@ -55,6 +55,8 @@ fn direction_and_invisible_characters_are_shown_instead() {
     );
     check("a\u{fdd0}\u{ffff}\u{1fffe}", "a<FDD0><FFFF><1FFFE>");
     check("a\u{1d173}b", "a<1D173>b");
+    // What will be a sign is nothing to join with.
+    check("🏰\u{200d}\u{e007f}", "🏰<200D><E007F>");
 }
 
 #[test]

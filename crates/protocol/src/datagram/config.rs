@@ -9,6 +9,11 @@ pub const DATAGRAM_BYTES: u16 = 1_200;
 pub const DATAGRAM_BYTES_MAX: u16 = 8_192;
 /// Bytes of a datagram, at least: any handshake fits, whatever the profile.
 pub const DATAGRAM_BYTES_MIN: u16 = 256;
+/// Bytes of a datagram on a slow line: a small message waits for none longer.
+pub const DATAGRAM_BYTES_SLOW: u16 = 512;
+/// Payload bytes of a frame that fill such a datagram on a sealed link. Who calls over a slow line offers
+/// them, and is answered accordingly (11.23).
+pub const FRAGMENT_BYTES_SLOW: u16 = DATAGRAM_BYTES_SLOW - 16 - 12 - 16;
 /// How often one frame may leave unasked, at most.
 pub const COPIES_MAX: u8 = 8;
 
@@ -79,11 +84,11 @@ impl DatagramConfig {
         }
     }
 
-    /// The same for a slow line: datagrams of 512 bytes, so that a small message waits for none longer.
+    /// The same for a slow line.
     #[must_use]
     pub fn slow(self) -> Self {
         Self {
-            datagram_bytes: 512,
+            datagram_bytes: DATAGRAM_BYTES_SLOW,
             profile: Profile::Slow,
             ..self
         }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
+use super::config::Profile;
 use super::cookie::{COOKIE_BYTES, CookieKey};
 use super::header::{ConnectionId, DATAGRAM_HEADER_BYTES, SYN_DATAGRAM_BYTES_MIN};
 use super::outside::{self, NotAsking};
@@ -34,6 +35,8 @@ pub enum Verdict {
         connection: ConnectionId,
         /// Its address is its own: a good cookie came from there.
         proven: bool,
+        /// What kind of line its caller says it is.
+        profile: Profile,
     },
     /// This is sent back, and nothing kept.
     Retry(Bytes),
@@ -74,11 +77,15 @@ impl Gate {
             Err(NotAsking::Inside) => return Verdict::Silence(Silence::Unknown),
             Err(NotAsking::NoSyn) => return Verdict::Silence(Silence::NoSyn),
         };
-        let connection = asking.connection;
+        let (connection, profile) = (asking.connection, asking.profile);
         let good = |cookie| self.key.is_good(cookie, now, from, connection);
         let proven = asking.cookie.is_some_and(good);
         if proven || load.under_way < load.unproven_max {
-            return Verdict::Open { connection, proven };
+            return Verdict::Open {
+                connection,
+                proven,
+                profile,
+            };
         }
         let cookie = self.key.make(now, from, connection);
         Verdict::Retry(outside::retry(connection, &cookie))
@@ -111,6 +118,14 @@ mod tests {
         }
     }
 
+    fn open(proven: bool) -> Verdict {
+        Verdict::Open {
+            connection: ID,
+            proven,
+            profile: Profile::Usual,
+        }
+    }
+
     fn syn(number: u64, bytes: usize) -> Bytes {
         let mut out = BytesMut::new();
         put_header(&mut out, ID, number);
@@ -139,8 +154,7 @@ mod tests {
                 addr("192.0.2.1:1"),
                 load(under_way),
             );
-            let (connection, proven) = (ID, false);
-            assert_eq!(verdict, Verdict::Open { connection, proven });
+            assert_eq!(verdict, open(false));
         }
     }
 
@@ -150,8 +164,7 @@ mod tests {
         let asked = syn(OUTSIDE, 512);
         let cookie = cookie_of(&gate.judge(at(1), &asked, home, load(4)));
         let again = outside::with_cookie(&asked, &cookie).unwrap();
-        let (connection, proven) = (ID, true);
-        let open = Verdict::Open { connection, proven };
+        let open = open(true);
         assert_eq!(gate.judge(at(2), &again, home, load(4_000)), open);
         // What proved the address is known to have, whatever the load is.
         assert_eq!(gate.judge(at(2), &again, home, load(0)), open);

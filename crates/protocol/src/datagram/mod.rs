@@ -23,8 +23,8 @@ mod path;
 mod rebind;
 
 pub use config::{
-    COPIES_MAX, Copies, DATAGRAM_BYTES, DATAGRAM_BYTES_MAX, DATAGRAM_BYTES_MIN, DatagramConfig,
-    Profile,
+    COPIES_MAX, Copies, DATAGRAM_BYTES, DATAGRAM_BYTES_MAX, DATAGRAM_BYTES_MIN,
+    DATAGRAM_BYTES_SLOW, DatagramConfig, FRAGMENT_BYTES_SLOW, Profile,
 };
 pub use cookie::{COOKIE_BYTES, COOKIE_BYTES_MAX, COOKIE_BYTES_MIN, COOKIE_SLOT, CookieKey};
 pub use gate::{Gate, Load, Silence, Verdict};

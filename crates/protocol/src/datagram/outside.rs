@@ -3,11 +3,15 @@
 
 use bytes::{Bytes, BytesMut};
 
+use super::config::{FRAGMENT_BYTES_SLOW, Profile};
 use super::cookie::{COOKIE_BYTES_MAX, COOKIE_BYTES_MIN};
 use super::header::{
     ConnectionId, DATAGRAM_HEADER_BYTES, OUTSIDE, SYN_DATAGRAM_BYTES_MIN, peek, put_header,
 };
 use crate::frame::{FrameType, HEADER_BYTES, Header, Seq, checksum, put_frame};
+
+/// Where SYN says what payload its frames may have: behind magic, version and flags.
+const FRAGMENT_BYTES_AT: std::ops::Range<usize> = 8..10;
 
 /// What stands in a datagram that asks for a link.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -16,6 +20,8 @@ pub struct Asking<'a> {
     pub connection: ConnectionId,
     /// The cookie that came with it.
     pub cookie: Option<&'a [u8]>,
+    /// What kind of line its caller says it is.
+    pub profile: Profile,
 }
 
 /// Why a datagram asks for nothing.
@@ -48,8 +54,20 @@ pub fn read_asking(datagram: &[u8]) -> Result<Asking<'_>, NotAsking> {
         first => (None, Some(first)),
     };
     match syn {
-        Some((FrameType::Syn, ..)) => Ok(Asking { connection, cookie }),
+        Some((FrameType::Syn, payload, _)) => Ok(Asking {
+            connection,
+            cookie,
+            profile: profile(payload),
+        }),
         _ => Err(NotAsking::NoSyn),
+    }
+}
+
+/// A caller on a slow line offers frames of just the size for it (2, 11.23).
+fn profile(syn: &[u8]) -> Profile {
+    match syn.get(FRAGMENT_BYTES_AT) {
+        Some(bytes) if bytes == FRAGMENT_BYTES_SLOW.to_be_bytes() => Profile::Slow,
+        _ => Profile::Usual,
     }
 }
 
@@ -179,7 +197,8 @@ mod tests {
             read_asking(&good),
             Ok(Asking {
                 connection: ID,
-                cookie
+                cookie,
+                profile: Profile::Usual
             })
         );
         let read = DATAGRAM_HEADER_BYTES + HEADER_BYTES + 40 + HEADER_BYTES + 5;
@@ -207,6 +226,23 @@ mod tests {
             Ok(Some(&cookie[..]))
         );
         assert!(retry.len() < SYN_DATAGRAM_BYTES_MIN);
+    }
+
+    #[test]
+    fn a_caller_on_a_slow_line_is_known() {
+        use crate::datagram::DatagramConfig;
+        use crate::link::{Input, Link, LinkConfig, Output};
+        use crate::seal::{IdentityKey, LinkKeys, Transport};
+        let asks = |config: DatagramConfig| {
+            let keys = LinkKeys::new(IdentityKey::from_seed(&[1; 32]), [7; 64], Transport::Udp);
+            let now = crate::Instant::ZERO;
+            let link = Link::initiate(LinkConfig::default(), Bytes::new(), now);
+            let (mut link, mut out) = (link.sealed(keys).over_datagrams(config), Output::default());
+            link.handle(now, Input::Tick, &mut out).unwrap();
+            read_asking(&out.wire[0]).map(|asking| asking.profile)
+        };
+        assert_eq!(asks(DatagramConfig::new(ID, 1)), Ok(Profile::Usual));
+        assert_eq!(asks(DatagramConfig::new(ID, 1).slow()), Ok(Profile::Slow));
     }
 
     proptest! {

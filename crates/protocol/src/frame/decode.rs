@@ -173,6 +173,26 @@ fn begun(bytes: &[u8], sealed: bool) -> Result<Option<(Header, usize)>, LostBoun
         .map(|header| (Header::from_bytes(header), HEADER_BYTES + length as usize)))
 }
 
+/// The next of the frames in a datagram whose every byte is vouched for (by a seal, or a checksum of all
+/// of it), so that their own checksums say nothing new; `None` where nothing but padding follows. What is
+/// no whole frame is `Damaged`.
+pub(crate) fn next_vouched(frames: &mut Bytes) -> Option<Decoded> {
+    let header = Header::from_bytes(frames.first_chunk()?);
+    if header.kind == 0 {
+        return None;
+    }
+    let rest = frames.len() - HEADER_BYTES;
+    if header.length as usize > rest {
+        frames.clear();
+        return Some(Decoded::Damaged(header));
+    }
+    frames.advance(HEADER_BYTES);
+    Some(judge_fields(
+        header,
+        frames.split_to(header.length as usize),
+    ))
+}
+
 /// Judges one frame between intact boundaries: checksum, then type, then `last`.
 fn judge(header: Header, payload: Bytes, sealed: bool) -> Decoded {
     // What is sealed is judged by its seal.
@@ -183,6 +203,10 @@ fn judge(header: Header, payload: Bytes, sealed: bool) -> Decoded {
     if header.checksum_after(checksum::of(covered)) != header.checksum {
         return Decoded::Damaged(header);
     }
+    judge_fields(header, payload)
+}
+
+fn judge_fields(header: Header, payload: Bytes) -> Decoded {
     let Some(kind) = FrameType::from_number(header.kind) else {
         return Decoded::Foreign(FrameFault::UnknownType(header.kind));
     };

@@ -9,6 +9,7 @@ mod decode;
 mod encode;
 mod header;
 
+pub(crate) use decode::next_vouched;
 pub use decode::{Decoded, FrameDecoder, LostBoundary};
 pub use encode::{SharedBody, put_frame, put_frame_shared};
 pub use header::{

@@ -12,7 +12,6 @@ use super::outbox::Outbox;
 use super::{LinkStats, Output, SendError};
 use crate::control::{ControlError, Terms};
 use crate::frame::{Frame, FrameType, Header, Seq, SharedBody};
-use crate::rtt::RoundTrip;
 use crate::time::Instant;
 
 /// The flow of messages.
@@ -50,7 +49,7 @@ impl Carrier {
     ) -> Result<(), SendError> {
         match self {
             Self::Stream(flow) => flow.take(now, kind, body, tail, outbox),
-            Self::Datagrams(flow) => flow.take(kind, body, tail),
+            Self::Datagrams(flow) => flow.take(now, kind, body, tail),
         }
     }
 
@@ -185,8 +184,9 @@ impl Carrier {
         on_either!(self, flow => flow.terms())
     }
 
-    pub(super) fn rtt(&self) -> &RoundTrip {
-        on_either!(self, flow => flow.rtt())
+    /// How long an answer may take to what was said so often already.
+    pub(super) fn answer_within(&self, times: u8) -> Duration {
+        on_either!(self, flow => flow.answer_within(times))
     }
 
     pub(super) fn is_drained(&self) -> bool {

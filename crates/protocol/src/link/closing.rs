@@ -160,7 +160,7 @@ impl Link {
         let State::Closing(closing) = &mut self.state else {
             return;
         };
-        let wait = closing.open.flow.rtt().rto_after(closing.repeat.times);
+        let wait = closing.open.flow.answer_within(closing.repeat.times);
         closing.repeat = Repeat {
             times: closing.repeat.times.saturating_add(1),
             said_at: now,

@@ -63,6 +63,11 @@ impl Flow {
         self.data.rtt()
     }
 
+    /// How long an answer may take to what was said so often already.
+    pub(super) fn answer_within(&self, times: u8) -> Duration {
+        self.rtt().rto_after(times)
+    }
+
     /// Frames and bytes of the DATA lane.
     pub(super) fn in_flight(&self, outbox: &Outbox) -> (u32, u32) {
         self.data.in_flight(&outbox.burst)

@@ -12,6 +12,7 @@ use lamparina_protocol::nick::NICK_BYTES_MAX;
 use lamparina_protocol::{Lamport, MemberId, Nick, Pseq};
 
 use super::ask::ConnectionId;
+use crate::parted::Parted;
 
 /// Everything that one batch of entries says.
 #[derive(Debug)]
@@ -50,6 +51,8 @@ pub struct Item {
     pub kind: FrameType,
     /// Its bytes; of a message all but the last eight (`prev`); of a note none.
     pub body: SharedBody,
+    /// A message with a long text, in two parts.
+    pub parted: Option<Box<Parted>>,
 }
 
 /// What an item is to a session that it reaches.

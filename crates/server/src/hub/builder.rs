@@ -14,6 +14,7 @@ use lamparina_protocol::{Lamport, MemberId, Nick};
 
 use super::ask::ConnectionId;
 use super::batch::{Batch, Item, Lane, Note, What};
+use crate::parted::Parted;
 
 /// Recipients up to which each is listed by itself.
 const LISTED_SINGLY_MAX: usize = 16;
@@ -36,6 +37,8 @@ pub(super) struct Builder {
     after: Lamport,
     buffer: Vec<u8>,
     items: Vec<(What, FrameType, Body)>,
+    /// Messages in two parts, by item.
+    parted: BTreeMap<u32, Box<Parted>>,
     everyone: Vec<u32>,
     lanes: Vec<Lane>,
     lane_of: BTreeMap<usize, usize>,
@@ -54,6 +57,7 @@ impl Builder {
             after,
             buffer: Vec::with_capacity(bytes),
             items: Vec::with_capacity(items),
+            parted: BTreeMap::new(),
             everyone: Vec::new(),
             lanes: Vec::new(),
             lane_of: BTreeMap::new(),
@@ -104,15 +108,23 @@ impl Builder {
     /// A message, without its last eight bytes. Gives it back.
     pub(super) fn message(
         &mut self,
-        message: Delivery,
+        mut message: Delivery,
         recipients: &Recipients,
     ) -> Option<Delivery> {
         let (stamp, author) = (message.stamp, message.member);
+        let what = What::Message { stamp, author };
+        if let Some(parted) = Parted::of(&mut message) {
+            self.boxed_bytes += parted.cost_bytes();
+            let whole = Body::Shared(parted.whole.clone());
+            let index = self.push(what, FrameType::Data, whole);
+            self.parted.insert(index, parted);
+            self.address(index, recipients);
+            return Some(message);
+        }
         let message = ToClient::Message(message);
         let mut bytes = self.encode(&message);
         bytes.end = bytes.end.saturating_sub(PREV_BYTES).max(bytes.start);
         self.buffer.truncate(bytes.end);
-        let what = What::Message { stamp, author };
         let index = self.push(what, FrameType::Data, Body::Buffered(bytes));
         self.address(index, recipients);
         match message {
@@ -180,9 +192,11 @@ impl Builder {
         let unused = self.buffer.capacity() - self.buffer.len();
         let cost_bytes = self.cost_bytes() + unused + extra_bytes;
         let buffer = Bytes::from(self.buffer);
-        let whole = |(what, kind, body)| Item {
+        let mut parted = self.parted;
+        let whole = |(index, (what, kind, body))| Item {
             what,
             kind,
+            parted: parted.remove(&(index as u32)),
             body: match body {
                 Body::Buffered(range) => SharedBody::within(&buffer, range),
                 Body::Shared(body) => body,
@@ -190,7 +204,7 @@ impl Builder {
         };
         Some(Batch {
             after: self.after,
-            items: self.items.into_iter().map(whole).collect(),
+            items: self.items.into_iter().enumerate().map(whole).collect(),
             everyone: self.everyone,
             lanes: self.lanes,
             members: self.members,

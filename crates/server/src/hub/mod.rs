@@ -40,7 +40,7 @@ use std::sync::Arc;
 
 use lamparina_order::record::Lasting;
 use lamparina_order::{Action, Admission, Effect, Entry, LogIndex, Record, Recorded, Sequenced};
-use lamparina_protocol::message::MESSAGE_BYTES_MAX;
+use lamparina_protocol::message::{INLINE_TEXT_BYTES_MAX, MESSAGE_BYTES_MAX};
 use lamparina_protocol::{Epoch, Lamport, MemberId, Nick, Pseq, UnixMicros};
 use lamparina_store::Position;
 
@@ -341,12 +341,13 @@ impl Hub {
     }
 }
 
+/// Bytes of a text in the batch's buffer; a long one gets a buffer of its own.
 fn text_bytes(asked: &Asked) -> usize {
     match &asked.ask {
         Ask::Entry(Entry {
             action: Action::Say(submit),
             ..
-        }) => submit.text.len(),
+        }) if submit.text.len() <= INLINE_TEXT_BYTES_MAX => submit.text.len(),
         _ => 0,
     }
 }

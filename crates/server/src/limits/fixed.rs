@@ -9,11 +9,14 @@ use lamparina_protocol::control::WINDOW_FRAMES_MAX;
 use lamparina_protocol::frame::PAYLOAD_BYTES_MAX;
 use lamparina_protocol::link::HANDSHAKE_WITHIN;
 use lamparina_protocol::message::{
-    HISTORY_MESSAGES_MAX, MESSAGE_BYTES_MAX, QUESTIONS_MAX, TEXT_BYTES_MAX, WORDS_BYTES_MAX,
+    HISTORY_MESSAGES_MAX, INLINE_TEXT_BYTES_MAX, MESSAGE_BYTES_MAX, QUESTIONS_MAX, TEXT_BYTES_MAX,
+    WORDS_BYTES_MAX,
 };
 use lamparina_protocol::nick::{NICK_BYTES_MAX, NICK_GRAPHEMES_MAX};
 
-use crate::session::{NAME_WITHIN, OWN_WAITING_BYTES_MAX, OWN_WAITING_MAX};
+use crate::session::{
+    NAME_WITHIN, OWN_WAITING_BYTES_MAX, OWN_WAITING_MAX, TEXTS_WAITING_BYTES_MAX,
+};
 
 /// One limit that nobody chooses.
 #[derive(Debug)]
@@ -43,8 +46,10 @@ macro_rules! fixed {
 fixed! {
     "Payload of a frame", "bytes", PAYLOAD_BYTES_MAX, "the boundaries are lost: closed as damaged";
     "Frames unacknowledged, each way", "frames", WINDOW_FRAMES_MAX, "closed: beyond the window";
-    "A message being put together, one on each connection", "bytes", MESSAGE_BYTES_MAX, "closed: message too long";
+    "A message being put together, one in each lane of a connection", "bytes", MESSAGE_BYTES_MAX, "closed: message too long";
     "Text of a message", "bytes", TEXT_BYTES_MAX, "refused in words";
+    "Text that travels in its message where the BULK lane is spoken", "bytes", INLINE_TEXT_BYTES_MAX, "travels in the BULK lane";
+    "Long texts that wait for that lane of a connection", "bytes", TEXTS_WAITING_BYTES_MAX, "deliveries wait in the tail, then on disk";
     "Recipients named by a message", "names", AUDIENCE_USERS_MAX, "refused in words";
     "A name, in characters", "graphemes", NICK_GRAPHEMES_MAX, "refused in words";
     "A name, in bytes", "bytes", NICK_BYTES_MAX, "refused in words";

@@ -75,7 +75,7 @@ limits! {
         120, 0, 1_000_000, "refused in words";
     rooms_per_user "rooms-per-user", "Rooms that one member may be in at a time", "rooms",
         ROOMS_PER_MEMBER_MAX as u64, 1, ROOMS_PER_MEMBER_MAX as u64, "refused in words";
-    window "window", "Unacknowledged bytes of one connection, each way; what waits to be sent is at most three times as much", "KiB",
+    window "window", "Unacknowledged bytes of one connection, each way, and as many more of long texts; what waits to be sent is at most three times as much", "KiB",
         (WINDOW_BYTES / 1_024) as u64, 64, (WINDOW_BYTES_MAX / 1_024) as u64, "waits; deliveries wait in the tail, then on disk";
     window_memory "window-memory", "Windows of all connections together", "MiB",
         4_096, 1, 1_048_576, "further connections get windows of 64 KiB";

@@ -192,7 +192,7 @@ impl Session {
         let held = std::mem::take(&mut pass.held);
         self.ask_in(hello, action, out);
         for (kind, body) in held {
-            self.received(now, kind, &body, out);
+            self.received(now, kind, body, out);
         }
     }
 

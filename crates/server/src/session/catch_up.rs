@@ -2,7 +2,6 @@
 //! nothing comes twice, wherever the change falls.
 
 use lamparina_protocol::control::CloseCode;
-use lamparina_protocol::frame::FrameType;
 use lamparina_protocol::link::SendError;
 use lamparina_protocol::{Instant, Lamport, Prev};
 
@@ -88,8 +87,8 @@ impl CatchUp {
         while let Some((stamp, body)) = page.messages.get(self.sent) {
             self.parked.send_before(*stamp, live, outbox, out)?;
             take_room(outbox)?;
-            let prev = Some(live.prev.to_bytes());
-            outbox.send(FrameType::Data, body, prev)?;
+            let prev = live.prev.to_bytes();
+            live.texts.send_stored(body, prev, outbox)?;
             self.sent += 1;
             live.low = *stamp;
             live.prev = Prev(*stamp);

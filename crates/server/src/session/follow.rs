@@ -7,6 +7,7 @@ use lamparina_protocol::link::{Input as LinkInput, SendError};
 use lamparina_protocol::message::{RefusalCode, ToClient};
 use lamparina_protocol::{Instant, Lamport, MemberId, Prev, codec};
 
+use super::bulk::Texts;
 use super::machine::{Live, Place, Session, State};
 use super::output::{Act, Logged, Output};
 use super::reason;
@@ -18,6 +19,9 @@ use crate::tail::{Read, Tail};
 pub trait Outbox {
     /// Whether the client keeps up. Asked before each batch.
     fn has_room(&self) -> bool;
+
+    /// Whether the BULK lane is spoken and takes a text.
+    fn has_room_bulk(&self) -> bool;
 
     /// Takes one message; `tail` is its last eight bytes, where it is a delivery.
     ///
@@ -62,6 +66,11 @@ impl Session {
     ) -> Followed {
         loop {
             if let Err(error) = self.send_own(outbox) {
+                return self.not_taken(now, error, out);
+            }
+            if let State::Live(live) = &mut self.state
+                && let Err(error) = live.texts.flush(outbox)
+            {
                 return self.not_taken(now, error, out);
             }
             if self.reading.is_some()
@@ -231,6 +240,7 @@ impl Session {
             unconsumed: 0,
             consumed: resume.resumed,
             answered: 0,
+            texts: Texts::new(self.bulk),
         }));
         let answer = ToClient::Entered {
             nick: entered.nick,
@@ -272,8 +282,10 @@ impl Live {
                     if *author == self.member || *stamp <= self.low {
                         continue;
                     }
-                    let tail = Some(self.prev.to_bytes());
-                    outbox.send(item.kind, &item.body, tail).map(|()| {
+                    let (tail, parted) = (self.prev.to_bytes(), item.parted.as_deref());
+                    let texts = &mut self.texts;
+                    let sent = texts.send(item.kind, &item.body, parted, tail, outbox);
+                    sent.map(|()| {
                         self.prev = Prev(*stamp);
                         self.unconsumed += 1;
                     })

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use lamparina_order::Action;
+use lamparina_protocol::message::TextName;
 use lamparina_protocol::nick::NickError;
 use lamparina_protocol::{Epoch, Lamport, Nick, Pseq, RoomName, UnixMicros, codec};
 use serde::Deserialize;
@@ -14,6 +15,8 @@ use serde::de::{Deserializer, SeqAccess, Visitor};
 pub(super) enum Misnamed {
     /// A message: the order settles it without a place.
     Message(Action),
+    /// The same, of one whose text comes in the BULK lane.
+    Parted(Action),
     /// A room to go into, or out of.
     Room(NickError),
 }
@@ -22,28 +25,27 @@ pub(super) enum Misnamed {
 pub(super) fn misnamed(body: &[u8]) -> Option<Misnamed> {
     let read: Loose = codec::decode(body).ok()?;
     match read {
-        Loose::Submit(said) => {
-            let why = said.audience.fault()?;
-            let Said {
-                epoch, pseq, clock, ..
-            } = said;
-            Some(Misnamed::Message(Action::Misaddressed {
-                epoch,
-                pseq,
-                clock,
-                why,
-            }))
-        }
+        Loose::Submit(said) => said.misaddressed().map(Misnamed::Message),
+        Loose::SubmitParted(_name, said) => said.misaddressed().map(Misnamed::Parted),
         Loose::Join(room) | Loose::Leave(room) => room.0.map(Misnamed::Room),
+        _ => None,
     }
 }
 
-/// The first variants of `ToServer`, in their order.
+/// The variants of `ToServer` in their order; those that hold no name are of no concern here.
 #[derive(Deserialize)]
 enum Loose {
     Submit(Said),
     Join(Room),
     Leave(Room),
+    Consumed,
+    History,
+    Find,
+    Trace,
+    Why,
+    Invite,
+    Password,
+    SubmitParted(TextName, Said),
 }
 
 /// `Submit`, field by field.
@@ -59,6 +61,21 @@ struct Said {
     audience: Audience,
     #[serde(rename = "text")]
     _text: String,
+}
+
+impl Said {
+    fn misaddressed(self) -> Option<Action> {
+        let why = self.audience.fault()?;
+        let Self {
+            epoch, pseq, clock, ..
+        } = self;
+        Some(Action::Misaddressed {
+            epoch,
+            pseq,
+            clock,
+            why,
+        })
+    }
 }
 
 /// `Audience`, variant by variant.
@@ -157,6 +174,7 @@ mod tests {
                 why,
             })) => format!("{epoch} {pseq} {clock} {why:?}"),
             Some(Misnamed::Message(other)) => format!("{other:?}"),
+            Some(Misnamed::Parted(action)) => format!("parted {action:?}"),
             Some(Misnamed::Room(why)) => format!("room {why:?}"),
             None => "strict".to_owned(),
         }

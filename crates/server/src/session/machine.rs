@@ -16,6 +16,7 @@ use lamparina_protocol::{Instant, Lamport, LogId, MemberId, Nick, Prev, Term};
 use lamparina_store::TermBegan;
 
 use super::admission::{Admission, Pass, Verdict};
+use super::bulk::{Texts, Upload};
 use super::output::{Act, Logged, Output};
 use super::reading::Reading;
 use super::reason;
@@ -141,6 +142,8 @@ pub(super) struct Live {
     pub(super) consumed: Lamport,
     /// Requests whose answers were taken from the tail.
     pub(super) answered: u32,
+    /// Long texts on their way to the client.
+    pub(super) texts: Texts,
 }
 
 /// One client's session.
@@ -163,6 +166,10 @@ pub struct Session {
     rates: Option<AuthorRates>,
     /// The author has proved that it holds its key.
     proven: bool,
+    /// The link speaks the BULK lane.
+    pub(super) bulk: bool,
+    /// What came of a message in two parts.
+    pub(super) upload: Option<Box<Upload>>,
     /// Answers of the session itself; at most [`OWN_WAITING_MAX`].
     pub(super) own: VecDeque<Outgoing>,
     /// Bytes of these; at most [`OWN_WAITING_BYTES_MAX`].
@@ -187,6 +194,8 @@ impl Session {
             deadline: None,
             rates: None,
             proven: false,
+            bulk: false,
+            upload: None,
             own: VecDeque::new(),
             own_bytes: 0,
             channel: None,
@@ -198,11 +207,14 @@ impl Session {
     pub fn handle(&mut self, now: Instant, input: Input, out: &mut Output) {
         match input {
             Input::Link(Event::Asked { terms }) => self.asked(now, terms, out),
-            Input::Link(Event::Opened { words, peer, .. }) => self.opened(now, &words, peer, out),
+            Input::Link(Event::Opened { words, peer, terms }) => {
+                self.bulk = terms.bulk;
+                self.opened(now, &words, peer, out);
+            }
             // Only a client asks itself whom to trust.
             Input::Link(Event::Proven { .. }) => {}
             Input::Link(Event::Received { kind, body }) if !self.draining => {
-                self.received(now, kind, &body, out);
+                self.received(now, kind, body, out);
             }
             Input::Link(Event::Received { .. }) => {}
             Input::Link(Event::PeerClosing { .. }) => self.leave(now, "closed", out),
@@ -394,7 +406,7 @@ impl Session {
             }
         };
         self.state = State::Closing { nick, reason };
-        (self.reading, self.rates) = (None, None);
+        (self.reading, self.rates, self.upload) = (None, None, None);
         self.deadline = Some(now + CLOSE_WITHIN);
     }
 

@@ -6,6 +6,7 @@
 //! | `machine` | the states, and what moves between them |
 //! | `admission` | how it gets in where access is by invite |
 //! | `request` | frames from the client become requests |
+//! | `bulk` | long texts, which travel beside their messages |
 //! | `loose` | an ill-formed name costs one request, not the connection |
 //! | `follow` | the tail becomes frames to the client, each with its own `prev` |
 //! | `reading` | what comes from the store: deliveries missed, answers to questions |
@@ -15,6 +16,7 @@
 //! | `output`, `reason` | what the shell is to do; ends in one word |
 
 mod admission;
+mod bulk;
 mod catch_up;
 mod follow;
 mod loose;
@@ -27,6 +29,7 @@ mod request;
 mod resume;
 
 pub use admission::{Admission, Check, Verdict};
+pub use bulk::TEXTS_WAITING_BYTES_MAX;
 pub use follow::{Followed, Outbox};
 pub use machine::{
     CLOSE_WITHIN, Input, NAME_WITHIN, OWN_WAITING_BYTES_MAX, OWN_WAITING_MAX, Place, Session,

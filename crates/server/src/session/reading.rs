@@ -8,6 +8,7 @@ use lamparina_protocol::link::{Outgoing, SendError};
 use lamparina_protocol::message::{QUESTIONS_MAX, RefusalCode};
 use lamparina_protocol::{Instant, Lamport};
 
+use super::bulk::Texts;
 use super::catch_up::CatchUp;
 use super::follow::{Followed, Outbox};
 use super::machine::{Session, State};
@@ -47,12 +48,19 @@ impl Reading {
             && self.in_flight.is_none()
     }
 
-    fn send_answer(&mut self, outbox: &mut impl Outbox) -> Result<(), SendError> {
+    fn send_answer(
+        &mut self,
+        texts: &mut Texts,
+        outbox: &mut impl Outbox,
+    ) -> Result<(), SendError> {
         while let Some(part) = self.ready.front() {
             if !outbox.has_room() {
                 return Err(SendError::Full);
             }
-            outbox.send(part.kind, &part.body, part.tail)?;
+            match part.tail {
+                Some(tail) => texts.send_stored(&part.body, tail, outbox)?,
+                None => outbox.send(part.kind, &part.body, None)?,
+            }
             self.ready.pop_front();
         }
         Ok(())
@@ -159,7 +167,7 @@ impl Session {
             return None; // Its client claims; what it asked meanwhile waits.
         };
         let reading = self.reading.as_mut()?;
-        if let Err(error) = reading.send_answer(outbox) {
+        if let Err(error) = reading.send_answer(&mut live.texts, outbox) {
             return Some(self.not_taken(now, error, out));
         }
         if let Some(catch_up) = &mut reading.catch_up {

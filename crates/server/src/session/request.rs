@@ -3,6 +3,7 @@
 //! What cannot be read ends the connection: its checksum was good, so its sender wrote it. What
 //! can be read and not be done is answered, and the session goes on.
 
+use bytes::Bytes;
 use lamparina_impair::Settings;
 use lamparina_order::Action;
 use lamparina_protocol::codec;
@@ -38,23 +39,24 @@ impl Session {
         &mut self,
         now: Instant,
         kind: FrameType,
-        body: &[u8],
+        body: Bytes,
         out: &mut Output,
     ) {
         match &self.state {
             State::Closing { .. } | State::Over | State::AwaitingHello => return,
             State::AwaitingNick(hello) => {
                 let hello = *hello;
-                return self.first(now, hello, kind, body, out);
+                return self.first(now, hello, kind, &body, out);
             }
-            State::Checking(_) => return self.hold(now, kind, body, out),
+            State::Checking(_) => return self.hold(now, kind, &body, out),
             State::Entering(_) | State::Live(_) => {}
         }
         match kind {
-            FrameType::Data => self.data(now, body, out),
-            FrameType::SetNick => self.rename(now, body, out),
+            FrameType::Data => self.data(now, &body, out),
+            FrameType::SetNick => self.rename(now, &body, out),
+            FrameType::Bulk if self.bulk => self.text_came(now, body, out),
             FrameType::ListRequest if body.is_empty() => self.ask(Ask::List, out),
-            FrameType::Channel => self.change_channel(now, body, out),
+            FrameType::Channel => self.change_channel(now, &body, out),
             _ => self.misplaced(now, out),
         }
     }
@@ -107,6 +109,10 @@ impl Session {
     fn data(&mut self, now: Instant, body: &[u8], out: &mut Output) {
         match codec::decode(body) {
             Ok(ToServer::Submit(message)) => self.submit(now, message, out),
+            Ok(ToServer::SubmitParted(message)) if self.bulk => {
+                self.parted_came(now, *message, out);
+            }
+            Ok(ToServer::SubmitParted(_)) => self.misplaced(now, out),
             Ok(ToServer::Join { room }) => self.move_room(now, Action::Join { room }, out),
             Ok(ToServer::Leave { room }) => self.move_room(now, Action::Leave { room }, out),
             Ok(ToServer::Consumed { upto, count }) => self.consumed(upto, count, out),
@@ -135,6 +141,10 @@ impl Session {
             }
             Err(error) => match misnamed(body) {
                 Some(Misnamed::Message(action)) => self.act(action, out),
+                Some(Misnamed::Parted(action)) if self.bulk => {
+                    self.misaddressed_came(now, action, out);
+                }
+                Some(Misnamed::Parted(_)) => self.misplaced(now, out),
                 Some(Misnamed::Room(why)) => {
                     let text = format!("this is no room's name: {why}");
                     self.refuse(now, RefusalCode::NickInvalid, text, out);
@@ -146,7 +156,7 @@ impl Session {
 
     /// A message over the pace does not reach the order: it is not judged and its place stays free,
     /// so that what is behind it is a gap until it has been sent again.
-    fn submit(&mut self, now: Instant, message: Submit, out: &mut Output) {
+    pub(super) fn submit(&mut self, now: Instant, message: Submit, out: &mut Output) {
         let Err(over) = self.count(What::Message, now) else {
             return self.act(Action::Say(message), out);
         };
@@ -192,7 +202,7 @@ impl Session {
         self.question(now, wanted, out);
     }
 
-    fn act(&mut self, action: Action, out: &mut Output) {
+    pub(super) fn act(&mut self, action: Action, out: &mut Output) {
         let hello = match &self.state {
             State::Entering(hello) => hello,
             State::Live(live) => &live.hello,
@@ -273,7 +283,13 @@ impl Session {
         self.say(now, FrameType::Data, &ToClient::Error { code, text }, out);
     }
 
-    fn say(&mut self, now: Instant, kind: FrameType, answer: &impl Serialize, out: &mut Output) {
+    pub(super) fn say(
+        &mut self,
+        now: Instant,
+        kind: FrameType,
+        answer: &impl Serialize,
+        out: &mut Output,
+    ) {
         // An answer is a few hundred bytes; none is too long.
         if let Ok(body) = codec::encode(answer) {
             self.answer(now, kind, body, out);

@@ -91,7 +91,12 @@ impl Raw {
     /// Says SYN; the answer has not come.
     pub(crate) async fn dial(addr: SocketAddr, hello: Bytes) -> Self {
         let clock = Clock::start();
-        let link = Link::initiate(LinkConfig::new(7), hello, clock.now());
+        // It reads messages in one part only.
+        let config = LinkConfig {
+            bulk: false,
+            ..LinkConfig::new(7)
+        };
+        let link = Link::initiate(config, hello, clock.now());
         let stream = TcpStream::connect(addr).await.unwrap();
         Self {
             connection: Connection::new(stream, link, clock).unwrap(),

@@ -10,7 +10,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use lamparina_protocol::datagram::{ConnectionId, Gate, Load, Verdict, peek};
+use lamparina_protocol::datagram::{ConnectionId, Gate, Load, Profile, Verdict, peek};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tracing::debug;
@@ -54,6 +54,7 @@ pub(crate) struct Shared {
 pub struct Incoming {
     pub(crate) from: SocketAddr,
     pub(crate) proven: bool,
+    profile: Profile,
     pub(crate) place: Place,
 }
 
@@ -128,6 +129,11 @@ impl Incoming {
     /// The link's id.
     pub const fn connection(&self) -> ConnectionId {
         self.place.connection
+    }
+
+    /// What kind of line its caller says it is.
+    pub const fn profile(&self) -> Profile {
+        self.profile
     }
 
     /// Where it was asked for from.
@@ -217,7 +223,11 @@ impl Receiver {
     fn unknown(&self, datagram: Arrived) {
         let (now, load) = (self.clock.now(), (self.load)());
         match self.gate.judge(now, &datagram.bytes, datagram.from, load) {
-            Verdict::Open { connection, proven } => {
+            Verdict::Open {
+                connection,
+                proven,
+                profile,
+            } => {
                 // Without room nothing is kept: who asks does so again.
                 let Ok(room) = self.accepting.try_reserve() else {
                     return;
@@ -227,6 +237,7 @@ impl Receiver {
                 room.send(Incoming {
                     from,
                     proven,
+                    profile,
                     place,
                 });
             }

@@ -88,6 +88,7 @@ impl Datagrams {
             from,
             proven,
             place,
+            ..
         } = incoming;
         let paths = Paths::new(from, proven, seed);
         Self::new(End::Called {

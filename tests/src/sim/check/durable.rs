@@ -37,6 +37,12 @@ impl Check {
                 let name = name(author, &delivery.epoch, &delivery.pseq);
                 self.told_place(who, name, delivery.stamp.get())
             }
+            ToClient::MessageParted(parted) => {
+                let delivery = &parted.rest;
+                let author = author(delivery.member);
+                let name = name(author, &delivery.epoch, &delivery.pseq);
+                self.told_place(who, name, delivery.stamp.get())
+            }
             ToClient::Committed { epoch, pseq, stamp } => {
                 self.told_place(who, name(who, epoch, pseq), stamp.get())
             }

@@ -139,6 +139,7 @@ fn link(dice: &mut Dice) -> LinkConfig {
     if dice.percent(15) {
         config.window_bytes = dice.within(4_000..60_000) as u32;
     }
+    config.bulk = !dice.percent(15);
     config
 }
 

@@ -136,6 +136,7 @@ impl World {
             | Event::Requeued { .. }
             | Event::Rewound { .. }
             | Event::CatchUp { .. }
+            | Event::Carried { .. }
             | Event::CaughtUp { .. }
             | Event::History { .. }
             | Event::Found { .. }

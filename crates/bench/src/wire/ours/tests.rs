@@ -250,6 +250,7 @@ fn open_server() -> Link {
     let now = Instant::ZERO;
     let config = LinkConfig {
         window_frames: 4,
+        bulk: false,
         ..LinkConfig::default()
     };
     let mut client = Link::initiate(config, Bytes::new(), now);

@@ -21,6 +21,8 @@ impl Conversation {
     pub(super) fn connect(&mut self, now: Instant, out: &mut Vec<Output>) {
         self.phase = Phase::Connecting;
         self.parting = None;
+        self.behind_text = None;
+        self.forget_parted();
         self.attempts = self.attempts.saturating_add(1);
         self.away_since.get_or_insert(now);
         self.session = SessionNumber((self.session.0 + 1).max(self.unix(now)));

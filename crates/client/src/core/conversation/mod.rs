@@ -13,6 +13,7 @@ mod answers;
 mod catching_up;
 mod ending;
 mod keeping;
+mod parted;
 mod presence;
 mod receiving;
 mod sending;
@@ -44,6 +45,8 @@ use super::pace::Pace;
 use super::pass::Pass;
 use catching_up::CatchingUp;
 pub use keeping::{CancelError, CancelReport};
+pub use parted::PARTED_WAITING_BYTES_MAX;
+use parted::Parted;
 pub use sending::SayError;
 pub use status::{QUEUE_SHOWN_MAX, QUEUE_TEXT_MAX, QueueLine, Status};
 
@@ -99,6 +102,8 @@ pub enum Input {
         /// Why, in words.
         text: String,
     },
+    /// The link that is about to open speaks the BULK lane.
+    BulkSpoken,
     /// The link is open.
     Opened(Welcome),
     /// A message came.
@@ -261,6 +266,10 @@ pub struct Conversation {
     /// Messages of this run that were left in the outbox of another log.
     left_behind: u64,
     catching_up: Option<CatchingUp>,
+    /// Messages whose texts come beside them.
+    parted: Parted,
+    /// What goes out behind a text.
+    behind_text: Option<Outward>,
     consumed: Consumed,
     clock: Lamport,
     /// The order's clock, as far as it was told.
@@ -330,6 +339,8 @@ impl Conversation {
             elsewhere: state.elsewhere,
             left_behind: 0,
             catching_up: None,
+            parted: Parted::default(),
+            behind_text: None,
             consumed,
             clock,
             head: place.shown,
@@ -365,8 +376,9 @@ impl Conversation {
             _ if self.phase == Phase::Over => {}
             Input::Start => self.connect(now, out),
             Input::ConnectFailed { text } => self.connect_failed(now, text, out),
+            Input::BulkSpoken => self.parted.spoken = self.phase == Phase::Connecting,
             Input::Opened(welcome) => self.opened(now, welcome, out),
-            Input::Received { kind, body } => self.received(now, kind, &body, out),
+            Input::Received { kind, body } => self.received(now, kind, body, out),
             Input::PeerClosing { code, text } => self.parting = Some((code, text)),
             Input::Unwanted { code, text } => {
                 let code = code.to_owned();

@@ -1,6 +1,7 @@
 //! The way in: what the server says becomes events, each after it has been checked against the
 //! order so far.
 
+use bytes::Bytes;
 use lamparina_protocol::codec::{self, CodecError};
 use lamparina_protocol::frame::FrameType;
 use lamparina_protocol::message::{Delivery, RefusalCode, ToClient};
@@ -34,7 +35,7 @@ impl Conversation {
         &mut self,
         now: Instant,
         kind: FrameType,
-        body: &[u8],
+        body: Bytes,
         out: &mut Vec<Output>,
     ) {
         if !matches!(
@@ -44,9 +45,15 @@ impl Conversation {
             return;
         }
         let read = match kind {
-            FrameType::Data => read(body).map(|message| self.data(now, message, out)),
-            FrameType::ListResponse => read(body).map(|list| self.list(list, out)),
-            FrameType::Channel => read(body).map(|settings| self.channel(settings, out)),
+            FrameType::Data => {
+                read(&body).map(|message| self.in_turn(now, message, body.len(), out))
+            }
+            FrameType::Bulk => {
+                self.text_came(now, body, out);
+                Ok(())
+            }
+            FrameType::ListResponse => read(&body).map(|list| self.list(list, out)),
+            FrameType::Channel => read(&body).map(|settings| self.channel(settings, out)),
             _ => Ok(()),
         };
         if let Err(fault) = read {
@@ -64,7 +71,8 @@ impl Conversation {
         self.fault(now, text, out);
     }
 
-    fn data(&mut self, now: Instant, message: ToClient, out: &mut Vec<Output>) {
+    /// A message in its turn.
+    pub(super) fn data(&mut self, now: Instant, message: ToClient, out: &mut Vec<Output>) {
         match message {
             ToClient::Message(delivery) => self.delivered(now, delivery, out),
             ToClient::Committed { epoch, pseq, stamp } => {

@@ -5,12 +5,14 @@ use bytes::Bytes;
 use lamparina_protocol::audience::AUDIENCE_USERS_MAX;
 use lamparina_protocol::codec;
 use lamparina_protocol::frame::FrameType;
-use lamparina_protocol::message::{ChannelSettings, SetNick, Submit, TEXT_BYTES_MAX, ToServer};
+use lamparina_protocol::message::{
+    ChannelSettings, PartedSubmit, SetNick, Submit, TEXT_BYTES_MAX, TextName, ToServer,
+};
 use lamparina_protocol::{Audience, Epoch, Instant, Pseq, UnixMicros};
 
 use super::{Conversation, Outward, Phase};
 use crate::core::event::MessageName;
-use crate::core::outbox::{Ask, Item};
+use crate::core::outbox::{Ask, Item, is_long};
 
 /// Why a request was not taken. Nothing has changed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -154,10 +156,21 @@ impl Conversation {
     }
 
     fn pull_live(&mut self, now: Instant) -> Option<Outward> {
+        if let Some(behind) = self.behind_text.take() {
+            return Some(behind);
+        }
+        let bulk = self.parted.spoken;
         if self.may_send(now)
-            && let Some(item) = self.outbox.next_out(self.keeper.stored())
+            && let Some(item) = self.outbox.next_out(self.keeper.stored(), bulk)
         {
-            return Some(encode(item));
+            return match item {
+                Item::Say(said) if bulk && is_long(&said.submit) => {
+                    let (text, message) = parted(&said.submit);
+                    self.behind_text = Some(message);
+                    Some(text)
+                }
+                item => Some(encode(item)),
+            };
         }
         let leaves = self.may_leave(now);
         if let Some(report) = self.consumed.report(now, leaves) {
@@ -165,6 +178,24 @@ impl Conversation {
         }
         leaves.then(|| self.leave(now))
     }
+}
+
+/// A message in two parts: its text, for the BULK lane, and all else.
+fn parted(submit: &Submit) -> (Outward, Outward) {
+    let text = Outward::Message {
+        kind: FrameType::Bulk,
+        body: Bytes::copy_from_slice(submit.text.as_bytes()),
+    };
+    let parted = PartedSubmit {
+        text: TextName::of(submit.text.as_bytes()),
+        rest: Submit {
+            text: String::new(),
+            audience: submit.audience.clone(),
+            ..*submit
+        },
+    };
+    let rest = ToServer::SubmitParted(Box::new(parted));
+    (text, message(FrameType::Data, &rest))
 }
 
 fn encode(item: &Item) -> Outward {

@@ -50,6 +50,14 @@ impl Ask {
     }
 }
 
+impl Ask {
+    /// Whether it may go out before a message that was said before it: what it asks, and what comes of
+    /// it, has no place among messages.
+    pub const fn passes_messages(&self) -> bool {
+        matches!(self, Self::Who | Self::Channel(_)) || self.reads()
+    }
+}
+
 /// A message, and how far it has come.
 #[derive(Clone, Debug)]
 pub struct Said {

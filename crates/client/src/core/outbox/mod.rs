@@ -10,7 +10,7 @@ mod tests;
 
 use std::collections::VecDeque;
 
-use lamparina_protocol::message::{QUESTIONS_MAX, Submit};
+use lamparina_protocol::message::{INLINE_TEXT_BYTES_MAX, QUESTIONS_MAX, Submit};
 use lamparina_protocol::{Epoch, Lamport, Nick, Pseq};
 
 use super::event::MessageName;
@@ -34,6 +34,8 @@ pub struct Outbox {
     under_way: usize,
     /// How many of these are questions: at most [`QUESTIONS_MAX`].
     reading: usize,
+    /// A message whose text goes up beside it: until it is settled no other goes out.
+    uploading: Option<MessageName>,
     messages: usize,
     bytes: usize,
     /// The last number given in this run.
@@ -49,6 +51,7 @@ impl Outbox {
             items: VecDeque::new(),
             under_way: 0,
             reading: 0,
+            uploading: None,
             messages: 0,
             bytes: 0,
             numbered: 0,
@@ -212,13 +215,21 @@ impl Outbox {
 
     /// The next thing to send, which is on its way from now on. Changes up to `stored` are on disk.
     /// A question waits, and what is behind it, while as many are on their way as a server lets
-    /// wait.
-    pub fn next_out(&mut self, stored: u64) -> Option<&Item> {
-        let reading = self.reading;
+    /// wait. Where the link speaks the BULK lane (`bulk`), a long message goes up in two parts; while
+    /// it does, only questions that have no place among messages pass it.
+    pub fn next_out(&mut self, stored: u64, bulk: bool) -> Option<&Item> {
+        self.let_pass();
+        let (reading, uploading) = (self.reading, self.uploading.is_some());
         let item = self.items.get_mut(self.under_way)?;
         match item {
-            Item::Say(said) if said.ready > stored => return None,
-            Item::Say(said) => said.sent = true,
+            Item::Say(said) if said.ready > stored || uploading => return None,
+            Item::Ask(ask) if uploading && !ask.passes_messages() => return None,
+            Item::Say(said) => {
+                said.sent = true;
+                if bulk && is_long(&said.submit) {
+                    self.uploading = Some(said.name());
+                }
+            }
             Item::Ask(ask) if ask.reads() && reading >= QUESTIONS_MAX => return None,
             Item::Ask(ask) => self.reading += usize::from(ask.reads()),
         }
@@ -226,15 +237,31 @@ impl Outbox {
         Some(item)
     }
 
+    /// While a text goes up: the first question that may pass messages comes before them.
+    fn let_pass(&mut self) {
+        if self.uploading.is_none() {
+            return;
+        }
+        let passes = |item: &Item| matches!(item, Item::Ask(ask) if ask.passes_messages());
+        let mut waiting = self.items.iter().skip(self.under_way);
+        if let Some(behind) = waiting.position(passes).filter(|behind| *behind > 0)
+            && let Some(item) = self.items.remove(self.under_way + behind)
+        {
+            self.items.insert(self.under_way, item);
+        }
+    }
+
     /// Whether a message is the next thing to go out, and may: changes up to `stored` are on disk.
     pub fn is_message_next(&self, stored: u64) -> bool {
         let next = self.items.get(self.under_way);
-        matches!(next, Some(Item::Say(said)) if said.ready <= stored)
+        let may = matches!(next, Some(Item::Say(said)) if said.ready <= stored);
+        may && self.uploading.is_none()
     }
 
     /// The connection is gone: everything goes again.
     pub const fn rewind(&mut self) {
         (self.under_way, self.reading) = (0, 0);
+        self.uploading = None;
     }
 
     /// The name of the first message unsettled.
@@ -301,6 +328,7 @@ impl Outbox {
 
     /// Messages that are on their way go again, in order. Requests that are on it stay on it.
     pub fn again(&mut self) {
+        self.uploading = None;
         let rest = self.items.split_off(self.under_way);
         let (mut asked, said): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut self.items)
             .into_iter()
@@ -371,6 +399,9 @@ impl Outbox {
     fn remove_said(&mut self, place: usize) -> Option<Said> {
         match self.remove(place)? {
             Item::Say(said) => {
+                if self.uploading == Some(said.name()) {
+                    self.uploading = None;
+                }
                 self.messages -= 1;
                 self.bytes -= said.submit.text.len();
                 Some(*said)
@@ -388,6 +419,11 @@ impl Outbox {
         }
         Some(removed)
     }
+}
+
+/// Whether a message goes up in two parts, where the link speaks the BULK lane.
+pub const fn is_long(submit: &Submit) -> bool {
+    submit.text.len() > INLINE_TEXT_BYTES_MAX
 }
 
 fn name(submit: &Submit) -> MessageName {

@@ -42,7 +42,7 @@ fn clocks_stay_honest_when_sent_again() {
 fn what_is_settled_leaves_and_the_rest_goes_again_in_order() {
     let mut outbox = with_clocks(&[1, 2, 3]);
     outbox.ask(Ask::Who);
-    while outbox.next_out(0).is_some() {}
+    while outbox.next_out(0, false).is_some() {}
     let second = MessageName {
         epoch: Epoch(1),
         pseq: Pseq(2),
@@ -52,7 +52,7 @@ fn what_is_settled_leaves_and_the_rest_goes_again_in_order() {
     assert_eq!(outbox.first().map(|name| name.pseq), Some(Pseq(1)));
     outbox.rewind();
     assert!(outbox.answered(|ask| *ask == Ask::Who).is_none());
-    while outbox.next_out(0).is_some() {}
+    while outbox.next_out(0, false).is_some() {}
     assert!(outbox.answered(|ask| *ask == Ask::Who).is_some());
     assert_eq!(clocks(&outbox), [1, 3]);
     outbox.renew(Epoch(9));
@@ -72,7 +72,7 @@ fn numbers(cancelled: &[(MessageName, u64)]) -> Vec<u64> {
 fn check_cancel(sent: usize, which: Cancel, expected: Option<(&[u64], usize, &[u64])>) {
     let mut outbox = with_clocks(&[1, 2, 3, 4, 5]);
     for _ in 0..sent {
-        outbox.next_out(0);
+        outbox.next_out(0, false);
     }
     let before: Vec<_> = outbox.said().map(|said| said.submit.clock).collect();
     let done = outbox.cancel(which);
@@ -104,7 +104,7 @@ fn what_never_went_out_can_be_cancelled_and_leaves_no_hole() {
     check_cancel(5, Cancel::All, Some((&[], 5, &[1, 2, 3, 4, 5])));
     // What went out in an earlier run stays too.
     let mut outbox = with_clocks(&[1, 2]);
-    outbox.next_out(0);
+    outbox.next_out(0, false);
     let kept = |said: &Said| Kept {
         given: said.given,
         submit: said.submit.clone(),
@@ -123,10 +123,10 @@ fn nothing_goes_out_before_it_is_stored() {
     outbox
         .said_mut()
         .for_each(|said| said.ready = said.submit.clock.get());
-    assert!(outbox.next_out(0).is_none());
-    assert!(outbox.next_out(1).is_some());
-    assert!(outbox.next_out(1).is_none());
-    assert!(outbox.next_out(2).is_some());
+    assert!(outbox.next_out(0, false).is_none());
+    assert!(outbox.next_out(1, false).is_some());
+    assert!(outbox.next_out(1, false).is_none());
+    assert!(outbox.next_out(2, false).is_some());
 }
 
 #[test]
@@ -134,11 +134,11 @@ fn renewed_messages_go_again_and_requests_under_way_do_not() {
     let mut outbox = with_clocks(&[1]);
     outbox.ask(Ask::Who);
     outbox.say(submit("x", 2));
-    while outbox.next_out(0).is_some() {}
+    while outbox.next_out(0, false).is_some() {}
     outbox.ask(Ask::Join(RoomName::try_from("lab").unwrap()));
     outbox.renew(Epoch(2));
     let mut out = Vec::new();
-    while let Some(item) = outbox.next_out(0) {
+    while let Some(item) = outbox.next_out(0, false) {
         out.push(match item {
             Item::Say(said) => said.submit.pseq.0,
             Item::Ask(_) => 0,
@@ -154,7 +154,7 @@ fn names_that_somebody_else_has_used_are_left_to_him() {
     fn check(sent: usize, settled: u64, expected: Option<&[u64]>) {
         let mut outbox = with_clocks(&[1, 2, 3]);
         for _ in 0..sent {
-            outbox.next_out(0);
+            outbox.next_out(0, false);
         }
         let moved = outbox.make_way(Pseq(settled));
         assert_eq!(moved.is_some(), expected.is_some());
@@ -182,7 +182,7 @@ fn questions_wait_for_answers_and_keep_their_places() {
     outbox.say(submit("behind them", 1));
     let mut asked = 0;
     let mut go = |outbox: &mut Outbox| {
-        while outbox.next_out(0).is_some() {
+        while outbox.next_out(0, false).is_some() {
             asked += 1;
         }
         asked

@@ -112,12 +112,22 @@ impl DatagramFlow {
         }
     }
 
+    /// Times and speed are measured anew; what is in flight stays so until it is acknowledged or lost.
+    pub(in crate::link) fn begin_path(&mut self, now: Instant) {
+        let packet = u64::from(self.config.datagram_bytes) + LOWER_BYTES;
+        self.rtt = RoundTrip::default();
+        self.congestion = Congestion::new(now, packet, None);
+        self.loss = LossOut::default();
+    }
+
     pub(in crate::link) fn terms(&self) -> Terms {
         self.terms
     }
 
-    pub(in crate::link) fn rtt(&self) -> &RoundTrip {
-        &self.rtt
+    /// How long an answer may take to what was said so often already.
+    pub(in crate::link) fn answer_within(&self, times: u8) -> Duration {
+        let probed = self.probe_after() * (1 << times.min(3));
+        self.rtt.rto_after(times).max(probed)
     }
 
     pub(in crate::link) fn received_at(&self) -> Instant {
@@ -162,6 +172,7 @@ impl DatagramFlow {
     /// Takes a message.
     pub(in crate::link) fn take(
         &mut self,
+        now: Instant,
         kind: FrameType,
         body: &SharedBody,
         tail: Option<[u8; 8]>,
@@ -176,7 +187,9 @@ impl DatagramFlow {
         if bytes > self.terms.message_bytes_max as usize {
             return Err(SendError::TooLong);
         }
-        self.lane(lane).take(Uncut::new(kind, body.clone(), tail))
+        self.lane(lane).take(Uncut::new(kind, body.clone(), tail))?;
+        self.end_pause(now, lane);
+        Ok(())
     }
 
     // Receiving.

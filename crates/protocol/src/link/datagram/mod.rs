@@ -36,7 +36,9 @@ use crate::datagram::{
     DATAGRAM_HEADER_BYTES, DatagramConfig, OUTSIDE, Profile, SYN_DATAGRAM_BYTES_MIN, peek,
     put_header,
 };
-use crate::frame::{Decoded, FrameDecoder, FrameType, HEADER_BYTES, Seq, checksum, put_frame};
+use crate::frame::{
+    Decoded, FrameDecoder, FrameType, HEADER_BYTES, Seq, checksum, next_vouched, put_frame,
+};
 use crate::seal::TAG_BYTES;
 use crate::time::Instant;
 use flow::Leaving;
@@ -133,6 +135,14 @@ impl Link {
             let mut control = BytesMut::new();
             put_frame(&mut control, FrameType::Ping, Seq::FIRST, true, &bytes);
             self.put_packets(now, control, out);
+        }
+    }
+
+    /// The link goes another way from now on: what was measured of the one before says nothing of it
+    /// (RFC 9000, 9.4). Of an open link over datagrams only.
+    pub fn begin_path(&mut self, now: Instant) {
+        if let Some(flow) = self.state.datagrams_mut() {
+            flow.begin_path(now);
         }
     }
 
@@ -238,10 +248,13 @@ impl Link {
         if let Some(flow) = self.state.datagrams_mut() {
             flow.begin_packet();
         }
-        let length = framed(&frames);
-        let _ = self.on_frames(now, frames.slice(..length), out)?;
-        if self.decoder.is_mid_frame() {
-            return Err(LinkFault::CutRecord);
+        let mut frames = frames;
+        while !matches!(self.state, State::Closed) {
+            match next_vouched(&mut frames) {
+                None => break,
+                Some(Decoded::Damaged(_)) => return Err(LinkFault::CutRecord),
+                Some(decoded) => self.on_decoded(now, decoded, out)?,
+            }
         }
         if let Some(flow) = self.state.datagrams_mut() {
             flow.end_packet(now, number);
@@ -321,8 +334,10 @@ impl Link {
             put_frame(&mut datagram, FrameType::Retry, Seq::FIRST, true, cookie);
         }
         datagram.put_slice(frames);
-        if is_syn && datagram.len() < SYN_DATAGRAM_BYTES_MIN {
-            datagram.resize(SYN_DATAGRAM_BYTES_MIN, 0);
+        // As long as what will follow: a path that does not take that shows it now.
+        let long = usize::from(datagrams.config.datagram_bytes).max(SYN_DATAGRAM_BYTES_MIN);
+        if is_syn && datagram.len() < long {
+            datagram.resize(long, 0);
         }
         self.outbox.stats.bytes_sent += datagram.len() as u64;
         out.wire.push(datagram.freeze());

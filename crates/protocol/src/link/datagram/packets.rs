@@ -105,6 +105,13 @@ impl DatagramFlow {
             .then_some(Purpose::Lane(LaneId::Bulk))
     }
 
+    /// The application goes on: whether it did before a packet more could have left.
+    pub(super) fn end_pause(&mut self, now: Instant, lane: LaneId) {
+        let bytes = u64::from(self.config.datagram_bytes) + LOWER_BYTES;
+        let in_time = !self.pacer.allows(now, false) || !self.may_leave(lane, bytes);
+        self.delivery.end_pause(in_time);
+    }
+
     fn may_leave_now(&self, now: Instant, lane: LaneId) -> bool {
         let bytes = u64::from(self.config.datagram_bytes) + LOWER_BYTES;
         self.lane_of(lane).is_ready()
@@ -197,14 +204,11 @@ impl DatagramFlow {
         let wire_bytes = (bytes.len() + self.extra_bytes()) as u64 + LOWER_BYTES;
         self.counters.sent += 1;
         if wants {
-            // A pause shows when a packet might have left before.
-            let in_time = now <= self.pacer.allows_at(false);
-            self.delivery.end_pause(in_time);
             let snapshot = self.delivery.on_sent(now, self.sent.is_idle());
             let packet = Packet {
                 sent_at: now,
                 bytes: wire_bytes as u16,
-                quiet: self.congestion.is_quiet() || snapshot.app_limited,
+                quiet: self.congestion.is_quiet(snapshot.app_limited),
                 snapshot,
                 carried,
             };

@@ -1,6 +1,8 @@
 //! One session and its store, step by step: what it reads and when, what it does where reading
 //! fails, and what becomes of notes that the tail lost.
 
+mod parted;
+
 use lamparina_order::Sequenced;
 use lamparina_protocol::control::Hello;
 use lamparina_protocol::frame::FrameType;
@@ -31,6 +33,8 @@ struct Stage {
     asked: Vec<Asked>,
     acts: Vec<Act>,
     said: u64,
+    /// Ana's link speaks the BULK lane.
+    bulk: bool,
 }
 
 impl Stage {
@@ -46,6 +50,7 @@ impl Stage {
             asked: Vec::new(),
             acts: Vec::new(),
             said: 0,
+            bulk: false,
         };
         stage.order(vec![ask(9, enter("bob"))]);
         stage
@@ -66,7 +71,7 @@ impl Stage {
             window_bytes: 1 << 20,
             repair: Repair::SelectiveRepeat,
             message_bytes_max: MESSAGE_BYTES_MAX as u32,
-            bulk: false,
+            bulk: self.bulk,
         };
         let (words, peer) = (hello.to_bytes(), None);
         self.input(Input::Link(Event::Asked { terms }));
@@ -435,5 +440,5 @@ fn a_store_that_lacks_what_the_order_said_ends_the_session() {
 fn a_session_is_small() {
     use crate::session::machine::Live;
     let (session, live) = (size_of::<Session>(), size_of::<Live>());
-    assert!(session <= 304 && live <= 200, "{session} and {live} bytes");
+    assert!(session <= 312 && live <= 216, "{session} and {live} bytes");
 }

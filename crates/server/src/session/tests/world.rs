@@ -54,6 +54,13 @@ struct Client {
     ends: Vec<String>,
     /// Events that said which stamp they follow.
     events: u32,
+    /// Texts of this session that were named and did not come yet.
+    texts_due: u32,
+}
+
+/// Some can take long texts beside their messages.
+fn speaks_bulk(who: usize) -> bool {
+    who.is_multiple_of(2)
 }
 
 struct World {
@@ -160,8 +167,9 @@ impl World {
             window_bytes: 1 << 20,
             repair: Repair::SelectiveRepeat,
             message_bytes_max: MESSAGE_BYTES_MAX as u32,
-            bulk: false,
+            bulk: speaks_bulk(who),
         };
+        client.texts_due = 0;
         let hello = hello.to_bytes();
         self.input(who, Event::Asked { terms });
         let (words, peer) = (hello, None);
@@ -209,7 +217,12 @@ impl World {
         self.clients[who].own.push(self.stamp);
         self.clients[who].pseq += 1;
         self.clients[who].due += 1;
-        let message = submit(self.clients[who].pseq, audience, "x");
+        // What newcomers are shown is bounded by bytes, and said to all.
+        let text = match how % 5 {
+            0 if audience != Audience::All => "x".repeat(9_000 + usize::from(how) * 100),
+            _ => "x".to_owned(),
+        };
+        let message = submit(self.clients[who].pseq, audience, &text);
         self.give(who, FrameType::Data, &ToServer::Submit(message));
     }
 
@@ -292,6 +305,9 @@ impl World {
         let mut catching_up = false;
         if let Some((session, taker)) = &mut self.clients[who].live {
             taker.room = room;
+            if speaks_bulk(who) {
+                taker.room_bulk = room;
+            }
             catching_up = session.is_catching_up();
             session.follow(NOW, &self.tail, taker, &mut out);
             catching_up &= session.is_catching_up();
@@ -342,7 +358,10 @@ impl Client {
                     self.gaps.push((self.cursor.min(resumed), resumed));
                 }
                 self.cursor = resumed;
+            } else if line.starts_with("bulk ") {
+                self.texts_due -= 1;
             } else if let Some((message, prev)) = line.split_once(" (prev ") {
+                self.texts_due += u32::from(line.contains(": text of "));
                 let stamp: u64 = message.split(' ').next().unwrap().parse().unwrap();
                 let prev: u64 = prev.trim_end_matches(')').parse().unwrap();
                 assert_eq!(prev, self.cursor, "in {line}");
@@ -360,6 +379,7 @@ impl Client {
                 let in_place = self.committed > self.cursor;
                 assert!(!strict || in_place, "{line} comes behind {}", self.cursor);
             } else if let Some(message) = line.strip_prefix("history ") {
+                self.texts_due += u32::from(line.contains(": text of "));
                 let (stamp, _) = message.split_once(' ').unwrap();
                 self.shown.push(stamp.parse().unwrap());
             } else if line.starts_with("History") {
@@ -419,6 +439,7 @@ proptest! {
     fn everybody_hears_what_is_meant_for_them(acts in acts()) {
         for client in run(&acts, usize::MAX, false).clients {
             prop_assert_eq!(client.heard, client.expected);
+            prop_assert_eq!(client.texts_due, 0);
         }
     }
 
@@ -444,7 +465,7 @@ proptest! {
         for (who, client) in run(&acts, tail_items, true).clients.iter().enumerate() {
             prop_assert_eq!(&client.heard, &client.expected, "client {}", who);
             prop_assert_eq!(&client.gaps, &vec![]);
-            prop_assert_eq!(client.due, 0);
+            prop_assert_eq!((client.due, client.texts_due), (0, 0));
             prop_assert!(client.ends.iter().all(|end| end.starts_with("TooSlow")), "{:?}", client.ends);
         }
     }

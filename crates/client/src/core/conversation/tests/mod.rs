@@ -6,6 +6,7 @@ mod coming_back;
 mod ending;
 mod keeping;
 mod pacing;
+mod parted;
 mod resuming;
 mod talking;
 
@@ -84,6 +85,7 @@ impl Script {
     }
 
     fn note(&mut self, line: &str) {
+        let line = line.replace(&long(), "LONG");
         writeln!(self.wrote, "{line}").unwrap();
     }
 
@@ -349,9 +351,23 @@ fn sent(kind: FrameType, body: &[u8]) -> String {
                 "say {} {}/{} clock={} seen={}",
                 submit.text, submit.epoch, submit.pseq, submit.clock, submit.seen
             ),
+            ToServer::SubmitParted(parted) => format!(
+                "say text of {} bytes {}/{} clock={} seen={}",
+                parted.text.bytes,
+                parted.rest.epoch,
+                parted.rest.pseq,
+                parted.rest.clock,
+                parted.rest.seen
+            ),
             ToServer::Consumed { upto, count } => format!("consumed {upto} count={count}"),
             other => format!("{other:?}"),
         },
+        FrameType::Bulk => format!("text of {} bytes", body.len()),
         kind => format!("{kind:?}"),
     }
+}
+
+/// A text that is too long for its message.
+fn long() -> String {
+    "L".repeat(9_000)
 }

@@ -37,13 +37,17 @@ const QUEUE_HALF: Duration = Duration::from_secs(5);
 const START_GAIN: f64 = 2.0;
 /// Rounds at the measured rate between two attempts at more.
 const CRUISE_ROUNDS: u32 = 6;
-const CRUISE_GAIN: f64 = 0.99;
+const CRUISE_GAIN: f64 = 1.0;
 /// Gains of the rounds that ask for more: bolder while the path gives it.
 const UP_GAINS: [f64; 4] = [1.1, 1.25, 1.5, 2.0];
+/// How much is held back at most, and at least.
 const DOWN_GAIN: f64 = 0.75;
+const DOWN_GAIN_LEAST: f64 = 0.95;
 const DRAIN_GAIN: f64 = 0.5;
 /// Window as a multiple of what the path holds.
 const WINDOW_GAIN: f64 = 2.0;
+/// One packet in so many lost makes a round a lossy one.
+const LOSSY_ONE_IN: u32 = 50;
 /// Packets over which chance is measured at a time.
 const CHANCE_PACKETS: u32 = 96;
 /// Chance takes at most this share: beyond it the path is taken for broken.
@@ -51,7 +55,7 @@ const CHANCE_MAX: f64 = 0.5;
 /// Times in a row that holding back left a queue, before others are taken to fill it.
 const STRIKES_MAX: u8 = 2;
 /// While sharing with others, how often to look whether they are gone.
-const LOOK_EVERY: Duration = Duration::from_secs(4);
+const LOOK_EVERY: Duration = Duration::from_secs(8);
 
 /// What the controller does.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -65,7 +69,7 @@ enum Mode {
     /// Faster, for a round: whether the path takes more.
     Up { step: usize },
     /// Slower, until what asking for more put into the queue is out of it.
-    Down { since_round: u64 },
+    Down { since_round: u64, gain: f64 },
     /// Others fill the queue.
     Share {
         look_at: Instant,
@@ -111,6 +115,9 @@ pub(super) struct Congestion {
     round_full: bool,
     /// A packet found the queue full in this round.
     round_congested: bool,
+    /// Packets of this round whose fate is known, and those of them that were lost.
+    round_seen: u32,
+    round_lost: u32,
     chance: f64,
     chance_seen: u32,
     chance_lost: u32,
@@ -151,6 +158,8 @@ impl Congestion {
             last_rate: 0,
             round_full: false,
             round_congested: false,
+            round_seen: 0,
+            round_lost: 0,
             chance: 0.0,
             chance_seen: 0,
             chance_lost: 0,
@@ -218,7 +227,7 @@ impl Congestion {
             Mode::Drain => DRAIN_GAIN,
             Mode::Cruise { .. } => CRUISE_GAIN,
             Mode::Up { step } => UP_GAINS[step.min(UP_GAINS.len() - 1)],
-            Mode::Down { .. } => DOWN_GAIN,
+            Mode::Down { gain, .. } => gain,
         };
         match self.capacity() {
             Some(capacity) => ((gain * capacity as f64) as u64).max(self.packet),
@@ -232,6 +241,18 @@ impl Congestion {
         ((gain * self.window() as f64 / srtt_s) as u64).max(self.packet)
     }
 
+    /// A part of the shortest round trip, or what two packets need by themselves where that is more:
+    /// less of a queue says nothing.
+    fn queue_of(&self, part: u32) -> Duration {
+        let least = self.rtt_min.get().unwrap_or_default();
+        let packets_s = match self.capacity() {
+            Some(capacity) => 2.0 * self.packet as f64 / capacity.max(1) as f64,
+            None => 0.0,
+        };
+        let packets = Duration::from_micros((packets_s * 1e6) as u64);
+        (least / part).max(packets).max(Duration::from_millis(2))
+    }
+
     /// The queue now, whatever the jitter.
     fn queue_now(&self) -> Duration {
         let least = self.rtt_min.get().unwrap_or_default();
@@ -239,21 +260,21 @@ impl Congestion {
         recent.saturating_sub(least)
     }
 
-    /// Whether packets that leave now measure chance: less is sent than the path takes.
-    pub(super) fn is_quiet(&self) -> bool {
-        matches!(
-            self.mode,
-            Mode::Drain | Mode::Down { .. } | Mode::Start { .. }
-        )
+    /// Whether packets that leave now measure chance: less is sent than the path takes, because the
+    /// controller holds back or the application has no more. While starting nobody knows what the path
+    /// takes.
+    pub(super) fn is_quiet(&self, app_limited: bool) -> bool {
+        match self.mode {
+            Mode::Start { .. } => false,
+            Mode::Drain | Mode::Down { .. } => true,
+            Mode::Cruise { .. } | Mode::Up { .. } | Mode::Share { .. } => app_limited,
+        }
     }
 
     /// A loss now would be the queue's.
     fn is_queue_full(&self) -> bool {
-        let least = self.rtt_min.get().unwrap_or_default();
         let queue = self.queue();
-        queue > least / 4
-            && queue > Duration::from_millis(3)
-            && queue.as_micros() * 5 > self.queue_max.get().as_micros() * 2
+        queue > self.queue_of(4) && queue.as_micros() * 5 > self.queue_max.get().as_micros() * 2
     }
 
     /// A packet was acknowledged or taken for lost; `quiet` as it was when it left.
@@ -262,10 +283,9 @@ impl Congestion {
         if lost && full {
             self.on_queue_full(now);
         }
-        let least = self.rtt_min.get().unwrap_or_default();
-        let empty = self.queue() <= (least / 8).max(Duration::from_millis(2));
-        let starting = matches!(self.mode, Mode::Start { .. });
-        if !quiet || full || (starting && !empty) {
+        self.round_seen += 1;
+        self.round_lost += u32::from(lost);
+        if !quiet || full {
             return;
         }
         self.chance_seen += 1;
@@ -340,19 +360,17 @@ impl Congestion {
     /// What does not wait for the round's end.
     fn on_progress(&mut self, in_flight: u64) {
         let path = self.path_bytes().unwrap_or(f64::MAX);
-        let least = self.rtt_min.get().unwrap_or_default();
-        let queued = self.queue_now() > (least / 8).max(Duration::from_millis(2));
+        let queued = self.queue_now() > self.queue_of(8);
+        let filling = self.queue_now() > self.queue_of(16);
         match self.mode {
             Mode::Start { .. } if queued => self.mode = Mode::Drain,
             Mode::Drain if in_flight as f64 <= path => {
                 self.mode = Mode::Cruise { rounds: 2 };
             }
-            Mode::Up { .. } if queued => {
-                self.mode = Mode::Down {
-                    since_round: self.round,
-                };
+            Mode::Up { .. } | Mode::Cruise { .. } if filling => {
+                self.hold_back();
             }
-            Mode::Down { since_round }
+            Mode::Down { since_round, .. }
                 if self.round > since_round && in_flight as f64 <= 0.97 * path && !queued =>
             {
                 self.strikes = 0;
@@ -360,6 +378,16 @@ impl Congestion {
             }
             _ => {}
         }
+    }
+
+    /// As much slower as takes the queue out in a round trip.
+    fn hold_back(&mut self) {
+        let least = self.rtt_min.get().unwrap_or_default().as_micros().max(1) as f64;
+        let queue = self.queue_now().as_micros() as f64;
+        self.mode = Mode::Down {
+            since_round: self.round,
+            gain: (1.0 - queue / least).clamp(DOWN_GAIN, DOWN_GAIN_LEAST),
+        };
     }
 
     fn cruise(&mut self) {
@@ -376,13 +404,15 @@ impl Congestion {
         let full = std::mem::take(&mut self.round_full);
         let congested = std::mem::take(&mut self.round_congested);
         self.last_rate = std::mem::take(&mut self.round_rate);
+        let seen = std::mem::take(&mut self.round_seen);
+        let lossy = std::mem::take(&mut self.round_lost) * LOSSY_ONE_IN > seen;
         match self.mode {
             Mode::Start {
                 best,
                 rounds_without,
             } => {
-                if full {
-                    self.on_round_starting(best, rounds_without, queue, congested);
+                if full || lossy {
+                    self.on_round_starting(best, rounds_without, queue, congested, lossy);
                 }
             }
             Mode::Drain => {}
@@ -399,15 +429,15 @@ impl Congestion {
                 }
             }
             Mode::Up { step } => {
-                self.mode = match self.last_rate >= self.up_from && full && !congested {
-                    true => Mode::Up { step: step + 1 },
-                    false => Mode::Down {
-                        since_round: self.round,
-                    },
-                };
+                match self.last_rate >= self.up_from && full && !congested {
+                    true => self.mode = Mode::Up { step: step + 1 },
+                    false => self.hold_back(),
+                }
                 self.up_from = more_than(self.last_rate);
             }
-            Mode::Down { since_round } => self.on_round_down(now, since_round, queue, in_flight),
+            Mode::Down { since_round, .. } => {
+                self.on_round_down(now, since_round, queue, in_flight)
+            }
             Mode::Share { look_at, looking } => self.on_round_sharing(now, look_at, looking, queue),
         }
         self.round += 1;
@@ -419,13 +449,15 @@ impl Congestion {
         rounds_without: u8,
         queue: Duration,
         congested: bool,
+        lossy: bool,
     ) {
-        let least = self.rtt_min.get().unwrap_or_default();
         let rate = self.rate.get().unwrap_or(0);
         let grew = rate as f64 >= 1.25 * best as f64;
         let rounds_without = if grew { 0 } else { rounds_without + 1 };
-        let queued = queue > (least / 4).max(Duration::from_millis(2));
-        self.mode = match rounds_without >= 3 || queued || congested {
+        let queued = queue > self.queue_of(4);
+        // Where no queue shows, what is lost beyond the path's speed does.
+        let lost_for_nothing = lossy && !grew;
+        self.mode = match rounds_without >= 3 || queued || congested || lost_for_nothing {
             true => Mode::Drain,
             false => Mode::Start {
                 best: if grew { rate } else { best },
@@ -439,17 +471,14 @@ impl Congestion {
         if self.last_rate > 0 {
             self.rate.reset(self.round, self.last_rate);
         }
-        self.mode = Mode::Down {
-            since_round: self.round,
-        };
+        self.hold_back();
     }
 
     fn on_round_down(&mut self, now: Instant, since_round: u64, queue: Duration, in_flight: u64) {
         if self.round < since_round + 2 {
             return;
         }
-        let least = self.rtt_min.get().unwrap_or_default();
-        if queue <= (least / 5).max(Duration::from_millis(3)) {
+        if queue <= self.queue_of(5) {
             self.strikes = 0;
             self.cruise();
             return;
@@ -485,7 +514,6 @@ impl Congestion {
         looking: Option<u64>,
         queue: Duration,
     ) {
-        let least = self.rtt_min.get().unwrap_or_default();
         match looking {
             None if look_at <= now => {
                 self.mode = Mode::Share {
@@ -496,7 +524,7 @@ impl Congestion {
             None => {}
             Some(since) if self.round < since + 2 => {}
             Some(_) => {
-                let empty = queue <= (least / 10).max(Duration::from_millis(2));
+                let empty = queue <= self.queue_of(10);
                 self.empties = if empty { self.empties + 1 } else { 0 };
                 if self.empties >= 2 {
                     self.left_share_at = Some(now);
