@@ -316,7 +316,9 @@ impl World {
                 self.watch_wires(wire);
                 None
             }
-            Verdict::Open { connection, proven } => {
+            Verdict::Open {
+                connection, proven, ..
+            } => {
                 let is_first = air.connection == connection && air.paths.is_none();
                 let id = match is_first {
                     true => wire,

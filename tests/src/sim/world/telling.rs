@@ -143,7 +143,6 @@ impl World {
             | Event::Trace(_)
             | Event::Why { .. }
             | Event::Receipt { .. }
-            | Event::Carried { .. }
             | Event::Disconnected { .. } => Ok(()),
         }
     }
