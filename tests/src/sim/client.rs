@@ -73,6 +73,8 @@ pub struct Client {
     takes_at: Instant,
     acts: Vec<Act>,
     over: bool,
+    /// The peer's own word has come since this was asked last.
+    heard: bool,
     /// How the last link ended.
     pub closed: Option<CloseReason>,
 }
@@ -90,6 +92,7 @@ impl Client {
             takes_at: Instant::ZERO,
             acts: Vec::new(),
             over: false,
+            heard: false,
             closed: None,
         }
     }
@@ -108,6 +111,24 @@ impl Client {
     pub fn measures(&self) -> Option<(link::Terms, link::LinkStats)> {
         let link = &self.line.as_ref()?.link;
         Some((link.terms()?, link.stats()))
+    }
+
+    /// Whether the peer's own word has come by a datagram since the last time.
+    pub fn take_heard(&mut self) -> bool {
+        std::mem::take(&mut self.heard)
+    }
+
+    /// Whether an answer is due to what was sent: acknowledgements have none.
+    pub fn awaits_answer(&self) -> bool {
+        let link = self.line.as_ref().map(|line| &line.link);
+        link.is_some_and(|link| link.terms().is_none() || link.stats().in_flight_frames > 0)
+    }
+
+    /// What came by datagrams and was not read is lost; nobody tells that the other side is gone.
+    pub fn forsake(&mut self) {
+        if let Some(line) = &mut self.line {
+            line.inbox.clear();
+        }
     }
 
     /// How fast the person reads from now on.
@@ -208,9 +229,11 @@ impl Client {
         let Some(line) = &mut self.line else {
             return;
         };
+        let is_datagram = matches!(input, LinkInput::Datagram(_));
         line.link
             .handle(now, input, &mut self.out)
             .expect("a client's link has no inputs that are misplaced");
+        self.heard |= is_datagram && line.link.datagram_outcome().authentic;
         self.flush(now);
         for event in std::mem::take(&mut self.out.events) {
             self.link_said(now, event);

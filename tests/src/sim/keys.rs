@@ -46,12 +46,12 @@ pub(super) fn who(key: &AuthorKey) -> Option<Who> {
     AUTHORS.iter().position(|author| author == key)
 }
 
-/// The same link, sealed with a fresh seed.
-pub fn sealed(link: Link, identity: IdentityKey, dice: &mut Dice) -> Link {
+/// The same link over this transport, sealed with a fresh seed.
+pub fn sealed(link: Link, identity: IdentityKey, over: Transport, dice: &mut Dice) -> Link {
     let mut seed = [0; SEED_BYTES];
     for part in seed.chunks_mut(8) {
         let roll = dice.roll().to_be_bytes();
         part.copy_from_slice(&roll[..part.len()]);
     }
-    link.sealed(LinkKeys::new(identity, seed, Transport::Tcp))
+    link.sealed(LinkKeys::new(identity, seed, over))
 }

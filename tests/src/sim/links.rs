@@ -12,7 +12,7 @@ use lamparina_protocol::link::{
     CloseReason, Event, Input, Link, LinkConfig, Outgoing, Output, Repair, SendError,
 };
 
-use lamparina_protocol::seal::IdentityKey;
+use lamparina_protocol::seal::{IdentityKey, Transport};
 
 use super::agenda::Agenda;
 use super::dice::Dice;
@@ -119,7 +119,7 @@ impl Links {
                 Link::respond(config, Instant::ZERO)
             };
             if sealed {
-                link = keys::sealed(link, identity(!first), dice);
+                link = keys::sealed(link, identity(!first), Transport::Tcp, dice);
                 link.set_channel(true);
             }
             Side {

@@ -11,7 +11,7 @@
 //! | [`served`], [`server`] | the server's machines, driven as its shell drives them |
 //! | [`disk`], [`reading`] | what survives the server, and how it is read |
 //! | [`client`] | the client's machine, driven as its shell drives it |
-//! | [`world`] | everything together |
+//! | [`world`] | everything together, over streams and over datagrams |
 //! | [`model`] | a naive second opinion on what the order decides |
 //! | [`check`] | what must hold, at every step |
 //! | [`seeds`] | runs seeds, and says which one failed |

@@ -6,7 +6,7 @@
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use super::world::POINTS;
+use super::world::{Did, POINTS};
 
 /// A run is repeated for every so many seeds, to see the same bytes.
 const TWICE_EVERY: u64 = 8;
@@ -58,6 +58,8 @@ pub struct Figures {
     pub cuts: [u64; POINTS],
     /// Times when a disk was full.
     pub fulls: u64,
+    /// What became of connections by datagrams.
+    pub air: Did,
     /// Seconds of virtual time.
     pub seconds: u64,
 }

@@ -4,7 +4,9 @@
 use bytes::Bytes;
 use lamparina_protocol::control::Welcome;
 use lamparina_protocol::frame::{FrameType, SharedBody};
-use lamparina_protocol::link::{CloseReason, Event, Input as LinkInput, Link, Output};
+use lamparina_protocol::link::{
+    CloseReason, DatagramOutcome, Event, Input as LinkInput, Link, Output,
+};
 use lamparina_protocol::link::{LinkStats, SendError, Terms};
 use lamparina_protocol::message::ToClient;
 use lamparina_protocol::{Instant, Lamport, LogId, Term, codec};
@@ -179,6 +181,22 @@ impl Served {
     /// Whether nothing waits for it and everything it sent has arrived.
     pub fn is_quiet(&self) -> bool {
         self.bell.is_none() && self.wanted.is_none() && self.link.is_drained()
+    }
+
+    /// What the last datagram was.
+    pub fn outcome(&self) -> DatagramOutcome {
+        self.link.datagram_outcome()
+    }
+
+    /// Whether messages can flow.
+    pub fn is_open(&self) -> bool {
+        self.link.terms().is_some()
+    }
+
+    /// Datagrams of which the first holds a challenge.
+    pub fn challenge(&mut self, now: Instant, nonce: [u8; 8]) -> Vec<Bytes> {
+        self.link.challenge(now, nonce, &mut self.out);
+        std::mem::take(&mut self.out.wire)
     }
 
     /// Whether nothing follows.

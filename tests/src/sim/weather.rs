@@ -82,6 +82,23 @@ pub fn of_stream(weather: &Settings) -> Settings {
     }
 }
 
+/// The same weather for datagrams, of which none comes in the instant in which it left: a round trip of
+/// nothing says nothing of a path's speed, and no path has one.
+pub fn of_datagrams(weather: &Settings) -> Settings {
+    let spec = weather.to_string();
+    let is_delay = |part: &&str| part.starts_with("delay=") && !part.starts_with("delay=0");
+    if spec.split(',').any(|part| is_delay(&part)) {
+        return weather.clone();
+    }
+    let others = spec.split(',').filter(|part| {
+        let part = part.trim();
+        !part.starts_with("delay=") && part != "off" && !part.is_empty()
+    });
+    let mut parts: Vec<_> = others.collect();
+    parts.push("delay=1ms");
+    settings(&parts.join(","))
+}
+
 /// Nothing passes, in both directions or in one.
 pub fn cut_off(dice: &mut Dice) -> Settings {
     settings(match dice.within(0..3) {

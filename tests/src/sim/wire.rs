@@ -2,7 +2,7 @@
 //! of the stream comes out behind the last of them.
 
 use bytes::{Bytes, BytesMut};
-use lamparina_impair::{HELD_FRAMES_MAX, Impaired, Input, Settings};
+use lamparina_impair::{HELD_FRAMES_MAX, Impaired, Input, LENGTH_FIELD_BYTES, Settings};
 use lamparina_protocol::Instant;
 use lamparina_protocol::frame::HEADER_BYTES;
 use lamparina_protocol::seal::record::SEALED_BYTES_MAX;
@@ -31,6 +31,8 @@ pub struct Wire {
     ended: bool,
     /// Nothing comes out any more, and nobody is told.
     dead: bool,
+    /// Datagrams instead of a stream: nobody is told of an end.
+    datagrams: bool,
     /// The beginning of a frame whose other pieces follow: a sealed one comes as head, body and tag.
     begun: BytesMut,
 }
@@ -44,8 +46,37 @@ impl Wire {
             closing: false,
             ended: false,
             dead: false,
+            datagrams: false,
             begun: BytesMut::new(),
         }
+    }
+
+    /// A direction of datagrams.
+    pub fn of_datagrams(settings: Settings) -> Self {
+        Self {
+            datagrams: true,
+            ..Self::new(settings)
+        }
+    }
+
+    /// Puts a datagram on the wire, with an address that no channel damages.
+    pub fn send_datagram(
+        &mut self,
+        now: Instant,
+        address: u32,
+        datagram: &[u8],
+        trace: &mut Trace,
+    ) {
+        trace.bytes(datagram);
+        if self.dead || self.closing {
+            return;
+        }
+        let mut frame = BytesMut::with_capacity(LENGTH_FIELD_BYTES + datagram.len());
+        frame.extend_from_slice(&address.to_be_bytes());
+        frame.extend_from_slice(datagram);
+        let input = Input::Frame(frame.freeze());
+        self.channel.handle(now, input, &mut self.out);
+        assert!(self.channel.frames_under_way() <= HELD_FRAMES_MAX);
     }
 
     /// Puts what a link gives out on the wire, frame by frame.
@@ -90,6 +121,9 @@ impl Wire {
     /// The wire is cut, and the receiver notices.
     pub fn snap(&mut self) {
         self.kill();
+        if self.datagrams {
+            return;
+        }
         self.dead = false;
         self.closing = true;
         self.channel = Impaired::new(Settings::default(), true);
@@ -102,7 +136,7 @@ impl Wire {
         std::mem::swap(&mut arrived.frames, &mut self.out);
         if self.dead {
             arrived.frames.clear();
-        } else if self.closing && !self.ended && self.channel.deadline().is_none() {
+        } else if self.ends() && self.channel.deadline().is_none() {
             self.ended = true;
             arrived.ended = true;
         }
@@ -114,10 +148,15 @@ impl Wire {
         if self.dead {
             return None;
         }
-        let end = self.closing && !self.ended;
+        let end = self.ends();
         let at_once =
             (!self.out.is_empty() || end && self.channel.deadline().is_none()).then_some(now);
         at_once.or_else(|| self.channel.deadline())
+    }
+
+    /// Whether the end of the stream is to come.
+    fn ends(&self) -> bool {
+        self.closing && !self.ended && !self.datagrams
     }
 
     /// What the channel did to frames.

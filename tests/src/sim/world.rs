@@ -5,11 +5,13 @@ mod ending;
 mod making;
 mod misfortune;
 mod power;
+mod roaming;
 mod telling;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bytes::Buf;
 use lamparina_client::core::conversation::Input;
 use lamparina_impair::Settings;
 use lamparina_protocol::control::Hello;
@@ -17,6 +19,7 @@ use lamparina_protocol::frame::HEADER_BYTES;
 use lamparina_protocol::link::{
     CloseReason, Input as LinkInput, Link, LinkConfig, LinkStats, Terms,
 };
+use lamparina_protocol::seal::Transport;
 use lamparina_protocol::{Epoch, Instant, Nick, UnixMicros};
 use lamparina_server::reading::{ReadAnswer, Turn};
 
@@ -34,6 +37,8 @@ use super::wire::Wire;
 
 use power::Power;
 pub use power::{POINTS, Point};
+pub use roaming::Did;
+use roaming::{Air, Roaming};
 
 /// More than any run takes.
 const STEPS_MAX: u64 = 2_000_000;
@@ -63,6 +68,8 @@ enum Due {
     /// What comes out of a wire.
     Up(u64),
     Down(u64),
+    /// What addresses a connection by datagrams has.
+    Path(u64),
     /// A client's timers.
     Client(Who),
     /// A connection comes about, or does not.
@@ -95,6 +102,8 @@ struct Wires {
     who: Who,
     up: Wire,
     down: Wire,
+    /// Of a connection by datagrams.
+    air: Option<Box<Air>>,
 }
 
 /// One person.
@@ -136,6 +145,8 @@ pub struct World {
     off: bool,
     /// Power cuts, in a world that has them.
     power: Option<Power>,
+    /// Connections by datagrams, in a world that has them.
+    roaming: Option<Box<Roaming>>,
     /// Logs that there were.
     logs: u8,
     tail_items: usize,
@@ -164,6 +175,7 @@ impl World {
             Due::Read(id) => self.read(id),
             Due::Up(id) => self.take_up(id),
             Due::Down(id) => self.take_down(id),
+            Due::Path(id) => self.path(id),
             Due::Client(who) => {
                 self.with_client(who, |client, now| client.tick(now));
             }
@@ -247,7 +259,9 @@ impl World {
             Due::Served(id),
             served.deadline().map(|at| at.max(self.now)),
         );
-        if let Some(wires) = self.wires.get_mut(&id) {
+        if self.is_air(id) {
+            self.send_down(id, done.wire);
+        } else if let Some(wires) = self.wires.get_mut(&id) {
             let pieces = match cut {
                 true => self.dice.index(done.wire.len() + 1),
                 false => done.wire.len(),
@@ -264,6 +278,7 @@ impl World {
         }
         if over {
             let served = self.served.remove(&id);
+            self.forget_air(id);
             self.server_closed(id, served.and_then(|served| served.closed));
         }
         self.watch_wires(id);
@@ -294,6 +309,13 @@ impl World {
             return;
         };
         let arrived = wires.up.take(self.now);
+        if wires.air.is_some() {
+            for mut frame in arrived.frames {
+                let from = frame.get_u32();
+                self.came_up(id, from, frame);
+            }
+            return self.watch_wires(id);
+        }
         for mut frame in arrived.frames {
             if self.dice.percent(3) {
                 let head = frame.split_to(self.dice.index(frame.len()));
@@ -312,6 +334,13 @@ impl World {
             return;
         };
         let (who, arrived) = (wires.who, wires.down.take(self.now));
+        if wires.air.is_some() {
+            for mut frame in arrived.frames {
+                let to = frame.get_u32();
+                self.came_down(id, to, frame);
+            }
+            return self.watch_wires(id);
+        }
         for frame in arrived.frames {
             let input = LinkInput::Bytes(frame);
             self.with_client(who, |client, now| client.came(now, id, input));
@@ -374,6 +403,14 @@ impl World {
         let id = self.connections;
         self.trace.note(self.now, "dialed", who as u64, id);
         self.check.read(who, 0);
+        let token = self.dice.roll() as u32;
+        let config = LinkConfig {
+            token,
+            ..self.people[who].link.clone()
+        };
+        if self.goes_by_air() {
+            return self.call_by_air(who, id, hello, config);
+        }
         let server = LinkConfig {
             token: self.dice.roll() as u32,
             ..self.server_link.clone()
@@ -381,16 +418,12 @@ impl World {
         let mut answering = Link::respond(server, self.now);
         let weather = &self.people[who].weather;
         let [up, down] = making::wires(weather, id, self.sealed);
-        self.wires.insert(id, Wires { who, up, down });
-        let token = self.dice.roll() as u32;
-        let config = LinkConfig {
-            token,
-            ..self.people[who].link.clone()
-        };
+        let air = None;
+        self.wires.insert(id, Wires { who, up, down, air });
         let mut link = Link::initiate(config, hello.to_bytes(), self.now);
         if self.sealed {
-            answering = keys::sealed(answering, keys::server(), &mut self.dice);
-            link = keys::sealed(link, keys::identity(who), &mut self.dice);
+            answering = keys::sealed(answering, keys::server(), Transport::Tcp, &mut self.dice);
+            link = keys::sealed(link, keys::identity(who), Transport::Tcp, &mut self.dice);
         }
         let session = self.server.session(id, &hello);
         self.served.insert(id, Served::new(session, answering));
@@ -444,13 +477,42 @@ impl World {
 
 /// What is in flight stays within what was agreed on.
 fn check_measures((terms, stats): (Terms, LinkStats)) {
+    // Each lane has a window of its own.
+    let lanes = 1 + u32::from(stats.bulk_in_flight_bytes > 0);
     assert!(
-        stats.in_flight_frames <= u32::from(terms.window_frames),
+        stats.in_flight_frames <= lanes * u32::from(terms.window_frames),
         "{stats:?}"
     );
     let frame_bytes = u32::from(terms.fragment_bytes) + HEADER_BYTES as u32;
     let bytes = terms.window_bytes.max(frame_bytes) + CONTROL_BYTES_MAX;
     assert!(stats.in_flight_bytes <= bytes, "{stats:?}");
+}
+
+/// The world of a seed in which most connections are by datagrams.
+pub struct Roamers(World);
+
+impl Run for Roamers {
+    fn new(seed: u64) -> Self {
+        let mut world = making::world(seed);
+        roaming::roam(&mut world, seed);
+        Self(world)
+    }
+
+    fn run(&mut self) {
+        self.0.run();
+    }
+
+    fn digest(&self) -> u64 {
+        self.0.digest()
+    }
+
+    fn count(&self, sum: &mut Figures) {
+        self.0.count(sum);
+    }
+
+    fn last_steps(&self) -> String {
+        self.0.last_steps()
+    }
 }
 
 /// The world of a seed whose server loses power again and again.
@@ -526,6 +588,9 @@ impl Run for World {
                 *sum += cuts;
             }
             sum.fulls += power.fulls;
+        }
+        if let Some(roaming) = &self.roaming {
+            sum.air.add(&roaming.did);
         }
         sum.seconds += self.now.as_micros() / 1_000_000;
     }

@@ -5,6 +5,7 @@ mod clean;
 mod codec;
 mod commands;
 mod control;
+mod datagrams;
 mod frames;
 mod handshake;
 mod impair;
@@ -12,6 +13,7 @@ mod journal;
 mod known_servers;
 mod link;
 mod nick;
+mod packet_ack;
 mod reassembly;
 mod rows;
 mod sealed;
@@ -22,6 +24,7 @@ pub use clean::clean;
 pub use codec::codec;
 pub use commands::commands;
 pub use control::control;
+pub use datagrams::{datagram_handshake, datagram_pairs, datagrams};
 pub use frames::frames;
 pub use handshake::handshake;
 pub use impair::impair;
@@ -29,6 +32,7 @@ pub use journal::journal;
 pub use known_servers::known_servers;
 pub use link::link;
 pub use nick::nick;
+pub use packet_ack::packet_ack;
 pub use reassembly::reassembly;
 pub use rows::rows;
 pub use sealed::sealed;
@@ -51,6 +55,30 @@ pub struct Target {
     pub cost: u64,
 }
 
+/// Inputs that the corpora begin with, by the name of their target.
+mod seeds {
+    pub(super) use super::captures::seeds as captures;
+    pub(super) use super::clean::seeds as clean;
+    pub(super) use super::codec::seeds as codec;
+    pub(super) use super::commands::seeds as commands;
+    pub(super) use super::control::seeds as control;
+    pub(super) use super::datagrams::seeds::handshake as datagram_handshake;
+    pub(super) use super::datagrams::seeds::open as datagrams;
+    pub(super) use super::datagrams::seeds::pairs as datagram_pairs;
+    pub(super) use super::frames::seeds as frames;
+    pub(super) use super::handshake::seeds as handshake;
+    pub(super) use super::impair::seeds as impair;
+    pub(super) use super::journal::seeds as journal;
+    pub(super) use super::known_servers::seeds as known_servers;
+    pub(super) use super::link::seeds as link;
+    pub(super) use super::nick::seeds as nick;
+    pub(super) use super::packet_ack::seeds as packet_ack;
+    pub(super) use super::reassembly::seeds as reassembly;
+    pub(super) use super::rows::seeds as rows;
+    pub(super) use super::sealed::seeds as sealed;
+    pub(super) use super::server_log::seeds as server_log;
+}
+
 macro_rules! targets {
     ($($name:ident: $reads:literal, $bytes_max:literal bytes, cost $cost:literal;)*) => {
         /// Every target, by name.
@@ -58,7 +86,7 @@ macro_rules! targets {
             name: stringify!($name),
             reads: $reads,
             run: $name,
-            seeds: $name::seeds,
+            seeds: seeds::$name,
             bytes_max: $bytes_max,
             cost: $cost,
         },)*];
@@ -71,6 +99,9 @@ targets! {
     codec: "messages inside frames", 2_048 bytes, cost 1;
     commands: "typed and piped lines", 1_024 bytes, cost 1;
     control: "payloads of control frames", 1_200 bytes, cost 1;
+    datagram_handshake: "a link over datagrams that opens, with a stranger or a hostile peer", 1_024 bytes, cost 60;
+    datagram_pairs: "two links over datagrams with somebody between them", 1_024 bytes, cost 100;
+    datagrams: "an open link over datagrams with a stranger or a hostile peer", 1_024 bytes, cost 100;
     frames: "frames of a stream", 2_048 bytes, cost 2;
     handshake: "a link that opens, over a bad channel or with a hostile peer", 1_024 bytes, cost 10;
     impair: "settings of a bad channel", 512 bytes, cost 1;
@@ -78,6 +109,7 @@ targets! {
     known_servers: "the file of known servers, and fingerprints", 1_024 bytes, cost 1;
     link: "an open link with a hostile peer", 1_024 bytes, cost 10;
     nick: "nicks and room names", 96 bytes, cost 1;
+    packet_ack: "acknowledgements of datagrams, and those that belong to no link", 1_024 bytes, cost 1;
     reassembly: "fragments of messages", 512 bytes, cost 1;
     rows: "rows of a journal", 512 bytes, cost 1;
     sealed: "a sealed link with an attacker on the way", 1_024 bytes, cost 250;

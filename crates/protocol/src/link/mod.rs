@@ -1,6 +1,113 @@
 //! A link: bytes from below, messages above, each once and in order; bounded memory against any
 //! peer, and no input that panics. Every decision is here; shells move bytes and time.
 //!
+//! # Shape
+//!
+//! A [`Link`] is one end, and a state machine: no socket, clock, thread or randomness. It has four doors.
+//!
+//! - [`Link::handle`] takes one [`Input`] (bytes or a datagram that came, an answer to an event, time) and
+//!   appends to an [`Output`] of the caller's: `wire`, what is to be sent, and `events`, what happened.
+//! - [`Link::send`] takes a message; it leaves with the next `handle` or [`Link::flush`].
+//! - [`Link::deadline`] says when to call `handle` with [`Input::Tick`] if nothing comes before.
+//! - [`Link::stats`] measures.
+//!
+//! Time is [`Instant`], microseconds since any beginning, and must not go back. Seeds and connection ids
+//! are arguments; they must be random where that is said. The same calls give the same bytes.
+//!
+//! # The loop of a shell
+//!
+//! Over a stream: write what `wire` holds, in order; give what was read as [`Input::Bytes`], split anyhow;
+//! at the deadline give `Tick`; when the stream ends, [`Input::Eof`]. While the socket takes no more,
+//! [`Link::set_blocked`]. Three events want an answer: [`Event::Asked`] (by [`Input::Accept`] or
+//! [`Input::Abort`]), [`Event::Proven`] (by [`Input::Trust`] or `Abort`), [`Event::Closed`] (by closing what
+//! is below, once `wire` has left).
+//!
+//! ```
+//! use bytes::Bytes;
+//! use lamparina_protocol::Instant;
+//! use lamparina_protocol::frame::FrameType;
+//! use lamparina_protocol::link::{Event, Input, Link, LinkConfig, Outgoing, Output};
+//!
+//! let now = Instant::ZERO;
+//! let mut ana = Link::initiate(LinkConfig::new(1), Bytes::from_static(b"hello"), now);
+//! let mut bob = Link::respond(LinkConfig::new(2), now);
+//! let (mut there, mut back) = (Output::default(), Output::default());
+//!
+//! ana.handle(now, Input::Tick, &mut there)?; // SYN
+//! let mut heard = Vec::new();
+//! for _ in 0..3 {
+//!     for bytes in there.wire.drain(..) {
+//!         bob.handle(now, Input::Bytes(bytes), &mut back)?;
+//!     }
+//!     for event in std::mem::take(&mut back.events) {
+//!         match event {
+//!             Event::Asked { .. } => {
+//!                 let welcome = Bytes::from_static(b"welcome");
+//!                 bob.handle(now, Input::Accept { welcome }, &mut back)?;
+//!             }
+//!             Event::Received { body, .. } => heard.push(body),
+//!             _ => {}
+//!         }
+//!     }
+//!     for bytes in back.wire.drain(..) {
+//!         ana.handle(now, Input::Bytes(bytes), &mut there)?;
+//!     }
+//!     for event in std::mem::take(&mut there.events) {
+//!         if let Event::Opened { words, .. } = event {
+//!             assert_eq!(&words[..], b"welcome");
+//!             ana.send(now, &Outgoing::own(FrameType::Data, Bytes::from_static(b"hi")))?;
+//!             ana.flush(now, &mut there);
+//!         }
+//!     }
+//! }
+//! assert_eq!(heard, [&b"hi"[..]]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Whole programs are in `examples`: `memory`, `udp` (over `std::net::UdpSocket`, two threads), `impaired`.
+//!
+//! # What is guaranteed
+//!
+//! - A message that [`Event::Received`] gives was said by the peer, is whole, and comes once, behind all
+//!   that the peer had said before it in the same lane. There are two lanes: BULK, for large bodies, and DATA
+//!   for everything else; between them there is no order.
+//! - An end by [`CloseReason::Orderly`] means that everything that *this* side sent was acknowledged, and all
+//!   that the peer is known to have sent has come. After any other end nobody knows what of the last
+//!   messages came: whoever needs that says them again on another link, by a name of his own.
+//! - Nothing follows [`Event::Closed`]; a closed link ignores what it is given.
+//! - A peer's mistakes, and what a bad line does, are no errors of the caller's: they end the link with a
+//!   [`CloseReason`], or are repaired. [`UseError`] and [`SendError`] are the caller's, and change nothing.
+//! - No input panics, and none makes the link hold more than its limits.
+//!
+//! # Limits
+//!
+//! [`LinkConfig`] has them; the lower of both sides holds. A message has at most 1 MiB, a window 16,384 frames
+//! and 8 MiB. A sender keeps at most three windows of bytes for each lane (what is in flight, what waits, and
+//! buffers shared with others), a receiver one, and one message that is being joined. [`SendError::Full`] asks
+//! to wait for [`Link::has_room`]. Silence ends a link after 60 s, a handshake that takes longer after 10 s.
+//! What a link does not do: choose addresses ([`Paths`](crate::datagram::Paths) does), open it anew, or keep
+//! anything beyond its end.
+//!
+//! # Streams and datagrams
+//!
+//! The same frames travel over a stream, or, with [`Link::over_datagrams`] before the first input, by datagrams:
+//! then each piece of `wire` is one datagram, and each that comes is an [`Input::Datagram`]. Loss, doubling,
+//! disorder, damage and repetition are then the usual case. [`Link::datagram_outcome`] says whether the last
+//! one was the peer's own and the newest, which is what a shell needs to follow a peer to another address; links
+//! are found by their [`ConnectionId`](crate::datagram::ConnectionId), in each datagram, which
+//! [`peek`](crate::datagram::peek) reads. Over datagrams a link paces itself, measures loss and round trips,
+//! repeats by time, and sends copies of small messages where loss makes that worth it, within
+//! [`Copies`](crate::datagram::Copies).
+//!
+//! # Sealing
+//!
+//! [`Link::sealed`] makes a link on which nobody on the way reads, changes or repeats anything, and each side
+//! proves an Ed25519 identity. The initiator is told whom it has reached before it says who calls. In clear
+//! there are only checksums: whoever can write to the wire can say anything. Keys and tokens must come from the
+//! system's randomness, new for each link.
+//!
+//! # Parts
+//!
 //! | module | part |
 //! |---|---|
 //! | `state` | the states, each with what it may use |

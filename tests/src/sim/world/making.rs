@@ -80,6 +80,7 @@ pub(super) fn world(seed: u64) -> World {
         dying: false,
         off: false,
         power: None,
+        roaming: None,
         sealed: keys::seals(seed),
         tail_items: tail,
         figures: Figures::default(),

@@ -22,6 +22,7 @@ impl World {
         }
         let next = self.now + Duration::from_millis(self.dice.within(200..5_000));
         self.agenda.set(Due::Mishap(who), Some(next));
+        self.may_roam(who);
         let mishap = people::mishap(&mut self.dice);
         match mishap {
             Mishap::Weather => {
@@ -65,7 +66,11 @@ impl World {
         let own = self.wires.iter_mut().filter(|(_, wires)| wires.who == who);
         let mut ids = Vec::new();
         for (id, wires) in own {
-            let on = |way| making::on(&settings, way, self.sealed);
+            let is_stream = wires.air.is_none();
+            let on = |way| match is_stream {
+                true => making::on(&settings, way, self.sealed),
+                false => weather::of_datagrams(&settings.for_direction(way)),
+            };
             wires.up.set(self.now, on(Direction::Up));
             wires.down.set(self.now, on(Direction::Down));
             ids.push(*id);
@@ -120,6 +125,7 @@ impl World {
         let ids: Vec<u64> = std::mem::take(&mut self.served).into_keys().collect();
         for id in ids {
             self.agenda.set(Due::Served(id), None);
+            self.forget_air(id);
             if let Some(wires) = self.wires.get_mut(&id) {
                 wires.up.kill();
                 wires.down.kill();
@@ -127,7 +133,13 @@ impl World {
             self.watch_wires(id);
         }
         for who in 0..self.people.len() {
-            self.with_client(who, |client, now| client.cut_off(now));
+            let line = (self.people[who].client.as_ref()).and_then(|client| client.line());
+            // Of a connection by datagrams nobody tells its client.
+            let by_air = line.is_some_and(|id| self.is_air(id));
+            self.with_client(who, |client, now| match by_air {
+                true => client.forsake(),
+                false => client.cut_off(now),
+            });
         }
         let next = self.now + Duration::from_millis(self.dice.within(500..20_000));
         self.agenda.set(Due::Death, Some(next));

@@ -30,6 +30,10 @@ impl World {
                 let at = self.soon(60_000);
                 self.agenda.set(Due::Dial(who), Some(at));
             }
+            Act::Wire(id, piece) if self.is_air(id) => {
+                self.send_up(id, &piece);
+                self.watch_wires(id);
+            }
             Act::Wire(id, piece) => {
                 if let Some(wires) = self.wires.get_mut(&id) {
                     wires.up.send(self.now, &piece, &mut self.trace);

@@ -61,8 +61,9 @@ impl LossIn {
         if span < LOSS_SPAN {
             return;
         }
-        let lost = span.saturating_sub(self.came) * 1_000_000 / span;
-        let lost = lost.min(1_000_000) as u32;
+        // A peer may skip as many numbers as it likes.
+        let missing = u128::from(span.saturating_sub(self.came));
+        let lost = (missing * 1_000_000 / u128::from(span)) as u32;
         self.share_ppm = Some(match self.share_ppm {
             None => lost,
             Some(before) => before / 2 + lost / 2,
@@ -303,5 +304,6 @@ mod tests {
         let numbers: Vec<u64> = (0..1_024).filter(|n| n % 4 != 1).collect();
         assert_eq!(after(&numbers).loss_ppm(), Some(250_000));
         assert_eq!(after(&[0, 1, 2]).loss_ppm(), None);
+        assert_eq!(after(&[0, u64::MAX - 1]).loss_ppm(), Some(999_999));
     }
 }
