@@ -278,3 +278,24 @@ fn old_datagrams_change_nothing_however_often_they_come_again() {
     assert_eq!(after.frames_received, before.frames_received);
     assert_eq!(after.packets_sent, before.packets_sent);
 }
+
+#[test]
+fn an_answer_is_awaited_by_who_has_said_something_and_by_nobody_else() {
+    let mut world = World::new(5, Line::clean(10), true, World::config(5));
+    let awaited = |world: &World| [0, 1].map(|at: usize| world.sides[at].link.awaits_answer());
+    assert_eq!(awaited(&world), [true, false]);
+    world.open();
+    let until = world.now + Duration::from_secs(1);
+    world.run_until(until);
+    assert_eq!(awaited(&world), [false, false]);
+    let body = Bytes::from_static(b"hello");
+    world.send(1, FrameType::Data, body).unwrap();
+    let until = world.now + Duration::from_millis(15);
+    world.run_until(until);
+    // It has come and was acknowledged: that alone asks for nothing.
+    assert_eq!(world.sides[0].came.len(), 1);
+    assert_eq!(awaited(&world), [false, true]);
+    let until = world.now + Duration::from_secs(1);
+    world.run_until(until);
+    assert_eq!(awaited(&world), [false, false]);
+}

@@ -364,7 +364,7 @@ impl Connection {
             }
             let now = self.clock.now();
             if lingering.came(now) {
-                datagrams.repeat_last_words(now);
+                datagrams.repeat_last_words();
                 datagrams.flush(now);
             }
         }
@@ -461,7 +461,9 @@ impl Connection {
         match &mut self.carrier {
             _ if through.is_empty() => {}
             Carrier::Stream(_) => self.link.seal_frames(through, &mut self.out),
-            Carrier::Datagrams(datagrams) => datagrams.push_all(now, through),
+            Carrier::Datagrams(datagrams) => {
+                datagrams.push_all(now, through, self.link.awaits_answer());
+            }
         }
     }
 
@@ -509,7 +511,9 @@ impl Connection {
             Carrier::Stream(stream) => wire
                 .into_iter()
                 .for_each(|piece| stream.waiting.push(piece)),
-            Carrier::Datagrams(datagrams) => datagrams.push_all(now, wire),
+            Carrier::Datagrams(datagrams) => {
+                datagrams.push_all(now, wire, self.link.awaits_answer())
+            }
         }
     }
 
@@ -594,7 +598,7 @@ impl Connection {
                 if let Some(first) = wire.next() {
                     datagrams.send_challenge(challenge, &first);
                 }
-                datagrams.push_all(now, wire.collect());
+                datagrams.push_all(now, wire.collect(), self.link.awaits_answer());
             }
         }
         datagrams.flush(now);

@@ -29,7 +29,9 @@ pub fn packet_ack(input: &[u8]) {
             unproven_max: 4,
         };
         match gate.judge(Instant::ZERO, input, from, load) {
-            Verdict::Open { connection, proven } => {
+            Verdict::Open {
+                connection, proven, ..
+            } => {
                 assert!(!proven, "a cookie was made up");
                 assert!(under_way == 0 && input.len() >= SYN_DATAGRAM_BYTES_MIN);
                 assert_eq!(Some(connection), peek(input).map(|(id, _)| id));

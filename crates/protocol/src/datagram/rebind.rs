@@ -67,7 +67,7 @@ impl Rebinding {
         }
     }
 
-    /// A datagram left.
+    /// A datagram left that wants an answer.
     pub fn sent(&mut self, now: Instant) {
         self.unanswered_since.get_or_insert(now);
     }

@@ -236,8 +236,9 @@ impl Datagrams {
         }
     }
 
-    /// Datagrams are to leave.
-    pub(crate) fn push_all(&mut self, now: Instant, wire: Vec<Bytes>) {
+    /// Datagrams are to leave; the peer `owes` an answer to them, or not: only then its silence says
+    /// something of this socket.
+    pub(crate) fn push_all(&mut self, now: Instant, wire: Vec<Bytes>, owes: bool) {
         if wire.is_empty() {
             return;
         }
@@ -245,28 +246,28 @@ impl Datagrams {
         let from = wire.len().saturating_sub(LAST_WORDS_MAX);
         self.last_words.extend_from_slice(&wire[from..]);
         for datagram in wire {
-            self.push(now, datagram);
+            self.push(datagram);
+        }
+        if let (End::Caller { rebinding, .. }, true) = (&mut self.end, owes) {
+            rebinding.sent(now);
         }
     }
 
-    fn push(&mut self, now: Instant, datagram: Bytes) {
+    fn push(&mut self, datagram: Bytes) {
         match &mut self.end {
             End::Called { paths, .. } => {
                 if paths.may_send(datagram.len()) {
                     self.outgoing.push(datagram);
                 }
             }
-            End::Caller { rebinding, .. } => {
-                rebinding.sent(now);
-                self.outgoing.push(datagram);
-            }
+            End::Caller { .. } => self.outgoing.push(datagram),
         }
     }
 
     /// Says the last words again.
-    pub(crate) fn repeat_last_words(&mut self, now: Instant) {
+    pub(crate) fn repeat_last_words(&mut self) {
         for datagram in self.last_words.clone() {
-            self.push(now, datagram);
+            self.push(datagram);
         }
     }
 

@@ -11,7 +11,7 @@ use lamparina_impair::Direction;
 use lamparina_protocol::control::Hello;
 use lamparina_protocol::datagram::{
     ConnectionId, Copies, DatagramConfig, Gate, Load, Paths, Profile, Rebind, Rebinding, Verdict,
-    peek,
+    Way, peek,
 };
 use lamparina_protocol::link::{Input as LinkInput, Link, LinkConfig};
 use lamparina_protocol::seal::Transport;
@@ -274,7 +274,10 @@ impl World {
             return;
         };
         let now = self.now;
-        let moved = (self.paths(id)).is_some_and(|paths| paths.judged(now, from, bytes, outcome));
+        let way = self
+            .paths(id)
+            .map(|paths| paths.judged(now, from, bytes, outcome));
+        let moved = way.is_some_and(|way| way != Way::Same);
         if moved {
             self.trace.note(now, "moved", id, u64::from(number(from)));
             let passes_on = self.roaming.as_ref().is_some_and(|way| way.passes_on);

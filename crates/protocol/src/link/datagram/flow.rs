@@ -144,6 +144,11 @@ impl DatagramFlow {
         self.recv_data.next()
     }
 
+    /// Something is under way that wants an acknowledgement.
+    pub(in crate::link) fn awaits_answer(&self) -> bool {
+        !self.sent.is_idle()
+    }
+
     pub(in crate::link) fn is_drained(&self) -> bool {
         self.data.is_drained() && self.bulk.is_drained()
     }

@@ -110,6 +110,15 @@ impl Link {
         self.datagrams.is_some()
     }
 
+    /// Whether the peer owes an answer to what left: silence then says something, and nothing
+    /// otherwise. Of a link over datagrams only.
+    pub fn awaits_answer(&self) -> bool {
+        match self.state.datagrams() {
+            Some(flow) => flow.awaits_answer(),
+            None => !matches!(self.state, State::Closed | State::Listening(_)),
+        }
+    }
+
     /// What the last [`Input::Datagram`](super::Input::Datagram) was.
     pub fn datagram_outcome(&self) -> DatagramOutcome {
         self.datagrams
