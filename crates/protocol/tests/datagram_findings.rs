@@ -11,9 +11,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use lamparina_protocol::Instant;
 use lamparina_protocol::control::CloseCode;
+use lamparina_protocol::datagram::DatagramConfig;
 use lamparina_protocol::frame::FrameType;
-use lamparina_protocol::link::Input;
-use line::{Line, World};
+use lamparina_protocol::link::{Input, Link, LinkConfig, Output};
+use line::{CONNECTION, Line, World};
 
 fn clean(seed: u64) -> World {
     let mut world = World::new(seed, Line::clean(20), true, World::config(seed));
@@ -112,4 +113,29 @@ fn a_closed_link_vouches_for_nothing() {
     world.give(1, Input::Datagram(made_up));
     assert!(!world.sides[1].link.datagram_outcome().authentic);
     assert_eq!(world.sides[1].link.deadline(), None::<Instant>);
+}
+
+/// A line had changed the length of a SYN's frame: what stood behind it was then taken for the beginning of
+/// a stream in another protocol, and the caller was told so.
+#[test]
+fn a_damaged_syn_is_no_other_protocol() {
+    let now = Instant::from_millis(1);
+    let config = DatagramConfig::new(CONNECTION, 7);
+    let mut out = Output::default();
+    let mut calling = Link::initiate(LinkConfig::new(1), Bytes::from_static(b"hello"), now)
+        .over_datagrams(config);
+    calling.handle(now, Input::Tick, &mut out).unwrap();
+    let syn = out.wire.remove(0);
+    for at in 16..40 {
+        for bit in 0..8 {
+            let mut damaged = syn.to_vec();
+            damaged[at] ^= 1 << bit;
+            damaged[19] ^= 5;
+            let mut listening = Link::respond(LinkConfig::new(2), now).over_datagrams(config);
+            let mut out = Output::default();
+            let input = Input::Datagram(damaged.into());
+            listening.handle(now, input, &mut out).unwrap();
+            assert!(out.wire.is_empty() && out.events.is_empty(), "{at}, {bit}");
+        }
+    }
 }

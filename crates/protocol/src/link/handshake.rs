@@ -39,7 +39,7 @@ pub(super) fn judge_form(frame: &Frame, sealed: bool) -> Result<(), LinkFault> {
 }
 
 /// A damaged frame where SYN was awaited: a SYN that the channel changed, or another protocol's
-/// bytes. The channel changes little, so that most of a SYN's header still stands.
+/// bytes. A channel leaves at least the length alone, so that something of a SYN's header still stands.
 pub(super) fn judge_first_bytes(header: &Header) -> Result<(), LinkFault> {
     let syn_bytes = SYN_BYTES_MIN..=SYN_BYTES_MIN + WORDS_BYTES_MAX;
     let alike = [
@@ -49,7 +49,7 @@ pub(super) fn judge_first_bytes(header: &Header) -> Result<(), LinkFault> {
         header.last == 1,
     ];
     match alike.into_iter().filter(|&alike| alike).count() {
-        0..=1 => Err(LinkFault::WrongProtocol),
+        0 => Err(LinkFault::WrongProtocol),
         _ => Ok(()),
     }
 }
