@@ -82,7 +82,10 @@ impl Rebinding {
 
     /// The system says that nothing listens where the datagrams go.
     pub fn refused(&mut self, now: Instant) {
-        self.refused_at.get_or_insert(now);
+        // Anybody can say so; it is believed only where the peer owes an answer and gives none.
+        if self.unanswered_since.is_some() {
+            self.refused_at.get_or_insert(now);
+        }
     }
 
     /// The socket refused to send, for another reason than being full.
@@ -170,6 +173,10 @@ mod tests {
     #[test]
     fn that_nothing_listens_is_believed_when_nothing_comes() {
         let mut rebinding = Rebinding::new(Profile::Usual, at(0));
+        // Nobody owes an answer: anybody may have said it.
+        rebinding.refused(at(50));
+        assert_eq!(rebinding.deadline(), None);
+        rebinding.sent(at(100));
         rebinding.refused(at(100));
         rebinding.refused(at(900));
         assert_eq!(rebinding.decide(at(1_099)), Rebind::Keep);
@@ -179,6 +186,7 @@ mod tests {
             (rebinding.deadline(), rebinding.decide(at(9_000))),
             (None, Rebind::Keep)
         );
+        rebinding.sent(at(9_000));
         rebinding.refused(at(9_000));
         assert_eq!(rebinding.decide(at(10_000)), Rebind::Gone);
     }

@@ -39,17 +39,20 @@ pub(super) fn judge_form(frame: &Frame, sealed: bool) -> Result<(), LinkFault> {
 }
 
 /// A damaged frame where SYN was awaited: a SYN that the channel changed, or another protocol's
-/// bytes. A channel leaves at least the length alone, so that something of a SYN's header still stands.
+/// bytes. A channel on a stream leaves the length alone: where that is
+/// a SYN's, it is one.
 pub(super) fn judge_first_bytes(header: &Header) -> Result<(), LinkFault> {
     let syn_bytes = SYN_BYTES_MIN..=SYN_BYTES_MIN + WORDS_BYTES_MAX;
+    if syn_bytes.contains(&(header.length as usize)) {
+        return Ok(());
+    }
     let alike = [
-        syn_bytes.contains(&(header.length as usize)),
         header.kind == FrameType::Syn.number(),
         header.seq == Seq::FIRST,
         header.last == 1,
     ];
     match alike.into_iter().filter(|&alike| alike).count() {
-        0 => Err(LinkFault::WrongProtocol),
+        0..=1 => Err(LinkFault::WrongProtocol),
         _ => Ok(()),
     }
 }

@@ -106,6 +106,11 @@ impl RecvWindow {
         seq(self.next)
     }
 
+    /// Places delivered so far, not wrapped.
+    pub(crate) fn delivered(&self) -> u64 {
+        self.next
+    }
+
     #[inline]
     pub(crate) fn position(&self, seq: Seq) -> Position {
         Position::of(self.next(), self.frames_max, seq)

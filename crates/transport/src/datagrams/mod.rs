@@ -213,7 +213,7 @@ impl Datagrams {
                 if way != Way::Same {
                     tracing::debug!(%from, "a link goes on from another address");
                 }
-                if outcome.authentic && from == paths.current() {
+                if outcome.authentic && outcome.newest && from == paths.current() {
                     *own = to;
                 }
                 way == Way::Other

@@ -196,8 +196,8 @@ impl Redundancy {
 
     fn save_up(&mut self, now: Instant, path_bytes_per_s: Option<u64>) {
         let share = u64::from(self.copies.share_percent);
-        let known = path_bytes_per_s.map_or(0, |path| path.saturating_mul(share) / 100);
-        let per_s = known.max(UNKNOWN_BYTES_PER_S);
+        let per_s =
+            path_bytes_per_s.map_or(UNKNOWN_BYTES_PER_S, |path| path.saturating_mul(share) / 100);
         let since = now.saturating_since(self.saved_at).as_micros();
         let more = u128::from(per_s) * since / 1_000_000;
         if more > 0 {

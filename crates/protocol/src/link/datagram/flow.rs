@@ -230,14 +230,19 @@ impl DatagramFlow {
         out: &mut Output,
     ) -> Result<(), LinkFault> {
         self.wants.0 = true;
-        let lane = match frame.kind {
+        let (at, lane) = match frame.kind {
             FrameType::Bulk if !self.terms.bulk => {
                 return Err(LinkFault::NotSpoken(frame.kind));
             }
-            FrameType::Bulk => &mut self.recv_bulk,
-            _ => &mut self.recv_data,
+            FrameType::Bulk => (1, &mut self.recv_bulk),
+            _ => (0, &mut self.recv_data),
         };
-        match lane.take(frame, &mut out.events)? {
+        let lap = lane.lap();
+        let arrival = lane.take(frame, &mut out.events)?;
+        if lane.lap() > lap {
+            self.received.outlive(at);
+        }
+        match arrival {
             Arrival::InTurn => self.received_at = now,
             Arrival::Early => outbox.stats.early += 1,
             Arrival::Again => outbox.stats.duplicates += 1,

@@ -271,6 +271,11 @@ fn kept(body: &SharedBody, stretch: Range<usize>) -> (SharedBody, Range<usize>) 
     (SharedBody::new(part), 0..length)
 }
 
+/// A lap is as many places as a window has at most.
+const LAP_BITS: u32 = 14;
+
+const _: () = assert!(1 << LAP_BITS == crate::control::WINDOW_FRAMES_MAX);
+
 /// The receiver's side.
 #[derive(Debug)]
 #[cfg_attr(test, derive(Clone))]
@@ -298,6 +303,11 @@ impl RecvLane {
     /// The place awaited.
     pub(super) fn next(&self) -> Seq {
         self.window.next()
+    }
+
+    /// How often as many places as a window has have been delivered: see `Received::outlive`.
+    pub(super) fn lap(&self) -> u64 {
+        self.window.delivered() >> LAP_BITS
     }
 
     /// Takes a frame; messages that it completes are appended. Whether it came in its turn, early or

@@ -47,6 +47,8 @@ use flow::Leaving;
 const TRAILER_BYTES: usize = 4;
 /// A goodbye at once is not repeated later; so it leaves so often now.
 const GOODBYE_TIMES: usize = 2;
+/// Bytes of a cookie, at least: a server does not know a shorter one for one.
+const COOKIE_BYTES_MIN: usize = 16;
 /// Bytes of a cookie, at most.
 const COOKIE_BYTES_MAX: usize = 64;
 /// HANDSHAKE_ACK is said again with what follows it, not more often than this.
@@ -217,7 +219,9 @@ impl Link {
         else {
             return;
         };
-        if (1..=COOKIE_BYTES_MAX).contains(&cookie.len()) && datagrams.cookie != *cookie {
+        if (COOKIE_BYTES_MIN..=COOKIE_BYTES_MAX).contains(&cookie.len())
+            && datagrams.cookie != *cookie
+        {
             datagrams.cookie = Bytes::copy_from_slice(cookie);
             calling.repeat.at = now;
         }
@@ -457,7 +461,7 @@ impl Link {
 /// Bytes of the frames at the beginning of `bytes`: behind them nothing, or padding.
 fn framed(bytes: &[u8]) -> usize {
     let mut at = 0;
-    while let Some(header) = bytes.get(at..at + HEADER_BYTES) {
+    while let Some(header) = bytes.get(at..).and_then(|rest| rest.get(..HEADER_BYTES)) {
         if header[4] == 0 {
             return at;
         }

@@ -1,5 +1,5 @@
-//! What leaves in the next datagram. In this order: control frames, acknowledgements that are due, small
-//! messages (those to repair first), their copies, large bodies, markers. Acknowledgements that wait
+//! What leaves in the next datagram. In this order: control frames, small messages (those to repair
+//! first), their copies and markers, acknowledgements that are due, large bodies. Acknowledgements that wait
 //! join whatever leaves.
 
 use bytes::{BufMut, BytesMut};
@@ -13,6 +13,9 @@ use crate::time::Instant;
 
 /// Datagrams of one call: the rest leaves with the next, so that what comes is looked at between.
 const PACKETS_PER_CALL: usize = 128;
+/// A PING is not answered while so many packets without messages are in flight: who asks and does not
+/// acknowledge would have us remember ever more of them.
+const BARE_PACKETS_MAX: usize = 64;
 /// Room that an acknowledgement is given in a datagram with messages.
 const ACK_BYTES: usize = 112;
 
@@ -40,7 +43,9 @@ impl DatagramFlow {
         outbox: &mut Outbox,
         leaving: &mut Vec<Leaving>,
     ) {
-        if let Some(echo) = self.pong.take() {
+        if self.sent.bare() < BARE_PACKETS_MAX
+            && let Some(echo) = self.pong.take()
+        {
             put_frame(&mut control, FrameType::Pong, Seq::FIRST, true, &echo);
             outbox.stats.frames_sent += 1;
         }
@@ -204,6 +209,9 @@ impl DatagramFlow {
         let wire_bytes = (bytes.len() + self.extra_bytes()) as u64 + LOWER_BYTES;
         self.counters.sent += 1;
         if wants {
+            if self.sent.is_idle() {
+                self.repairs.begin(now);
+            }
             let snapshot = self.delivery.on_sent(now, self.sent.is_idle());
             let packet = Packet {
                 sent_at: now,

@@ -34,6 +34,8 @@ pub(super) struct Received {
     runs: VecDeque<Run>,
     /// Numbers below are too old to be known.
     floor: u64,
+    /// The next number when a lane began its lap, for each lane.
+    marks: [u64; 2],
     largest_at: Instant,
     /// Packets that want an acknowledgement and have none.
     waiting: u16,
@@ -78,6 +80,7 @@ impl Received {
         Self {
             runs: VecDeque::new(),
             floor: 0,
+            marks: [0; 2],
             largest_at: Instant::ZERO,
             waiting: 0,
             due: None,
@@ -194,6 +197,17 @@ impl Received {
         self.runs.front().map_or(0, |run| run.last)
     }
 
+    /// A lane has delivered another lap of places, as many as a window has at most. All places in
+    /// packets from before the last lap have been delivered then, so that none of these packets is
+    /// needed any more; kept back until the places wrap, its frames would pass for new ones.
+    pub(super) fn outlive(&mut self, lane: usize) {
+        let next = self.runs.front().map_or(0, |run| run.last + 1);
+        if let Some(mark) = self.marks.get_mut(lane) {
+            self.floor = self.floor.max(*mark);
+            *mark = next;
+        }
+    }
+
     /// Whether an acknowledgement is wanted, due or not.
     pub(super) fn waits(&self) -> bool {
         self.due.is_some()
@@ -275,6 +289,22 @@ mod tests {
         assert_eq!(received.runs.len(), RUNS_KEPT);
         assert_eq!(received.judge(1), Novelty::Again);
         assert_eq!(received.judge(received.floor), Novelty::Late);
+    }
+
+    #[test]
+    fn what_was_kept_back_for_two_laps_is_not_taken() {
+        let mut received = after(&[0, 2, 3]);
+        received.outlive(0);
+        assert_eq!(received.judge(1), Novelty::Late);
+        received.take(Instant::ZERO, 9, true, false);
+        received.outlive(1);
+        assert_eq!(received.judge(1), Novelty::Late);
+        received.outlive(0);
+        assert_eq!(received.judge(1), Novelty::Again);
+        assert_eq!(received.judge(4), Novelty::Late);
+        received.outlive(1);
+        assert_eq!(received.judge(8), Novelty::Again);
+        assert_eq!(received.judge(10), Novelty::Newest);
     }
 
     #[test]

@@ -70,6 +70,13 @@ impl Repairs {
         self.probes >= PROBES_GONE
     }
 
+    /// Something leaves and nothing is in flight: the peer's silence counts from now.
+    pub(super) fn begin(&mut self, now: Instant) {
+        if self.probes == 0 {
+            self.progress_at = now;
+        }
+    }
+
     /// Reordering by `extent` was seen.
     fn note_reordering(&mut self, extent: Duration) {
         self.reordering = self.reordering.max(extent + extent / 4);
@@ -260,6 +267,8 @@ impl DatagramFlow {
         for number in lost {
             self.lose(now, number);
         }
+        // Forgets those that are settled.
+        let _ = self.sent.first_data();
         let rtt = self.rtt.smoothed().unwrap_or_default();
         let old = (4 * rtt).max(Duration::from_secs(1));
         let before = now.as_micros().saturating_sub(old.as_micros() as u64);

@@ -102,6 +102,8 @@ pub(super) struct Sent {
     skipped: VecDeque<u64>,
     /// Packets with frames of the DATA lane, as they left.
     data: VecDeque<u64>,
+    /// Packets in flight that carry no frames of a lane.
+    bare: usize,
 }
 
 impl Sent {
@@ -114,7 +116,13 @@ impl Sent {
             lost: BTreeMap::new(),
             skipped: VecDeque::new(),
             data: VecDeque::new(),
+            bare: 0,
         }
+    }
+
+    /// Packets in flight that carry no frames of a lane: nothing else bounds them.
+    pub(super) fn bare(&self) -> usize {
+        self.bare
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -150,6 +158,7 @@ impl Sent {
         if packet.carried.lane() == Some(LaneId::Data) {
             self.data.push_back(number);
         }
+        self.bare += usize::from(packet.carried == Carried::Nothing);
         self.in_flight.insert(number, packet);
     }
 
@@ -165,6 +174,7 @@ impl Sent {
         while let Some((&number, _)) = self.in_flight.range(range.clone()).next() {
             if let Some(packet) = self.in_flight.remove(&number) {
                 self.in_flight_bytes -= u64::from(packet.bytes);
+                self.bare -= usize::from(packet.carried == Carried::Nothing);
                 came.push((number, packet, false));
             }
         }
@@ -193,6 +203,7 @@ impl Sent {
     pub(super) fn lose(&mut self, number: u64) -> Option<Packet> {
         let packet = self.in_flight.remove(&number)?;
         self.in_flight_bytes -= u64::from(packet.bytes);
+        self.bare -= usize::from(packet.carried == Carried::Nothing);
         self.lost.insert(number, packet.clone());
         if self.lost.len() > LOST_KEPT {
             self.lost.pop_first();
