@@ -139,3 +139,27 @@ fn a_damaged_syn_is_no_other_protocol() {
         }
     }
 }
+
+/// Who has only listened for longer than a silent link lives, and then speaks while the path is away for some
+/// seconds, was given up at once: its last news was as old.
+#[test]
+fn silence_counts_from_when_something_is_under_way() {
+    let mut world = clean(9);
+    for _ in 0..70 {
+        let until = world.now + Duration::from_secs(1);
+        world.run_until(until);
+        world
+            .send(1, FrameType::Data, Bytes::from_static(b"news"))
+            .unwrap();
+    }
+    let until = world.now + Duration::from_millis(500);
+    world.run_until(until);
+    world.cut = Some((world.now, world.now + Duration::from_secs(5)));
+    world
+        .send(0, FrameType::Data, Bytes::from_static(b"at last"))
+        .unwrap();
+    let until = world.now + Duration::from_secs(20);
+    world.run_until(until);
+    assert_eq!(world.sides[0].closed, None);
+    assert_eq!(world.sides[1].came.len(), 1);
+}
