@@ -7,7 +7,7 @@
 //! - *Chance or queue*: a loss while the round trip is near its shortest is chance. Its share is
 //!   measured while this side sends less than the path takes, and the rate is divided by what
 //!   remains, so that a lossy path is filled as a clean one is.
-//! - *Low queue*: starting ends when a whole round trip shows a queue, not after three rounds.
+//! - *Low queue*: starting, and asking for more, end as soon as a queue shows, not a round or three later.
 //! - *Others*: when the queue stays although this side held back, somebody fills it. Then the window is
 //!   that of TCP (CUBIC, RFC 9438), which shares such a queue evenly, until the queue goes away.
 
