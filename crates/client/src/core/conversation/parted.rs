@@ -14,6 +14,8 @@ use super::{Conversation, Output, Phase};
 /// Bytes of what waits, as it came, and of texts that came before their messages. A server that sends
 /// this much behind one text breaks its word that small and big share the line.
 pub const PARTED_WAITING_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// What each of them costs beside its own bytes: many that are empty fill memory too.
+const ITEM_BYTES: usize = 512;
 
 /// What waits for texts, and texts that wait for their messages.
 #[derive(Debug, Default)]
@@ -46,6 +48,7 @@ impl Parted {
     }
 
     fn push(&mut self, message: ToClient, bytes: usize) {
+        let bytes = bytes + ITEM_BYTES;
         self.answers += usize::from(Manner::of(&message).answers());
         self.bytes += bytes;
         self.waiting.push_back((message, bytes));
@@ -60,7 +63,7 @@ impl Parted {
         };
         let (message, bytes) = self.waiting.pop_front()?;
         self.answers -= usize::from(Manner::of(&message).answers());
-        self.bytes -= bytes + text.as_ref().map_or(0, Bytes::len);
+        self.bytes -= bytes + text.as_ref().map_or(0, |text| text.len() + ITEM_BYTES);
         Some(match (message, text) {
             (ToClient::MessageParted(parted), Some(text)) => Next::Parted(*parted, text),
             (message, _) => Next::Whole(message),
@@ -131,7 +134,7 @@ impl Conversation {
 
     /// A text came.
     pub(super) fn text_came(&mut self, now: Instant, text: Bytes, out: &mut Vec<Output>) {
-        self.parted.bytes += text.len();
+        self.parted.bytes += text.len() + ITEM_BYTES;
         self.parted.texts.push_back(text);
         self.join(now, out);
     }
