@@ -13,6 +13,7 @@
 //! | [`seal`] | frames into records that nobody on the way can read or change, and back |
 //! | [`codec`], [`message`] | messages into bytes and back |
 //! | [`clean`] | remote text into text that a terminal may show |
+//! | [`peer`] | what peers without a server say |
 //! | [`fingerprint`], [`words`] | keys into what people can compare |
 //! | [`lamport`], [`identity`], [`nick`], [`audience`] | the values that messages are made of |
 
@@ -31,6 +32,7 @@ pub mod link;
 mod list;
 pub mod message;
 pub mod nick;
+pub mod peer;
 mod rtt;
 pub mod seal;
 mod text;
