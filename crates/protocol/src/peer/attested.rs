@@ -1,7 +1,7 @@
 //! What a peer states with its signature, so that others can pass it on and nobody can speak for it.
 //! Reading proves nothing: whoever has seen the same before need not pay for the proof.
 
-use super::reader::{ReadError, Reader};
+use super::bytes::{ReadError, Reader};
 use crate::identity::AuthorKey;
 use crate::seal::{DOMAIN_BYTES, IdentityKey, PublicKey, SIGNATURE_BYTES};
 
@@ -46,14 +46,14 @@ impl<T: Statement> Attested<T> {
     }
 
     /// Appends the statement, then the signature.
-    pub(crate) fn put(&self, out: &mut Vec<u8>) {
+    pub(super) fn put(&self, out: &mut Vec<u8>) {
         self.said.write(out);
         out.extend(self.signature);
     }
 
-    pub(crate) fn get(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
-        let (said, used) = T::read(reader.rest())?;
-        reader.take(used)?;
+    pub(super) fn get(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
+        let (said, used) = T::read(reader.0)?;
+        reader.slice(used)?;
         let signature = reader.array()?;
         Ok(Self { said, signature })
     }

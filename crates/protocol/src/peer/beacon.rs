@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use super::attested::Attested;
-use super::reader::{ReadError, Reader, put_option};
+use super::bytes::{ReadError, Reader, at_most, put_option, unknown};
 use super::record::{Coordinator, PeerRecord, put_coordinator, read_coordinator};
 
 /// First bytes of a beacon.
@@ -52,28 +52,27 @@ impl Beacon {
     ///
     /// [`ReadError`]: another program's datagram, or a damaged one. It is to be dropped.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ReadError> {
-        if bytes.len() > BEACON_BYTES_MAX {
-            return Err(ReadError::TooMany("bytes"));
-        }
-        let mut reader = Reader::new(bytes);
+        at_most("bytes", bytes.len(), BEACON_BYTES_MAX)?;
+        let mut reader = Reader(bytes);
         if reader.array()? != BEACON_MAGIC {
-            return Err(ReadError::Unknown("magic"));
+            return Err(ReadError::Form("first bytes"));
         }
-        if reader.byte()? != BEACON_VERSION {
-            return Err(ReadError::Unknown("version"));
+        let version = reader.u8()?;
+        if version != BEACON_VERSION {
+            return Err(unknown("version", version));
         }
         let (body, crc) = bytes.split_last_chunk::<4>().ok_or(ReadError::Short)?;
         if crc32fast::hash(body) != u32::from_be_bytes(*crc) {
             return Err(ReadError::Checksum);
         }
-        let kind = match reader.byte()? {
+        let kind = match reader.u8()? {
             1 => BeaconKind::JoinRequest,
             2 => BeaconKind::Heartbeat,
-            _ => return Err(ReadError::Unknown("kind")),
+            value => return Err(unknown("kind", value)),
         };
         let record = Attested::get(&mut reader)?;
         let coordinator = reader.option(read_coordinator)?;
-        reader.take(crc.len())?;
+        reader.slice(crc.len())?;
         reader.end()?;
         Ok(Self {
             kind,

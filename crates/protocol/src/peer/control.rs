@@ -6,9 +6,8 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 
 use super::attested::{Attested, Statement};
+use super::bytes::{ReadError, Reader, at_most, put_addr, put_option, unknown};
 use super::message::Incarnation;
-pub use super::reader::ReadError;
-use super::reader::{Reader, put_addr, put_option};
 use super::record::{
     Coordinator, ElectionEpoch, PeerId, PeerRecord, put_coordinator, put_id, read_coordinator,
     read_epoch, read_id,
@@ -213,17 +212,15 @@ impl Control {
     ///
     /// [`ReadError`]: the sender's fault.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ReadError> {
-        if bytes.len() > CONTROL_BYTES_MAX {
-            return Err(ReadError::TooMany("bytes"));
-        }
-        let mut reader = Reader::new(bytes);
+        at_most("bytes", bytes.len(), CONTROL_BYTES_MAX)?;
+        let mut reader = Reader(bytes);
         let control = Self::read(&mut reader)?;
         reader.end()?;
         Ok(control)
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
-        Ok(match reader.byte()? {
+        Ok(match reader.u8()? {
             1 => Self::Heartbeat {
                 beat: reader.u32()?,
                 echo: reader.u32()?,
@@ -236,11 +233,7 @@ impl Control {
                 incarnation: reader.incarnation()?,
                 beat: reader.u64()?,
             },
-            4 => {
-                let count = reader.count(SIGHTINGS_MAX, "peers")?;
-                let sightings: Result<_, _> = (0..count).map(|_| read_sighting(reader)).collect();
-                Self::Peers(sightings?)
-            }
+            4 => Self::Peers(reader.list("peers", SIGHTINGS_MAX, read_sighting)?),
             5 => Self::Election(Attested::get(reader)?),
             6 => Self::ElectionOk {
                 key: reader.key()?,
@@ -252,25 +245,25 @@ impl Control {
                 incarnation: reader.incarnation()?,
             },
             9 => Self::Joined(Attested::get(reader)?),
-            10 => Self::Parting(match reader.byte()? {
+            10 => Self::Parting(match reader.u8()? {
                 1 => Parting::Duplicate,
                 2 => Parting::Full,
                 3 => Parting::Pruned,
-                _ => return Err(ReadError::Unknown("reason")),
+                value => return Err(unknown("reason", value)),
             }),
-            _ => return Err(ReadError::Unknown("kind")),
+            value => return Err(unknown("kind", value)),
         })
     }
 }
 
 fn put_sighting(out: &mut Vec<u8>, sighting: &Sighting) {
     sighting.record.put(out);
-    put_option(out, sighting.at.as_ref(), put_addr);
+    put_addr(out, sighting.at);
 }
 
 fn read_sighting(reader: &mut Reader<'_>) -> Result<Sighting, ReadError> {
     let record = Attested::get(reader)?;
-    let at = reader.option(Reader::addr)?;
+    let at = reader.addr()?;
     Ok(Sighting { record, at })
 }
 
@@ -279,9 +272,9 @@ fn counted<T>(
     bytes: &[u8],
     read: impl FnOnce(&mut Reader<'_>) -> Result<T, ReadError>,
 ) -> Result<(T, usize), ReadError> {
-    let mut reader = Reader::new(bytes);
+    let mut reader = Reader(bytes);
     let value = read(&mut reader)?;
-    Ok((value, bytes.len() - reader.rest().len()))
+    Ok((value, bytes.len() - reader.0.len()))
 }
 
 impl Statement for Candidacy {
@@ -306,10 +299,10 @@ impl Statement for Candidacy {
                 incarnation: reader.incarnation()?,
                 round: reader.u64()?,
                 epoch: read_epoch(reader)?,
-                cause: match reader.byte()? {
+                cause: match reader.u8()? {
                     1 => Cause::Lost,
                     2 => Cause::Challenge,
-                    _ => return Err(ReadError::Unknown("cause")),
+                    value => return Err(unknown("cause", value)),
                 },
             })
         })
@@ -358,9 +351,7 @@ impl Statement for JoinAnswer {
             let key = reader.key()?;
             let incarnation = reader.incarnation()?;
             let id = read_id(reader)?;
-            let count = reader.count(HISTORY_HINTS_MAX, "hints")?;
-            let history: Result<_, _> = (0..count).map(|_| reader.key()).collect();
-            let history = history?;
+            let history = reader.list("hints", HISTORY_HINTS_MAX, Reader::key)?;
             Ok(Self {
                 key,
                 incarnation,

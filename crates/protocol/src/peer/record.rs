@@ -4,9 +4,9 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use super::attested::Statement;
+use super::bytes::{ReadError, Reader, put_addr, put_name, put_option, unknown};
 use super::message::Incarnation;
 use super::name::PeerName;
-use super::reader::{ReadError, Reader, put_addr, put_name, put_option};
 use crate::identity::AuthorKey;
 use crate::seal::DOMAIN_BYTES;
 
@@ -105,29 +105,28 @@ impl Statement for PeerRecord {
         out.extend(self.port.to_be_bytes());
         let addrs = &self.addrs[..self.addrs.len().min(ADDRS_MAX)];
         out.push(addrs.len() as u8);
-        addrs.iter().for_each(|addr| put_addr(out, addr));
+        addrs.iter().for_each(|addr| put_addr(out, Some(*addr)));
         put_option(out, self.id.as_ref(), put_id);
     }
 
     fn read(bytes: &[u8]) -> Result<(Self, usize), ReadError> {
-        let mut reader = Reader::new(bytes);
+        let mut reader = Reader(bytes);
         let record = read_record(&mut reader)?;
-        Ok((record, bytes.len() - reader.rest().len()))
+        Ok((record, bytes.len() - reader.0.len()))
     }
 }
 
 fn read_record(reader: &mut Reader<'_>) -> Result<PeerRecord, ReadError> {
-    let flags = reader.byte()?;
+    let flags = reader.u8()?;
     if flags & !(FLAG_UDP | FLAG_GONE) != 0 {
-        return Err(ReadError::Unknown("flag"));
+        return Err(unknown("flag", flags));
     }
     let key = reader.key()?;
     let incarnation = reader.incarnation()?;
     let beat = reader.u64()?;
     let name = reader.name()?;
     let port = reader.u16()?;
-    let count = reader.count(ADDRS_MAX, "addresses")?;
-    let addrs: Result<_, _> = (0..count).map(|_| reader.addr()).collect();
+    let addrs = reader.list("addresses", ADDRS_MAX, listening)?;
     Ok(PeerRecord {
         key,
         incarnation,
@@ -135,36 +134,44 @@ fn read_record(reader: &mut Reader<'_>) -> Result<PeerRecord, ReadError> {
         name,
         port,
         udp: flags & FLAG_UDP != 0,
-        addrs: addrs?,
+        addrs,
         id: reader.option(read_id)?,
         gone: flags & FLAG_GONE != 0,
     })
 }
 
-pub(crate) fn put_coordinator(out: &mut Vec<u8>, coordinator: &Coordinator) {
+/// An address that is none is not taken.
+fn listening(reader: &mut Reader<'_>) -> Result<SocketAddr, ReadError> {
+    reader.addr()?.ok_or(ReadError::Form("addresses"))
+}
+
+pub(super) fn put_coordinator(out: &mut Vec<u8>, coordinator: &Coordinator) {
     out.extend(coordinator.epoch.0.to_be_bytes());
     out.extend(coordinator.key.0);
 }
 
-pub(crate) fn read_coordinator(reader: &mut Reader<'_>) -> Result<Coordinator, ReadError> {
+pub(super) fn read_coordinator(reader: &mut Reader<'_>) -> Result<Coordinator, ReadError> {
     let epoch = read_epoch(reader)?;
     let key = reader.key()?;
     Ok(Coordinator { epoch, key })
 }
 
-pub(crate) fn read_epoch(reader: &mut Reader<'_>) -> Result<ElectionEpoch, ReadError> {
+pub(super) fn read_epoch(reader: &mut Reader<'_>) -> Result<ElectionEpoch, ReadError> {
     match reader.u64()? {
         epoch if epoch < EPOCH_MAX => Ok(ElectionEpoch(epoch)),
-        _ => Err(ReadError::Unknown("epoch")),
+        value => {
+            let what = "epoch";
+            Err(ReadError::Unknown { what, value })
+        }
     }
 }
 
-pub(crate) fn put_id(out: &mut Vec<u8>, id: &PeerId) {
+pub(super) fn put_id(out: &mut Vec<u8>, id: &PeerId) {
     put_coordinator(out, &id.by);
     out.extend(id.n.to_be_bytes());
 }
 
-pub(crate) fn read_id(reader: &mut Reader<'_>) -> Result<PeerId, ReadError> {
+pub(super) fn read_id(reader: &mut Reader<'_>) -> Result<PeerId, ReadError> {
     let by = read_coordinator(reader)?;
     let n = reader.u64()?;
     Ok(PeerId { by, n })
