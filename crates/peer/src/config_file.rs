@@ -116,11 +116,10 @@ mod tests {
 
     #[test]
     fn what_is_nearer_holds() {
-        let options = with("name = \"ana\"\nudp = true\npeer = [\"h:1\"]\n", &[
-            "--name",
-            "eva",
-            "--udp=false",
-        ]);
+        let options = with(
+            "name = \"ana\"\nudp = true\npeer = [\"h:1\"]\n",
+            &["--name", "eva", "--udp=false"],
+        );
         let options = options.unwrap().options;
         assert_eq!(options.name.as_deref(), Some("eva"));
         assert_eq!(options.peer, ["h:1"]);

@@ -11,12 +11,17 @@
 //! | [`config`] | what a peer is started with |
 //! | [`event`] | what it tells |
 //! | [`error`] | why something is not possible, in words |
+//! | [`show`] | events and answers as JSON and as readable, harmless lines |
+//! | [`cli`] | the program |
 //! | [`store`] | messages on disk |
 
+pub mod cli;
 pub mod config;
+mod config_file;
 pub mod error;
 pub mod event;
 mod peer;
+pub mod show;
 pub mod store;
 
 pub use config::{MulticastConfig, PeerConfig, RendezvousConfig};

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{ArgAction, Args as ClapArgs, Command, CommandFactory, Parser, Subcommand, value_parser};
+use clap::{
+    ArgAction, Args as ClapArgs, Command, CommandFactory, Parser, Subcommand, value_parser,
+};
 use lamparina_console::logging::LogLevel;
 use lamparina_protocol::RoomName;
 
@@ -25,8 +27,8 @@ Examples:
                                                       blocked (PyP2P)
   lamparina-peer --name ana --json                    one JSON object a line, for programs
   printf 'hello\\n' | lamparina-peer --name ana        say it, pass it on, leave
-  lamparina-peer --name ana --stay < /dev/null        stay until SIGTERM: a peer that keeps the history
-  lamparina-peer --name ana --config peer.toml        every option is a setting: `peer = [\"192.0.2.5:5001\"]`
+  lamparina-peer --name log --stay < /dev/null        keep the history for others, until SIGTERM
+  lamparina-peer --config peer.toml                   every option is a setting: name = \"ana\"
   lamparina-peer doctor                               say in words whether this machine can be found
 
 Typed lines:
@@ -95,29 +97,29 @@ pub(crate) struct Options {
     /// A directory of peers (PyP2P rendezvous) to register with and to ask
     #[arg(long, value_name = "HOST:PORT", value_parser = address)]
     pub(crate) rendezvous: Option<String>,
-    /// A registration lasts so long, and is renewed before [by default 7200]
+    /// A registration lasts so long, and is renewed before [default: 7200]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) ttl: Option<Duration>,
-    /// The directory is asked so often who is there [by default 10]
+    /// The directory is asked so often who is there [default: 10]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) discover_every: Option<Duration>,
-    /// A message to a PyP2P peer is acknowledged within this, or sent again [by default 5]
+    /// A message to a PyP2P peer is acknowledged within this, or sent again [default: 5]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) ack_within: Option<Duration>,
-    /// Links are asked for a sign of life so often [by default 2]
+    /// Links are asked for a sign of life so often [default: 2]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) ping_every: Option<Duration>,
-    /// A link that gives none for so long is dead [by default 6]
+    /// A link that gives none for so long is dead [default: 6]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) ping_within: Option<Duration>,
-    /// Attempts to reach an address that was only heard of; those of --peer are tried for ever [by
-    /// default 10]
+    /// Attempts to reach an address that was only heard of; those of --peer are tried for ever [default:
+    /// 10]
     #[arg(long, value_name = "N")]
     pub(crate) reconnect_attempts: Option<u32>,
-    /// The wait before the second attempt, which doubles from there on [by default 0.25]
+    /// The wait before the second attempt, which doubles from there on [default: 0.25]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) backoff_first: Option<Duration>,
-    /// The longest wait between two attempts [by default 10]
+    /// The longest wait between two attempts [default: 10]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) backoff_max: Option<Duration>,
     /// Take no part in elections: there may be no coordinator, and chat needs none
@@ -139,10 +141,10 @@ pub(crate) struct Options {
     #[arg(long, global = true, value_name = "LEVEL", default_value = "warn", value_parser = levels())]
     pub(crate) log: LogLevel,
     /// One JSON object a line on stdout
-    #[arg(long, global = true, conflicts_with = "plain")]
+    #[arg(long, global = true)]
     pub(crate) json: bool,
     /// Readable lines on stdout (as without it)
-    #[arg(long)]
+    #[arg(long, conflicts_with = "json")]
     pub(crate) plain: bool,
     /// Exit with 6 when a line was answered by an error
     #[arg(long)]
@@ -182,8 +184,12 @@ fn address(text: &str) -> Result<String, String> {
     let example = "as in 192.0.2.5:5001, lab.example:5001 or [2001:db8::5]:5001";
     match text.rsplit_once(':') {
         None => Err(format!("an address is HOST:PORT, {example}")),
-        Some(("", _)) => Err(format!("a host is missing before the colon; write it {example}")),
-        Some((host, _)) if host.contains(':') && !(host.starts_with('[') && host.ends_with(']')) => {
+        Some(("", _)) => Err(format!(
+            "a host is missing before the colon; write it {example}"
+        )),
+        Some((host, _))
+            if host.contains(':') && !(host.starts_with('[') && host.ends_with(']')) =>
+        {
             Err(format!("an IPv6 address stands in brackets, {example}"))
         }
         Some((_, port)) => match port.parse::<u16>() {
@@ -197,7 +203,7 @@ fn group(text: &str) -> Result<std::net::SocketAddr, String> {
     let example = format!("as in {MULTICAST_GROUP}");
     let group: std::net::SocketAddr = text
         .parse()
-        .map_err(|_| format!("a multicast group is ADDRESS:PORT, {example}"))?;
+        .map_err(|_not_one| format!("a multicast group is ADDRESS:PORT, {example}"))?;
     match (group.ip().is_multicast(), group.port()) {
         (false, _) => Err(format!(
             "{} is no multicast address (224.0.0.0 to 239.255.255.255, or ff00::/8), {example}",
@@ -216,7 +222,7 @@ fn namespace(text: &str) -> Result<RoomName, String> {
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text
         .parse::<f64>()
-        .map_err(|_| "give seconds, as 2 or 0.25".to_owned())?;
+        .map_err(|_not_one| "give seconds, as 2 or 0.25".to_owned())?;
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 
@@ -344,7 +350,7 @@ mod tests {
             (&["--multicast", "239.1.2.3"], "239.255.76.77:7677"),
             (&["--namespace", "a b"], "no blanks"),
             (&["--ping-every", "soon"], "2 or 0.25"),
-            (&["--ping-every", "-1"], "--ping-every"),
+            (&["--ping-every=-1"], "--ping-every"),
             (&["--log", "loud"], "possible values"),
             (&["--json", "--plain"], "cannot be used with"),
         ] {
@@ -366,7 +372,7 @@ mod tests {
             let help = option.and_then(clap::Arg::get_help);
             help.map(ToString::to_string).unwrap_or_default()
         };
-        let seconds = |time: Duration| format!("[by default {}]", time.as_secs_f64());
+        let seconds = |time: Duration| format!("[default: {}]", time.as_secs_f64());
         for (name, default) in [
             ("ttl", config::RENDEZVOUS_TTL),
             ("discover-every", config::DISCOVER_EVERY),
@@ -378,7 +384,7 @@ mod tests {
         ] {
             assert!(help(name).ends_with(&seconds(default)), "{name}");
         }
-        let attempts = format!("[by default {}]", config::RECONNECT_ATTEMPTS);
+        let attempts = format!("[default: {}]", config::RECONNECT_ATTEMPTS);
         assert!(help("reconnect-attempts").ends_with(&attempts));
         assert!(help("multicast").contains(&MULTICAST_GROUP.to_string()));
     }

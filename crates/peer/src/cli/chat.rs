@@ -81,7 +81,9 @@ struct Held {
 
 /// What happened.
 enum Turn {
-    Event(Option<Event>),
+    Event(Box<Event>),
+    /// The peer has ended, and nobody asked for it.
+    Ended,
     Line(Option<Typed>),
     Interrupted,
     OutputGone,
@@ -166,8 +168,8 @@ impl Chat {
     async fn turns(&mut self) -> Result<(), Stop> {
         loop {
             match self.turn().await {
-                Turn::Event(Some(event)) => self.event(&event).await,
-                Turn::Event(None) => {
+                Turn::Event(event) => self.event(&event).await,
+                Turn::Ended => {
                     return Err(Stop::new(Exit::Failed, "the peer has ended by itself"));
                 }
                 Turn::Line(line) => self.line(line).await,
@@ -190,7 +192,7 @@ impl Chat {
         }
         let holds = self.held.is_some();
         tokio::select! {
-            event = self.peer.next_event() => Turn::Event(event),
+            event = self.peer.next_event() => event.map_or(Turn::Ended, |event| Turn::Event(Box::new(event))),
             line = next_line(&mut self.lines), if takes => Turn::Line(line),
             () = self.interrupts.next() => Turn::Interrupted,
             () = sleep(AGAIN_AFTER), if holds => Turn::Again,
@@ -204,7 +206,11 @@ impl Chat {
         let now = Instant::now();
         if let Some(since) = self.interrupted {
             let settled = self.held.is_none() && self.committed >= self.taken;
-            return Some(if settled { now } else { since + INTERRUPTED_WITHIN });
+            return Some(if settled {
+                now
+            } else {
+                since + INTERRUPTED_WITHIN
+            });
         }
         if !self.ended || self.held.is_some() || self.committed < self.taken {
             return None;
@@ -386,7 +392,9 @@ impl Chat {
             }
             Command::Own(Own::Why(one, other)) => {
                 let why = self.peer.why(one, other).await?;
-                screen.answer(|| json::why(&why), || answers::why(&why)).await;
+                screen
+                    .answer(|| json::why(&why), || answers::why(&why))
+                    .await;
             }
             // Everything else is done elsewhere.
             _ => {}
@@ -416,7 +424,9 @@ impl Chat {
 
     /// stdout takes no more. What was given is settled all the same, unless the disk is at fault.
     fn unheard(&mut self) -> Result<(), Stop> {
-        self.screen.note_gone().map_err(|error| not_written(&error))?;
+        self.screen
+            .note_gone()
+            .map_err(|error| not_written(&error))?;
         if std::io::stdin().is_terminal() {
             // Nobody would type to a program that says nothing.
             self.ended = true;
@@ -452,7 +462,10 @@ impl Chat {
                 pending: taken.saturating_sub(committed),
             },
         };
-        screen.finish(&summary).await.map_err(|error| not_written(&error))?;
+        screen
+            .finish(&summary)
+            .await
+            .map_err(|error| not_written(&error))?;
         if expects_peers && !linked && interrupted.is_none() {
             let text = "none of the peers named was reached; what was said is kept here, and goes out when \
                         this peer is started again and meets one";

@@ -116,7 +116,9 @@ fn peers(argument: &str) -> Result<Own, CommandError> {
         namespace if namespace.starts_with('#') => room(namespace).map(|ns| Own::Peers(Some(ns))),
         other => Err(CommandError::new(
             "malformed",
-            format!("{other:?} is neither * nor a #namespace; write /peers, /peers * or /peers #lab"),
+            format!(
+                "{other:?} is neither * nor a #namespace; write /peers, /peers * or /peers #lab"
+            ),
         )),
     }
 }
@@ -142,7 +144,9 @@ fn message(word: &str) -> Result<String, CommandError> {
         true => Ok(bare.to_ascii_lowercase()),
         false => Err(CommandError::new(
             "malformed",
-            format!("{word:?} names no message: write its stamp, or the first digits of its digest"),
+            format!(
+                "{word:?} names no message: write its stamp, or the first digits of its digest"
+            ),
         )),
     }
 }
@@ -231,7 +235,10 @@ mod tests {
             ("/trace x", "error malformed"),
             ("/why 3 [9]", r#"Why("3", "9")"#),
             ("/why 3", "error malformed"),
-            ("/history 5 before [42]", "History { count: 5, before: Lamport(42) }"),
+            (
+                "/history 5 before [42]",
+                "History { count: 5, before: Lamport(42) }",
+            ),
             ("/who", "Who"),
             ("/nick eva", "error no-server"),
             ("/queue", "error no-server"),
@@ -254,9 +261,28 @@ mod tests {
     #[test]
     fn help_names_every_command() {
         for word in [
-            "MSG:", "MULTICAST:", "BROADCAST:", "/msg", "/pub *", "/pub #", "/who", "/peers", "/join",
-            "/leave", "/history", "/find", "/trace", "/why", "/conn", "/rtt", "/reconnect",
-            "/coordinator", "/unregister", "/log", "/help", "/quit",
+            "MSG:",
+            "MULTICAST:",
+            "BROADCAST:",
+            "/msg",
+            "/pub *",
+            "/pub #",
+            "/who",
+            "/peers",
+            "/join",
+            "/leave",
+            "/history",
+            "/find",
+            "/trace",
+            "/why",
+            "/conn",
+            "/rtt",
+            "/reconnect",
+            "/coordinator",
+            "/unregister",
+            "/log",
+            "/help",
+            "/quit",
         ] {
             assert!(HELP.contains(word), "{word}");
         }

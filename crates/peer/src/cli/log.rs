@@ -119,10 +119,12 @@ impl EventLog {
                 reason,
             }),
             Event::Coordinator(who) => self.handle.event(LogEvent::Coordinator {
-                nick: &who.as_ref().map_or_else(String::new, |who| match &who.name {
-                    Some(name) => name.to_string(),
-                    None => show::short_key(&who.key.to_string()),
-                }),
+                nick: &who
+                    .as_ref()
+                    .map_or_else(String::new, |who| match &who.name {
+                        Some(name) => name.to_string(),
+                        None => show::short_key(&who.key.to_string()),
+                    }),
                 epoch: who.as_ref().map_or(0, |who| who.epoch),
             }),
             Event::Merged(report) => self.handle.event(LogEvent::Merged {

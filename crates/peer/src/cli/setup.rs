@@ -53,7 +53,10 @@ pub(super) async fn setup(args: &Args) -> Result<Setup, Stop> {
     let here_only = config.listen.iter().all(|addr| addr.ip().is_loopback());
     let stays_here = here_only && !asked_for && !options.no_multicast;
     config.multicast = (!options.no_multicast && !stays_here).then(|| multicast(options));
-    config.rendezvous = options.rendezvous.clone().map(|server| rendezvous(server, options));
+    config.rendezvous = options
+        .rendezvous
+        .clone()
+        .map(|server| rendezvous(server, options));
     let expects_peers = !peers.is_empty();
     config.peers = peers;
     tune(&mut config, options);

@@ -103,7 +103,8 @@ impl Screen {
 
     /// On a terminal: up to where lines are final, before the line being typed.
     fn final_upto(&self, upto: &HistoryKey) {
-        self.terminal.set_status(&format!("(final {}) ", upto.stamp));
+        self.terminal
+            .set_status(&format!("(final {}) ", upto.stamp));
     }
 
     /// A line that was no command, or could not be done.
@@ -116,7 +117,11 @@ impl Screen {
     }
 
     /// An answer in words; `as_json` makes it for programs.
-    pub(super) async fn answer(&self, as_json: impl FnOnce() -> String, words: impl FnOnce() -> String) {
+    pub(super) async fn answer(
+        &self,
+        as_json: impl FnOnce() -> String,
+        words: impl FnOnce() -> String,
+    ) {
         match self.json {
             true => self.print(as_json()).await,
             false => self.talk.say(&words()),

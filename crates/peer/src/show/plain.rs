@@ -162,7 +162,9 @@ fn merged(report: &MergeReport) -> String {
     let mut out = format!("met again: {} came", lines(report.lines));
     match report.inserted {
         0 => out.push_str(", all behind what was here"),
-        inserted => out.push_str(&format!(", {inserted} of them between lines that were here")),
+        inserted => out.push_str(&format!(
+            ", {inserted} of them between lines that were here"
+        )),
     }
     if report.late > 0 {
         out.push_str(&format!(", {} late, among final lines", report.late));

@@ -79,4 +79,3 @@ pub(crate) fn link(number: u64, direction: Direction) -> LinkLine {
         rtt: Some(Duration::from_micros(380)),
     }
 }
-

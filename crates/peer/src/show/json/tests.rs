@@ -132,9 +132,7 @@ fn peers_links_and_coordinators() {
             link: first,
             reason,
         }),
-        &format!(
-            r#"{{"v":1,"type":"link_down","reason":"no sign of life","link":{inbound}}}"#
-        ),
+        &format!(r#"{{"v":1,"type":"link_down","reason":"no sign of life","link":{inbound}}}"#),
     );
     let who = CoordinatorLine {
         key: key(1, 0xbb).author,
@@ -193,8 +191,7 @@ fn answers() {
     );
     let (first, second) = (testing::line(3, "a"), testing::line(9, "b"));
     let path = vec![first.name(), second.name()];
-    let place =
-        r#"{"author":"AUTHOR","incarnation":"117650000000000000","n":3,"digest":"DIGEST"}"#;
+    let place = r#"{"author":"AUTHOR","incarnation":"117650000000000000","n":3,"digest":"DIGEST"}"#;
     let name = r#"{"author":"AUTHOR","incarnation":"117650000000000000","n":3}"#;
     check(
         &why(&Why {
