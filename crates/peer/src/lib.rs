@@ -1,0 +1,31 @@
+//! Chat with no server: peers that find each other, pass on what was said, and agree on its order.
+//!
+//! Every decision is made by pure machines, `lamparina_order::converging` (what is delivered, in which
+//! order, to whom it is passed on) and `lamparina_order::membership` (who is there, who is dialled, who
+//! coordinates). Here are sockets, files and time, and what a program says and hears: a [`Peer`].
+//!
+//! # Map, along the data flow
+//!
+//! | module | does |
+//! |---|---|
+//! | [`config`] | what a peer is started with |
+//! | [`event`] | what it tells |
+//! | [`error`] | why something is not possible, in words |
+//! | [`store`] | messages on disk |
+
+pub mod config;
+pub mod error;
+pub mod event;
+mod peer;
+pub mod store;
+
+pub use config::{MulticastConfig, PeerConfig, RendezvousConfig};
+pub use error::PeerError;
+pub use event::{
+    CoordinatorLine, Direction, Equivocation, Event, HistoryKey, Kind, Line, LinkLine, MergeReport,
+    Merged, NamePattern, NamePatternError, PeerLine, PeerState, Recipients, Spoken, Summary, Trace,
+    Why,
+};
+pub use lamparina_keys::Identity;
+pub use peer::Peer;
+pub use store::StoreError;

@@ -1,0 +1,5 @@
+//! Messages on disk.
+
+mod error;
+
+pub use error::StoreError;
