@@ -11,11 +11,13 @@
 //! | [`config`] | what a peer is started with |
 //! | [`event`] | what it tells |
 //! | [`error`] | why something is not possible, in words |
+//! | [`multicast`] | beacons by UDP multicast, on each interface |
 //! | [`store`] | messages on disk |
 
 pub mod config;
 pub mod error;
 pub mod event;
+pub mod multicast;
 mod peer;
 pub mod store;
 
