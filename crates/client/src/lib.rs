@@ -78,7 +78,6 @@ pub mod command;
 pub mod core;
 pub mod demo;
 mod disk;
-pub mod lines;
 mod net;
 pub mod profile;
 pub mod show;
@@ -90,4 +89,5 @@ pub use client::{
 pub use core::event::{Commit, Ending, Event, MessageName, Summary};
 pub use core::pass::Pass;
 pub use disk::DiskError;
+pub use lamparina_console::lines;
 pub use net::{AnyServer, ChannelStatus, NetStatus, ServerCheck};

@@ -1,4 +1,5 @@
-//! The worked conversations of `docs/protocol.md`, sections 9 and 10, are what two links really say.
+//! The worked conversations of `docs/protocol.md`, sections 9 and 10, are what two links really say, and
+//! the messages of section 12 are what peers do.
 //!
 //! `UPDATE_EXPECT=1 cargo test -p lamparina-protocol --test protocol_doc` writes it anew.
 
@@ -17,10 +18,15 @@ use lamparina_protocol::control::{CloseCode, Hello, Pace, Welcome};
 use lamparina_protocol::frame::{Decoded, Frame, FrameDecoder, FrameType, HEADER_BYTES};
 use lamparina_protocol::link::{Event, Input, Link, LinkConfig, Outgoing, Output};
 use lamparina_protocol::message::{Delivery, SetNick, Submit, ToClient, ToServer};
+use lamparina_protocol::peer::private::SealingKey;
+use lamparina_protocol::peer::{
+    Announcement, Body, Chain, Content, Incarnation, LinkMessage, MessageName, PeerName, Signed,
+    SignedAnnouncement,
+};
 use lamparina_protocol::seal::{IdentityKey, LinkKeys, SEED_BYTES, Transport};
 use lamparina_protocol::{
-    Audience, AuthorKey, Epoch, Instant, Lamport, LogId, MemberId, Nick, Prev, Pseq, SessionNumber,
-    Term, UnixMicros, codec,
+    Audience, AuthorKey, Epoch, Instant, Lamport, LogId, MemberId, Nick, Prev, Pseq, RoomName,
+    SessionNumber, Term, UnixMicros, codec,
 };
 
 const DOC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/protocol.md");
@@ -28,6 +34,8 @@ const BEGIN: &str = "<!-- conversation: begin -->\n";
 const END: &str = "<!-- conversation: end -->\n";
 const SEALED_BEGIN: &str = "<!-- sealed conversation: begin -->\n";
 const SEALED_END: &str = "<!-- sealed conversation: end -->\n";
+const PEERS_BEGIN: &str = "<!-- peer messages: begin -->\n";
+const PEERS_END: &str = "<!-- peer messages: end -->\n";
 
 /// Two links and what was said between them.
 struct Talk {
@@ -354,6 +362,68 @@ fn conversation() -> String {
     talk.text
 }
 
+/// A signed message, a signed announcement, and the link messages that carry them.
+fn peer_messages() -> String {
+    let key = IdentityKey::from_seed(&[1; 32]);
+    let lan = RoomName::try_from("lan").unwrap();
+    let name = PeerName::parse("ana", &lan).unwrap();
+    let author = AuthorKey(key.public().0);
+    let incarnation = Incarnation(1_700_000_000_000 << 16);
+    let chain = Chain {
+        author,
+        incarnation,
+    };
+    let addr = Some("192.0.2.1:7001".parse().unwrap());
+    let content = Content {
+        name: MessageName { chain, n: 1 },
+        prev: None,
+        heads: Vec::new(),
+        sent_at: UnixMicros(1_700_000_000_500_000),
+        from: name.clone(),
+        addr,
+        body: Body::All("hello".to_owned()),
+        foreign: None,
+    };
+    let signed = Signed::sign(&key, content).unwrap();
+    let announcement = Announcement {
+        author,
+        incarnation,
+        beat: 1,
+        last: Some(signed.digest()),
+        clock: Lamport::new(1),
+        name,
+        addr,
+        sealing: SealingKey::of(&key).public(),
+        gone: false,
+    };
+    let announced = SignedAnnouncement::sign(&key, announcement).unwrap();
+    let want = LinkMessage::Want {
+        has: vec![signed.digest()],
+        limit: 1_024,
+    };
+    let lines = [
+        ("digest", Bytes::copy_from_slice(&signed.digest().0)),
+        (
+            "MESSAGES",
+            LinkMessage::Messages(vec![signed.bytes().clone()]).encode(),
+        ),
+        (
+            "ANNOUNCEMENTS",
+            LinkMessage::Announcements(vec![announced.bytes().clone()]).encode(),
+        ),
+        ("WANT", want.encode()),
+        ("PAGE_END", LinkMessage::PageEnd { more: false }.encode()),
+    ];
+    let mut text = String::new();
+    for (what, bytes) in lines {
+        let _ = writeln!(text, "{what}");
+        for line in bytes.chunks(40) {
+            let _ = writeln!(text, "    {}", hex(line));
+        }
+    }
+    text
+}
+
 /// Compares what stands between two marks of the document with what is said, or writes it anew.
 #[track_caller]
 fn check(begin: &str, end: &str, said: &str) {
@@ -377,4 +447,5 @@ fn check(begin: &str, end: &str, said: &str) {
 fn the_worked_conversations_are_what_links_say() {
     check(BEGIN, END, &conversation());
     check(SEALED_BEGIN, SEALED_END, &sealed_conversation());
+    check(PEERS_BEGIN, PEERS_END, &peer_messages());
 }

@@ -4,13 +4,14 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use lamparina_console::logging::LogLevel;
 use lamparina_impair::Settings;
 use lamparina_protocol::datagram::Profile;
 use lamparina_protocol::link::Repair;
 use lamparina_protocol::{Fingerprint, Nick};
 
-use crate::command::LogLevel;
 use crate::core::carrier::Carrier;
 use crate::profile::ProfileName;
 
@@ -183,8 +184,8 @@ pub(super) struct Common {
     )]
     pub(super) cleartext_anywhere: bool,
     /// How much this program says of itself on stderr
-    #[arg(long, global = true, value_name = "LEVEL", default_value = "warn")]
-    pub(super) log: LogArg,
+    #[arg(long, global = true, value_name = "LEVEL", default_value = "warn", value_parser = levels())]
+    pub(super) log: LogLevel,
 }
 
 /// What only a conversation understands.
@@ -403,27 +404,8 @@ impl From<LineArg> for Profile {
 }
 
 /// `--log`
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum LogArg {
-    Off,
-    Error,
-    Warn,
-    Info,
-    Debug,
-    Trace,
-}
-
-impl From<LogArg> for LogLevel {
-    fn from(level: LogArg) -> Self {
-        match level {
-            LogArg::Off => Self::Off,
-            LogArg::Error => Self::Error,
-            LogArg::Warn => Self::Warn,
-            LogArg::Info => Self::Info,
-            LogArg::Debug => Self::Debug,
-            LogArg::Trace => Self::Trace,
-        }
-    }
+fn levels() -> impl TypedValueParser<Value = LogLevel> {
+    PossibleValuesParser::new(LogLevel::NAMES).try_map(|word| word.parse::<LogLevel>())
 }
 
 /// An address whose carrier does not matter.

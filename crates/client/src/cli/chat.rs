@@ -4,23 +4,23 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
+use lamparina_console::countdown::{REWRITE_EVERY, Talk};
+use lamparina_console::input;
+use lamparina_console::interrupt::Interrupts;
+use lamparina_console::logging::Levels;
+use lamparina_console::output::{Output, OutputGone, Written};
+use lamparina_console::terminal::{GivenBack, Terminal, wants_colour};
 use lamparina_protocol::Lamport;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use super::args::{ChatArgs, Common};
-use super::countdown::{REWRITE_EVERY, Talk};
 use super::exit::{self, Exit, Stop};
-use super::input;
-use super::interrupt::Interrupts;
 use super::local::{Asked, Desk, code};
-use super::logging::Levels;
-use super::output::{Output, OutputGone, Written};
 use super::setup::{self, Hold};
-use super::terminal::Terminal;
 use super::watch::{Due, Watch};
 use crate::client::{Client, ClientError, Mark, Reads};
-use crate::command::{self, Command, CommandError, FIND_COUNT, HELP};
+use crate::command::{self, Command, CommandError, FIND_COUNT, HELP, Own};
 use crate::core::conversation::CancelReport;
 use crate::core::event::{Ending, Event, Summary};
 use crate::core::outbox::Cancel;
@@ -44,7 +44,7 @@ struct Chat {
     receipts: Receipts,
     /// The messages shown last were from before.
     in_history: bool,
-    output: Output,
+    output: Output<Mark>,
     desk: Desk,
     /// The profile, until the first connection is made or not and the desk is open: a `send` that
     /// comes then finds us, and takes nobody over.
@@ -101,7 +101,7 @@ pub(super) async fn run(
     let mut client =
         Client::start(config).map_err(|error| Stop::new(Exit::Failed, error.to_string()))?;
     client.set_reads(Reads::Written);
-    let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let colour = wants_colour();
     let (terminal, watch) = screen(&args, colour)?;
     let _given_back = GivenBack(terminal.clone());
     let mut chat = Chat {
@@ -174,15 +174,6 @@ fn screen(args: &ChatArgs, colour: bool) -> Result<(Terminal, Option<Watch>), St
             (terminal, Some(watch))
         }
     })
-}
-
-/// Gives the terminal back whichever way the conversation ends.
-struct GivenBack(Terminal);
-
-impl Drop for GivenBack {
-    fn drop(&mut self) {
-        self.0.give_back();
-    }
 }
 
 fn not_written(error: &std::io::Error) -> Stop {
@@ -357,17 +348,17 @@ impl Chat {
         let done = match command {
             Command::Say { audience, text } => self.client.send(audience, text).await.map(drop),
             Command::Who => self.client.users().await,
-            Command::Rename(nick) => self.client.rename(nick).await,
+            Command::Own(Own::Rename(nick)) => self.client.rename(nick).await,
             Command::Join(room) => self.client.join(room).await,
             Command::Leave(room) => self.client.leave(room).await,
-            Command::Channel(spec) => self.client.channel(spec).await,
+            Command::Own(Own::Channel(spec)) => self.client.channel(spec).await,
             Command::History { count, before } => self.client.history(before, count).await,
             Command::Find(words) => self.client.find(words, Lamport::ZERO, FIND_COUNT).await,
             Command::Trace(stamp) => self.client.trace(stamp).await,
             Command::Why(a, b) => self.client.why(a, b).await,
-            Command::Cancel(which) => self.cancel(which).await,
-            Command::Adopt => self.adopt().await,
-            Command::Forget => self.forget().await,
+            Command::Own(Own::Cancel(which)) => self.cancel(which).await,
+            Command::Own(Own::Adopt) => self.adopt().await,
+            Command::Own(Own::Forget) => self.forget().await,
             Command::Reconnect => self.client.reconnect().await,
             Command::Quit => {
                 self.end(None).await;
@@ -387,10 +378,10 @@ impl Chat {
             return;
         };
         match command {
-            Command::Link => self.link(&status).await,
+            Command::Own(Own::Link) => self.link(&status).await,
             Command::Rtt => self.info("rtt", &link::rtt(&status)).await,
             Command::Connection => self.info("conn", &report::connection(&status)).await,
-            Command::Queue => self.info("queue", &report::queue(&status)).await,
+            Command::Own(Own::Queue) => self.info("queue", &report::queue(&status)).await,
             Command::Help => self.info("help", HELP).await,
             Command::Log(level) => self.levels.set(level),
             _ => {}

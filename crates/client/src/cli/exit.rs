@@ -1,49 +1,8 @@
-//! How the program ends, as scripts see it.
+//! How a conversation ends, as scripts see it.
 
-use std::process::ExitCode;
+pub(super) use lamparina_console::exit::{Exit, Stop};
 
 use crate::core::event::{Ending, Summary};
-
-/// An exit code with a meaning.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Exit {
-    /// Everything asked for is done.
-    Done = 0,
-    /// Something broke.
-    Failed = 1,
-    /// The command line is wrong.
-    Usage = 2,
-    /// The server cannot be reached.
-    CannotReach = 3,
-    /// The server does not want this client.
-    Refused = 4,
-    /// Time ran out.
-    TimeOut = 5,
-    /// Accepted, but not committed or delivered as asked.
-    NotSettled = 6,
-    /// The demo's proof failed.
-    NotProved = 7,
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
-    }
-}
-
-/// An end with words for people.
-#[derive(Debug)]
-pub(super) struct Stop {
-    pub(super) exit: Exit,
-    pub(super) text: String,
-}
-
-impl Stop {
-    pub(super) fn new(exit: Exit, text: impl Into<String>) -> Self {
-        let text = text.into();
-        Self { exit, text }
-    }
-}
 
 /// The code of a conversation's end; `errors` are lines answered by an error that count.
 pub(super) fn of(ending: &Ending, summary: Summary, errors: u64) -> Exit {

@@ -4,11 +4,11 @@ use std::fs;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
+use lamparina_console::output::talk;
 use serde_json::json;
 
 use super::args::{Common, IdentityTask};
 use super::exit::{Exit, Stop};
-use super::output::talk;
 use crate::profile::{
     IDENTITY_BYTES_MAX, Identity, Paths, ProfileError, ProfileLock, ProfileName, sync_folder,
 };

@@ -1,14 +1,12 @@
 //! The program `lamparina-client`: arguments, lines, events, exit codes. stdout is data, stderr is
-//! talk.
+//! talk. Lines, the terminal and the end are those of [`lamparina_console`].
 //!
 //! | module | does |
 //! |---|---|
 //! | `args` | the command line |
 //! | `setup` | who, where and how, from arguments, environment and the person |
-//! | `input`, `output` | lines in, lines out, without holding up anything |
-//! | `terminal`, `edit` | on a terminal: the line being typed, below what arrives |
-//! | `watch`, `picture` | `--watch-link`: when to look, and the other screen |
-//! | `interrupt` | the wish to end |
+//! | `exit` | the code of a conversation's end |
+//! | `watch` | `--watch-link`: when to look |
 //! | `chat` | the conversation |
 //! | `send`, `tail` | for scripts |
 //! | `identity`, `servers` | keys: one's own, and those of servers |
@@ -18,29 +16,22 @@
 
 mod args;
 mod chat;
-mod countdown;
 mod demo;
-mod edit;
 mod exit;
 mod identity;
-mod input;
-mod interrupt;
 mod local;
-mod logging;
-mod output;
 mod pass;
-mod picture;
 mod send;
 mod servers;
 mod setup;
 mod tail;
-mod terminal;
 mod trust;
 mod watch;
 
 use std::process::ExitCode;
 
 use clap::Parser;
+use lamparina_console::{logging, output};
 
 use args::{Args, Task};
 use exit::{Exit, Stop};

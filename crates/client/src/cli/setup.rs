@@ -1,9 +1,9 @@
 //! Who, where and how: from arguments, the environment, and the person in front.
 
-use std::io::{self, BufRead, IsTerminal, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
+use lamparina_console::ask;
 use lamparina_protocol::Nick;
 use tokio::time::{Instant, sleep};
 
@@ -50,7 +50,7 @@ pub(super) fn who(common: &Common, address: Option<String>) -> Result<Who, Stop>
     let server = server.to_owned();
     let nick = match &common.name {
         Some(nick) => nick.clone(),
-        None => ask_name()?,
+        None => ask::name()?,
     };
     let paths = Paths::from_env().map_err(|error| Stop::new(Exit::Failed, error.to_string()))?;
     let profile = common.profile.clone();
@@ -104,28 +104,4 @@ pub(super) fn config(who: &Who, common: &Common) -> Result<ClientConfig, Stop> {
     config.cleartext = common.cleartext;
     config.cleartext_anywhere = common.cleartext_anywhere;
     Ok(config)
-}
-
-fn ask_name() -> Result<Nick, Stop> {
-    let missing = || {
-        let text = "a name is missing; give one with --name NICK or LAMPARINA_NAME";
-        Stop::new(Exit::Usage, text)
-    };
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        return Err(missing());
-    }
-    loop {
-        eprint!("Your name: ");
-        let _ = io::stderr().flush();
-        let mut line = String::new();
-        // A terminal's line is bounded by the system.
-        match io::stdin().lock().read_line(&mut line) {
-            Ok(0) | Err(_) => return Err(missing()),
-            Ok(_) => {}
-        }
-        match Nick::try_from(line.trim()) {
-            Ok(nick) => return Ok(nick),
-            Err(error) => super::output::talk(&error.to_string()),
-        }
-    }
 }

@@ -1,17 +1,17 @@
 //! `tail`: messages as they come, as many as asked for. Through the running client of the profile
 //! where there is one, so that it is not taken over.
 
+use lamparina_console::interrupt::Interrupts;
+use lamparina_console::output::{Output, OutputGone, Written};
+use lamparina_console::terminal::Terminal;
 use serde_json::Value;
 use tokio::time::timeout;
 
 use super::args::{Common, TailArgs};
 use super::exit::{self, Exit, Stop};
-use super::interrupt::Interrupts;
 use super::local::{self, Answers, Desk, OTHER_SERVER, Request, Task};
-use super::output::{Output, OutputGone, Written};
 use super::send::not_connected;
 use super::setup::{self, Who};
-use super::terminal::Terminal;
 use crate::client::{CLOSE_WITHIN, Client, Mark, Reads};
 use crate::core::event::Event;
 use crate::show::{json, plain};
@@ -21,7 +21,7 @@ struct Printer {
     left: Option<u64>,
     json: bool,
     style: plain::Style,
-    output: Output,
+    output: Output<Mark>,
 }
 
 /// Runs `tail`.

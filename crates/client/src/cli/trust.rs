@@ -1,9 +1,9 @@
 //! Whether a server is the one it was: pinned at first contact, and never another one in silence.
 
+use lamparina_console::output::talk;
 use lamparina_protocol::Fingerprint;
 use lamparina_protocol::seal::PublicKey;
 
-use super::output::talk;
 use crate::net::{ServerCheck, wall_clock};
 use crate::profile::known_servers::KnownServersError;
 use crate::profile::{KnownServers, Verdict};

@@ -4,12 +4,12 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
+use lamparina_console::terminal::Terminal;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::exit::{Exit, Stop};
-use super::terminal::Terminal;
 use crate::net::NetStatus;
 use crate::show::link;
 use crate::show::watch::{Glyphs, Look, Trail, View};
@@ -107,11 +107,11 @@ impl Watch {
         if status.reading.is_some() {
             drawn.last = Some(status.clone());
         }
-        terminal.show(View {
+        terminal.show(Box::new(View {
             status,
             trail: drawn.trail.clone(),
             look: drawn.look,
-        });
+        }));
     }
 
     /// What to say of it at the end, in words.

@@ -37,3 +37,9 @@ impl Mark {
         });
     }
 }
+
+impl lamparina_console::output::Mark for Mark {
+    fn tell(self) {
+        self.written();
+    }
+}

@@ -1,115 +1,36 @@
-//! A typed line becomes a command, or an error in words; it never becomes a message by mistake.
-//! Texts are kept byte for byte. Pure.
+//! What is typed to a client of a server: the common commands of [`lamparina_console::command`], names
+//! that are nicks, and a few commands of its own. Pure.
 
-mod about;
-mod chat;
 mod help;
-mod slash;
+mod own;
 #[cfg(test)]
 mod tests;
 
-use lamparina_protocol::audience::AUDIENCE_USERS_MAX;
-use lamparina_protocol::message::TEXT_BYTES_MAX;
-use lamparina_protocol::nick::NICK_BYTES_MAX;
-use lamparina_protocol::{Audience, Lamport, Nick, RoomName};
+use lamparina_console::command::{self, Dialect};
+use lamparina_protocol::{Audience, Nick};
 
-use crate::core::outbox::Cancel;
-
-pub use about::{FIND_COUNT, HISTORY_COUNT};
-pub use chat::audience;
 pub use help::HELP;
-
-/// Bytes of a typed line, at most: the longest text, and the longest list of recipients.
-pub const LINE_BYTES_MAX: usize = TEXT_BYTES_MAX + AUDIENCE_USERS_MAX * (NICK_BYTES_MAX + 2) + 64;
+pub use lamparina_console::command::{CommandError, FIND_COUNT, HISTORY_COUNT, LINE_BYTES_MAX};
+pub use lamparina_console::logging::LogLevel;
+pub use own::Own;
 
 /// What a line asks for.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Command {
-    /// Say something.
-    Say {
-        /// For whom.
-        audience: Audience,
-        /// What.
-        text: String,
-    },
-    /// `/who`
-    Who,
-    /// `/nick NAME`
-    Rename(Nick),
-    /// `/join #room`
-    Join(RoomName),
-    /// `/leave #room`
-    Leave(RoomName),
-    /// `/queue`
-    Queue,
-    /// `/link`
-    Link,
-    /// `/rtt`
-    Rtt,
-    /// `/conn`
-    Connection,
-    /// `/reconnect`
-    Reconnect,
-    /// `/channel SPEC`
-    Channel(String),
-    /// `/log LEVEL`
-    Log(LogLevel),
-    /// `/queue cancel N|all`
-    Cancel(Cancel),
-    /// `/queue send`
-    Adopt,
-    /// `/queue forget`
-    Forget,
-    /// `/history [N] [before STAMP]`
-    History {
-        /// How many, at most.
-        count: u32,
-        /// From before this stamp; zero for the newest.
-        before: Lamport,
-    },
-    /// `/find WORDS`
-    Find(String),
-    /// `/trace STAMP`
-    Trace(Lamport),
-    /// `/why A B`
-    Why(Lamport, Lamport),
-    /// `/help`
-    Help,
-    /// `/quit`
-    Quit,
-}
+pub type Command = command::Command<Audience, Own>;
 
-/// How much the program says about itself.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub enum LogLevel {
-    /// Nothing.
-    Off,
-    /// What went wrong.
-    Error,
-    /// And what may go wrong.
-    Warn,
-    /// And what happens.
-    Info,
-    /// And why.
-    Debug,
-    /// And everything else.
-    Trace,
-}
+/// How lines to a client of a server are read.
+struct AtServer;
 
-/// Why a line is no command. Nothing of it was sent.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{text}")]
-pub struct CommandError {
-    /// A short word for programs.
-    pub code: &'static str,
-    /// Why, and what to write instead.
-    pub text: String,
-}
+impl Dialect for AtServer {
+    type Name = Nick;
+    type Audience = Audience;
+    type Own = Own;
 
-impl CommandError {
-    pub(crate) fn new(code: &'static str, text: impl Into<String>) -> Self {
-        let text = text.into();
-        Self { code, text }
+    fn name(text: &str) -> Result<Nick, CommandError> {
+        command::nick(text)
+    }
+
+    fn own(word: &str, argument: &str) -> Result<Option<Own>, CommandError> {
+        own::parse(word, argument)
     }
 }
 
@@ -119,14 +40,14 @@ impl CommandError {
 ///
 /// [`CommandError`], in words for whoever typed it.
 pub fn parse(line: &str) -> Result<Option<Command>, CommandError> {
-    if line.is_empty() || line == "\r" {
-        return Ok(None);
-    }
-    let command = match line.strip_prefix('/') {
-        // `//x` says `/x`.
-        Some(rest) if rest.starts_with('/') => chat::say(Audience::All, rest)?,
-        Some(rest) => slash::parse(rest)?,
-        None => chat::parse(line)?,
-    };
-    Ok(Some(command))
+    command::parse::<AtServer>(line)
+}
+
+/// The audience that these recipients are: `ALL`, one `#room`, or nicks.
+///
+/// # Errors
+///
+/// In words, when they do not go together.
+pub fn audience(to: &[&str]) -> Result<Audience, CommandError> {
+    command::audience::<AtServer>(to)
 }

@@ -1,5 +1,8 @@
 //! Every form of line, and what becomes of it.
 
+use lamparina_protocol::audience::AUDIENCE_USERS_MAX;
+use lamparina_protocol::message::TEXT_BYTES_MAX;
+
 use super::*;
 
 fn show(line: &str) -> String {
@@ -9,6 +12,7 @@ fn show(line: &str) -> String {
             let to = audience.names().join(",");
             format!("{} {to} {text:?}", audience.kind())
         }
+        Ok(Some(Command::Own(own))) => format!("{own:?}"),
         Ok(Some(command)) => format!("{command:?}"),
         Err(error) => format!("error {}", error.code),
     }

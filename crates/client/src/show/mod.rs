@@ -11,6 +11,7 @@
 //! | [`report`] | the answers of `/conn`, `/queue` |
 //! | [`time`] | a moment as RFC 3339 |
 
+pub use lamparina_console::{time, units};
 /// Remote text, made harmless for a terminal.
 pub use lamparina_protocol::clean;
 
@@ -22,6 +23,4 @@ pub mod receipts;
 pub mod report;
 #[cfg(test)]
 pub(crate) mod testing;
-pub mod time;
-pub mod units;
 pub mod watch;

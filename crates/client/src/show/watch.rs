@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 
+use lamparina_console::terminal::Drawing;
 use lamparina_protocol::link::LinkStats;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
@@ -81,10 +82,8 @@ pub struct View {
     pub look: Look,
 }
 
-impl View {
-    /// The rows of a screen of `columns` by `rows`. `said` are the newest lines of the conversation,
-    /// harmless ones, which stand below as far as there is room.
-    pub fn draw(&self, said: &[&str], columns: usize, rows: usize) -> Vec<String> {
+impl Drawing for View {
+    fn draw(&self, said: &[&str], columns: usize, rows: usize) -> Vec<String> {
         let drawn = match columns < COLUMNS_MIN || rows < ROWS_MIN {
             true => self.bare(columns),
             false => self.whole(columns),
@@ -99,7 +98,9 @@ impl View {
         out.extend(said[newest..].iter().map(|line| fit(line, columns)));
         out
     }
+}
 
+impl View {
     /// For a screen on which little has room.
     fn bare(&self, columns: usize) -> Vec<Row> {
         let mut rows = vec![self.word_row(word(&self.status).name())];

@@ -8,15 +8,35 @@ use bytes::Bytes;
 
 use super::name::PeerName;
 use crate::identity::AuthorKey;
+use crate::message::{MESSAGE_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::nick::RoomName;
 use crate::time::UnixMicros;
 
 /// Causal heads that a message names, at most.
 pub const HEADS_MAX: usize = 512;
-/// Recipients of a private message, at most.
+/// Recipients of a private message, at most; the author is one.
 pub const ENVELOPES_MAX: usize = 64;
+/// Bytes of the key in an [`Envelope`].
+pub const ENVELOPE_KEY_BYTES: usize = 80;
+/// Bytes of what is sealed in a private message, at most: a text, whom it is for, a tag.
+pub const SEALED_BYTES_MAX: usize = TEXT_BYTES_MAX + 16 * 1024;
+/// Bytes of [`Foreign::peer_id`], at most: 129 characters of any kind.
+pub const PEER_ID_BYTES_MAX: usize = 129 * 4;
+/// Bytes of [`Foreign::msg_id`], at most.
+pub const MSG_ID_BYTES_MAX: usize = 256;
+/// Bytes of a signed message, at most.
+pub const SIGNED_BYTES_MAX: usize = 1 // version
+    + 32 + 8 + 8 + 32 // name, prev
+    + 2 + HEADS_MAX * 32
+    + 8 + 2 * (1 + 255) + 19 // sent_at, from, addr
+    + 1 + 1 + ENVELOPES_MAX * (32 + ENVELOPE_KEY_BYTES) + 4 + SEALED_BYTES_MAX
+    + 1 + 2 + PEER_ID_BYTES_MAX + 2 + MSG_ID_BYTES_MAX + 19
+    + 64;
+// One fits into a bundle of its own.
+const _: () = assert!(SIGNED_BYTES_MAX + 16 <= MESSAGE_BYTES_MAX);
 
-/// BLAKE3 of a message's signed bytes: what other messages name as their causes.
+/// BLAKE3 of a message's bytes without the signature (key derivation, context [`DIGEST_CONTEXT`](super::signed::DIGEST_CONTEXT)): what other
+/// messages name as their causes.
 #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Digest(pub [u8; 32]);
 
@@ -94,15 +114,16 @@ pub struct Content {
 /// What a message says, and to whom.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Body {
-    /// To everybody.
+    /// To everybody. A text has at most [`TEXT_BYTES_MAX`] bytes.
     All(String),
     /// To those of a room or namespace. Everybody can read it.
     Room(RoomName, String),
     /// To some, by their keys; nobody else can read it.
     Private {
-        /// The key of the text, sealed for each of them; the author's own among them.
+        /// The key of the text, sealed for each of them, ascending by whom it is for; the author's own
+        /// among them. 1 to [`ENVELOPES_MAX`].
         envelopes: Vec<Envelope>,
-        /// The text (with whom it is for), sealed.
+        /// The text (with whom it is for), sealed; at most [`SEALED_BYTES_MAX`] bytes.
         sealed: Bytes,
     },
 }
@@ -113,15 +134,15 @@ pub struct Envelope {
     /// For whom.
     pub to: AuthorKey,
     /// The sealed key.
-    pub key: Bytes,
+    pub key: [u8; ENVELOPE_KEY_BYTES],
 }
 
 /// Whose message it was on the other side of another protocol (PyP2P).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Foreign {
-    /// `name@namespace` there: at most 129 characters, of any kind.
+    /// `name@namespace` there: any text of at most [`PEER_ID_BYTES_MAX`] bytes.
     pub peer_id: String,
-    /// Its name there. Where several of us enter the same message, the first in order is shown.
+    /// Its name there, at most [`MSG_ID_BYTES_MAX`] bytes. Where several of us enter the same message, the first in order is shown.
     pub msg_id: String,
     /// Where it came from.
     pub addr: Option<SocketAddr>,

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 /// The one suite.
 pub(super) const SUITE: &str = "Noise_XX_25519_AESGCM_SHA256";
 /// Bytes of a public or private X25519 key.
-pub(super) const KEY_BYTES: usize = 32;
+pub(crate) const KEY_BYTES: usize = 32;
 
 /// One side of a handshake: `fixed` is its Noise key with the public half beside it, `ephemeral` the
 /// randomness of its ephemeral one.
@@ -38,8 +38,57 @@ pub(super) fn begin(
     }
 }
 
+/// A message to who holds one key, from nobody in particular: Noise's one-way pattern.
+const ONE_WAY: &str = "Noise_N_25519_AESGCM_SHA256";
+/// What a one-way message is longer than what it holds: an ephemeral key and a tag.
+pub(crate) const ONE_WAY_EXTRA_BYTES: usize = KEY_BYTES + super::TAG_BYTES;
+
+/// Seals `text` for who holds the private half of `to`, together with `prologue`; `ephemeral` is random and used once.
+pub(crate) fn seal_one_way(
+    to: &[u8; KEY_BYTES],
+    prologue: &[u8],
+    ephemeral: &[u8; KEY_BYTES],
+    text: &[u8],
+) -> Result<Vec<u8>, Error> {
+    let resolver = Resolver {
+        fixed: X25519::none(),
+        ephemeral: Zeroizing::new(*ephemeral),
+    };
+    let mut state = Builder::with_resolver(ONE_WAY.parse()?, Box::new(resolver))
+        .remote_public_key(to)?
+        .prologue(prologue)?
+        .build_initiator()?;
+    let mut sealed = vec![0; text.len() + ONE_WAY_EXTRA_BYTES];
+    let length = state.write_message(text, &mut sealed)?;
+    sealed.truncate(length);
+    Ok(sealed)
+}
+
+/// Opens what [`seal_one_way`] sealed for this private key with this prologue.
+pub(crate) fn open_one_way(
+    private: &[u8; KEY_BYTES],
+    prologue: &[u8],
+    sealed: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let resolver = Resolver {
+        fixed: X25519 {
+            private: Zeroizing::new(*private),
+            public: public(private),
+        },
+        ephemeral: Zeroizing::new([0; KEY_BYTES]),
+    };
+    let mut state = Builder::with_resolver(ONE_WAY.parse()?, Box::new(resolver))
+        .local_private_key(private)?
+        .prologue(prologue)?
+        .build_responder()?;
+    let mut text = Zeroizing::new(vec![0; sealed.len()]);
+    let length = state.read_message(sealed, &mut text)?;
+    text.truncate(length);
+    Ok(text)
+}
+
 /// The public half of an X25519 key.
-pub(super) fn public(private: &[u8; KEY_BYTES]) -> [u8; KEY_BYTES] {
+pub(crate) fn public(private: &[u8; KEY_BYTES]) -> [u8; KEY_BYTES] {
     MontgomeryPoint::mul_base_clamped(*private).to_bytes()
 }
 
@@ -89,6 +138,16 @@ impl Random for Once {
 struct X25519 {
     private: Zeroizing<[u8; KEY_BYTES]>,
     public: [u8; KEY_BYTES],
+}
+
+impl X25519 {
+    /// Of who has no fixed key.
+    fn none() -> Self {
+        Self {
+            private: Zeroizing::new([0; KEY_BYTES]),
+            public: [0; KEY_BYTES],
+        }
+    }
 }
 
 impl Dh for X25519 {

@@ -1,38 +1,8 @@
 //! The lines, field by field. Their order and names are what programs rely on.
 
-use std::io;
-
 use serde::Serialize;
 
 use super::link::LinkLine;
-use crate::show::clean;
-
-/// Escapes, besides what JSON demands, what a terminal would obey or hide: the text is the same.
-pub(super) struct Visible;
-
-impl serde_json::ser::Formatter for Visible {
-    fn write_string_fragment<W>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()>
-    where
-        W: ?Sized + io::Write,
-    {
-        let mut rest = fragment;
-        while let Some((at, harmful)) = rest.char_indices().find(|(_, c)| clean::is_harmful(*c)) {
-            writer.write_all(&rest.as_bytes()[..at])?;
-            for unit in harmful.encode_utf16(&mut [0; 2]) {
-                write!(writer, "\\u{unit:04x}")?;
-            }
-            rest = &rest[at + harmful.len_utf8()..];
-        }
-        writer.write_all(rest.as_bytes())
-    }
-}
-
-#[derive(Serialize)]
-pub(super) struct Line<'a> {
-    pub(super) v: u8,
-    #[serde(flatten)]
-    pub(super) event: Json<'a>,
-}
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]

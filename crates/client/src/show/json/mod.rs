@@ -7,16 +7,13 @@ mod link;
 #[cfg(test)]
 mod tests;
 
+use lamparina_console::json::line as written;
 use lamparina_protocol::message::Delivery;
-use serde::Serialize;
 
 use super::time::rfc3339;
 use crate::core::event::{Commit, Event, MessageName, Summary};
 use crate::net::NetStatus;
-use line::{Json, Line, Name, User, Visible};
-
-/// The version that every line carries.
-const VERSION: u8 = 1;
+use line::{Json, Name, User};
 
 /// `event` as one line, without its end.
 pub fn event(event: &Event) -> String {
@@ -53,14 +50,7 @@ pub fn closed(summary: Summary) -> String {
 }
 
 fn line(event: Json<'_>) -> String {
-    let line = Line { v: VERSION, event };
-    let mut out = Vec::new();
-    let written = line.serialize(&mut serde_json::Serializer::with_formatter(
-        &mut out, Visible,
-    ));
-    // Numbers, texts and lists of them: every value has a form, and memory takes what is written.
-    debug_assert!(written.is_ok());
-    String::from_utf8(out).unwrap_or_default()
+    written(&event)
 }
 
 fn json(event: &Event) -> Json<'_> {

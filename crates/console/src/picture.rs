@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use crate::show::watch::View;
+use crate::terminal::Drawing;
 
 /// Lines kept to stand below the picture.
 const SAID_MAX: usize = 100;
@@ -20,8 +20,8 @@ const CLEAR_BELOW: &str = "\u{1b}[J";
 
 /// What is drawn, and what was said meanwhile.
 #[derive(Debug, Default)]
-pub(super) struct Picture {
-    view: Option<View>,
+pub(crate) struct Picture {
+    drawing: Option<Box<dyn Drawing>>,
     /// The other screen is there: entering it twice would forget where the cursor was on the usual one.
     entered: bool,
     said: VecDeque<String>,
@@ -29,15 +29,15 @@ pub(super) struct Picture {
 
 impl Picture {
     /// Back to the usual screen, with its cursor.
-    pub(super) const LEAVE: &'static str = "\u{1b}[?1049l\u{1b}[?25h\u{1b}[?2026l";
+    pub(crate) const LEAVE: &'static str = "\u{1b}[?1049l\u{1b}[?25h\u{1b}[?2026l";
 
     /// What is drawn from now on.
-    pub(super) fn set(&mut self, view: View) {
-        self.view = Some(view);
+    pub(crate) fn set(&mut self, drawing: Box<dyn Drawing>) {
+        self.drawing = Some(drawing);
     }
 
     /// The bytes that lead back for a moment, to write there.
-    pub(super) fn aside(&mut self) -> String {
+    pub(crate) fn aside(&mut self) -> String {
         match std::mem::replace(&mut self.entered, false) {
             true => format!("{HOLD}{EXIT}"),
             false => HOLD.to_owned(),
@@ -45,7 +45,7 @@ impl Picture {
     }
 
     /// Whole lines that were written to the usual screen.
-    pub(super) fn said(&mut self, lines: &str) {
+    pub(crate) fn said(&mut self, lines: &str) {
         for line in lines.lines() {
             if self.said.len() == SAID_MAX {
                 self.said.pop_front();
@@ -55,10 +55,10 @@ impl Picture {
     }
 
     /// The bytes that draw it.
-    pub(super) fn drawn(&mut self, columns: usize, rows: usize) -> String {
+    pub(crate) fn drawn(&mut self, columns: usize, rows: usize) -> String {
         let said: Vec<&str> = self.said.iter().map(String::as_str).collect();
-        let view = self.view.as_ref();
-        let drawn = view.map(|view| view.draw(&said, columns, rows));
+        let drawing = self.drawing.as_ref();
+        let drawn = drawing.map(|drawing| drawing.draw(&said, columns, rows));
         let enter = match std::mem::replace(&mut self.entered, true) {
             true => "",
             false => ENTER,
@@ -92,8 +92,18 @@ fn without_tones(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::show::testing::over_tcp;
-    use crate::show::watch::{Glyphs, Look, Trail};
+
+    /// A head row, and below it what was said, as far as there is room.
+    #[derive(Debug)]
+    struct Head;
+
+    impl Drawing for Head {
+        fn draw(&self, said: &[&str], _columns: usize, rows: usize) -> Vec<String> {
+            let newest = said.len().saturating_sub(rows - 1);
+            let said = said[newest..].iter().map(|line| (*line).to_owned());
+            std::iter::once("head".to_owned()).chain(said).collect()
+        }
+    }
 
     #[test]
     fn lines_below_have_no_tones() {
@@ -117,12 +127,7 @@ mod tests {
                 .drawn(80, 24)
                 .ends_with("\u{1b}[H\u{1b}[J\u{1b}[?2026l")
         );
-        let (colour, glyphs) = (false, Glyphs::Ascii);
-        picture.set(View {
-            status: over_tcp(),
-            trail: Trail::default(),
-            look: Look { colour, glyphs },
-        });
+        picture.set(Box::new(Head));
         for number in 0..5 * SAID_MAX {
             picture.said(&format!("line {number}\nand {number}\n"));
         }

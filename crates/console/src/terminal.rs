@@ -1,6 +1,6 @@
 //! A terminal on which lines arrive while another is typed: what arrives stands above it, and the
 //! half-typed line is drawn again. Where stdin or stdout is no terminal there is none of this, and
-//! bytes go as they always did. With a picture (`--watch-link`) it has the other screen of the terminal,
+//! bytes go as they always did. With a picture it has the other screen of the terminal,
 //! and what arrives is written to the usual one, where it stays. The terminal is as it was once it is given back.
 
 use std::io::{self, IsTerminal, Read, Write};
@@ -10,9 +10,8 @@ use rustix::termios::{
     LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetwinsize, tcsetattr,
 };
 
-use super::edit::{Done, Editor, Keys, view};
-use super::picture::Picture;
-use crate::show::watch::View;
+use crate::edit::{Done, Editor, Key, Keys, view};
+use crate::picture::Picture;
 
 /// Takes the row of the line away.
 const CLEAR_ROW: &str = "\r\u{1b}[K";
@@ -31,16 +30,38 @@ const READ_BYTES: usize = 4_096;
 
 /// Where words go.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum To {
+pub enum To {
     /// Data.
     Stdout,
     /// Talk.
     Stderr,
 }
 
+/// Something that fills the screen.
+pub trait Drawing: std::fmt::Debug + Send {
+    /// The rows of a screen of `columns` by `rows`, at most. `said` are the newest lines that were written
+    /// meanwhile, harmless ones, to stand below as far as there is room.
+    fn draw(&self, said: &[&str], columns: usize, rows: usize) -> Vec<String>;
+}
+
+/// Gives the terminal back whichever way a conversation ends.
+#[derive(Debug)]
+pub struct GivenBack(pub Terminal);
+
+impl Drop for GivenBack {
+    fn drop(&mut self) {
+        self.0.give_back();
+    }
+}
+
+/// Whether stdout is a terminal on which colours are wanted.
+pub fn wants_colour() -> bool {
+    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
 /// A terminal, or none; all copies share it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Terminal(Option<Arc<Screen>>);
+pub struct Terminal(Option<Arc<Screen>>);
 
 #[derive(Debug)]
 struct Screen {
@@ -61,12 +82,12 @@ struct Row {
 
 impl Terminal {
     /// Takes the terminal, where there is one on both sides.
-    pub(super) fn take() -> Self {
+    pub fn take() -> Self {
         Self::take_for(None)
     }
 
     /// Takes the terminal for a picture; keys are no text then.
-    pub(super) fn take_for_picture() -> Self {
+    pub fn take_for_picture() -> Self {
         Self::take_for(Some(Picture::default()))
     }
 
@@ -111,7 +132,7 @@ impl Terminal {
     }
 
     /// Whether there is one.
-    pub(super) const fn is_taken(&self) -> bool {
+    pub const fn is_taken(&self) -> bool {
         self.0.is_some()
     }
 
@@ -120,7 +141,7 @@ impl Terminal {
     /// # Errors
     ///
     /// What the system says.
-    pub(super) fn write(&self, to: To, lines: &str) -> io::Result<()> {
+    pub fn write(&self, to: To, lines: &str) -> io::Result<()> {
         let Some(screen) = &self.0 else {
             return write(to, lines);
         };
@@ -135,7 +156,7 @@ impl Terminal {
     }
 
     /// Says what stands before the line being typed.
-    pub(super) fn set_status(&self, status: &str) {
+    pub fn set_status(&self, status: &str) {
         if let Some(screen) = &self.0 {
             let mut row = screen.row();
             if row.picture.is_some() {
@@ -149,18 +170,18 @@ impl Terminal {
     }
 
     /// Draws the picture anew.
-    pub(super) fn show(&self, view: View) {
+    pub fn show(&self, drawing: Box<dyn Drawing>) {
         if let Some(screen) = &self.0 {
             let mut row = screen.row();
             if let Some(picture) = &mut row.picture {
-                picture.set(view);
+                picture.set(drawing);
             }
             row.draw();
         }
     }
 
     /// Waits for the key that leaves a picture, or for the end of input.
-    pub(super) fn wait_for_leave(&self) {
+    pub fn wait_for_leave(&self) {
         let mut bytes = [0; READ_BYTES];
         loop {
             match io::stdin().lock().read(&mut bytes) {
@@ -174,7 +195,7 @@ impl Terminal {
     }
 
     /// Reads keys until the next whole line; `None` at the end of input.
-    pub(super) fn read(&self, keys: &mut Keys) -> Option<Vec<String>> {
+    pub(crate) fn read(&self, keys: &mut Keys) -> Option<Vec<String>> {
         let screen = self.0.as_ref()?;
         let (mut bytes, mut typed) = ([0; READ_BYTES], Vec::new());
         loop {
@@ -197,7 +218,7 @@ impl Terminal {
     }
 
     /// Gives the terminal back as it was; nothing is drawn any more.
-    pub(super) fn give_back(&self) {
+    pub fn give_back(&self) {
         let Some(screen) = &self.0 else {
             return;
         };
@@ -223,7 +244,7 @@ impl Screen {
 
 impl Row {
     /// Gives the lines that these keys complete, and whether the input is at its end.
-    fn take_keys(&mut self, keys: &[super::edit::Key]) -> (Vec<String>, bool) {
+    fn take_keys(&mut self, keys: &[Key]) -> (Vec<String>, bool) {
         let (mut lines, mut end) = (Vec::new(), false);
         for key in keys {
             match self.editor.key(*key) {

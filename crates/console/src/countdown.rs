@@ -5,18 +5,18 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
+use lamparina_protocol::clean;
 use tokio::time::Instant;
 
-use super::terminal::{Terminal, To};
-use crate::show::clean;
+use crate::terminal::{Terminal, To};
 
 /// How often it is rewritten.
-pub(super) const REWRITE_EVERY: Duration = Duration::from_millis(200);
+pub const REWRITE_EVERY: Duration = Duration::from_millis(200);
 const CLEAR_LINE: &str = "\r\u{1b}[K";
 
 /// Talk on stderr, with at most one line that rewrites itself.
 #[derive(Debug)]
-pub(super) struct Talk {
+pub struct Talk {
     /// stderr is one.
     terminal: bool,
     /// The one on which lines are typed: the count stands before the line there.
@@ -27,7 +27,8 @@ pub(super) struct Talk {
 }
 
 impl Talk {
-    pub(super) fn new(typed: Terminal) -> Self {
+    /// Beside what is typed on `typed`.
+    pub fn new(typed: Terminal) -> Self {
         Self {
             terminal: io::stderr().is_terminal(),
             typed,
@@ -37,12 +38,12 @@ impl Talk {
     }
 
     /// Whether the line is to be rewritten.
-    pub(super) const fn is_counting(&self) -> bool {
+    pub const fn is_counting(&self) -> bool {
         self.terminal && self.counting.is_some()
     }
 
     /// Says a line, or several.
-    pub(super) fn say(&self, text: &str) {
+    pub fn say(&self, text: &str) {
         if self.is_counting() && !self.typed.is_taken() {
             write_now(CLEAR_LINE);
         }
@@ -54,7 +55,7 @@ impl Talk {
     }
 
     /// The connection is gone for `retry`.
-    pub(super) fn disconnected(&mut self, reason: &str, retry: Duration) {
+    pub fn disconnected(&mut self, reason: &str, retry: Duration) {
         let reason = clean::line(reason);
         if reason != self.reason {
             self.say(&format!("disconnected: {reason}"));
@@ -69,7 +70,7 @@ impl Talk {
     }
 
     /// Nothing to count any more.
-    pub(super) fn stop(&mut self) {
+    pub fn stop(&mut self) {
         if self.is_counting() {
             match self.typed.is_taken() {
                 true => self.typed.set_status(""),
@@ -80,7 +81,8 @@ impl Talk {
         self.reason.clear();
     }
 
-    pub(super) fn rewrite(&self) {
+    /// Rewrites the line that counts, where there is one.
+    pub fn rewrite(&self) {
         if let (true, Some(until)) = (self.terminal, self.counting) {
             let left = until
                 .saturating_duration_since(Instant::now())

@@ -1,14 +1,13 @@
 //! How the line looks: in one row of the terminal, of which the part around the cursor is shown,
 //! so that it can always be taken away and drawn again.
 
+use lamparina_protocol::clean;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-use crate::show::clean;
-
 /// The bytes that draw the line, cursor in its place, on an empty row of so many `columns`. `status`
 /// stands before it.
-pub(in crate::cli) fn view(status: &str, (text, at): (&str, usize), columns: usize) -> String {
+pub(crate) fn view(status: &str, (text, at): (&str, usize), columns: usize) -> String {
     let room = columns.saturating_sub(1).max(1);
     let status = fit(status, room / 2);
     let room = room - status.width();

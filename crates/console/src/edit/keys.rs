@@ -5,7 +5,7 @@ const SEQUENCE_MAX: usize = 32;
 
 /// A key, by what it means.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(in crate::cli) enum Key {
+pub(crate) enum Key {
     /// A character.
     Char(char),
     Enter,
@@ -29,7 +29,7 @@ pub(in crate::cli) enum Key {
 
 /// What has come of a key so far.
 #[derive(Debug, Default)]
-pub(in crate::cli) struct Keys {
+pub(crate) struct Keys {
     begun: Vec<u8>,
     /// Between the marks of a paste nothing is a command but the line's end.
     pasting: bool,
@@ -37,7 +37,7 @@ pub(in crate::cli) struct Keys {
 
 impl Keys {
     /// Takes some bytes; pushes the keys that are complete now to `out`.
-    pub(in crate::cli) fn push(&mut self, bytes: &[u8], out: &mut Vec<Key>) {
+    pub(crate) fn push(&mut self, bytes: &[u8], out: &mut Vec<Key>) {
         for byte in bytes {
             self.begun.push(*byte);
             match self.begun.first() {

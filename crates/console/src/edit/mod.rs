@@ -10,15 +10,15 @@ use std::collections::VecDeque;
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::command::LINE_BYTES_MAX;
-pub(super) use keys::{Key, Keys};
-pub(super) use view::view;
+pub(crate) use keys::{Key, Keys};
+pub(crate) use view::view;
 
 /// Lines remembered, at most.
 const REMEMBERED_MAX: usize = 100;
 
 /// What came of a key.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Done {
+pub(crate) enum Done {
     /// The line looks otherwise now, or not.
     Edited,
     /// A whole line.
@@ -29,7 +29,7 @@ pub(super) enum Done {
 
 /// A line, a place in it, and the lines before.
 #[derive(Debug, Default)]
-pub(super) struct Editor {
+pub(crate) struct Editor {
     text: String,
     /// In bytes, between two characters.
     at: usize,
@@ -41,12 +41,12 @@ pub(super) struct Editor {
 
 impl Editor {
     /// The line so far, and the place in it.
-    pub(super) fn line(&self) -> (&str, usize) {
+    pub(crate) fn line(&self) -> (&str, usize) {
         (&self.text, self.at)
     }
 
     /// Does what a key says.
-    pub(super) fn key(&mut self, key: Key) -> Done {
+    pub(crate) fn key(&mut self, key: Key) -> Done {
         match key {
             Key::Char(c) => self.insert(c),
             Key::Enter => return Done::Line(self.enter()),

@@ -5,9 +5,9 @@ use std::io::Read;
 
 use tokio::sync::mpsc;
 
-use super::edit::Keys;
-use super::terminal::Terminal;
+use crate::edit::Keys;
 use crate::lines::{Line, LineCutter};
+use crate::terminal::Terminal;
 
 /// Lines that wait to be taken.
 const LINES_WAITING_MAX: usize = 64;
@@ -15,7 +15,7 @@ const LINES_WAITING_MAX: usize = 64;
 const READ_BYTES: usize = 64 * 1024;
 
 /// Begins to read stdin. The channel ends where stdin does.
-pub(super) fn start(terminal: Terminal) -> mpsc::Receiver<Line> {
+pub fn start(terminal: Terminal) -> mpsc::Receiver<Line> {
     let (lines, taken) = mpsc::channel(LINES_WAITING_MAX);
     std::thread::spawn(move || match terminal.is_taken() {
         true => type_lines(&terminal, &lines),

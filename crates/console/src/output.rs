@@ -4,40 +4,50 @@
 use std::io::{self, Write};
 use std::thread::JoinHandle;
 
+use lamparina_protocol::clean;
 use tokio::sync::mpsc;
 
-use super::terminal::{Terminal, To};
-use crate::client::Mark;
-use crate::show::clean;
+use crate::terminal::{Terminal, To};
 
 /// Lines that wait to be written.
 const LINES_WAITING_MAX: usize = 1_024;
 /// Bytes gathered for one write, give or take a line.
 const BATCH_BYTES: usize = 64 * 1024;
 
-/// stdout, as a place for lines.
+/// What is to be told once a line is written, as that a message has been shown.
+pub trait Mark: std::fmt::Debug + Send + 'static {
+    /// Says that the line is written, and everything before it.
+    fn tell(self);
+}
+
+/// No mark: nobody wants to know.
+impl Mark for () {
+    fn tell(self) {}
+}
+
+/// stdout, as a place for lines, some with a mark `M`.
 #[derive(Debug)]
-pub(super) struct Output {
-    lines: mpsc::Sender<Piece>,
+pub struct Output<M> {
+    lines: mpsc::Sender<Piece<M>>,
     writer: Option<JoinHandle<io::Result<()>>>,
 }
 
 /// What is to be written.
 #[derive(Debug)]
-enum Piece {
-    /// A line, and the message that it shows, to be marked as written.
-    Line(String, Option<Mark>),
+enum Piece<M> {
+    /// A line, and what is to be told once it is written.
+    Line(String, Option<M>),
     /// Words between lines, for people: on stderr, once what stands before them is written.
     Talk(String),
 }
 
 /// stdout is closed, or cannot be written.
 #[derive(Debug)]
-pub(super) struct OutputGone;
+pub struct OutputGone;
 
 /// How the writing ended.
 #[derive(Debug)]
-pub(super) enum Written {
+pub enum Written {
     /// Everything was written.
     All,
     /// Whoever read it has had enough, which is no fault.
@@ -56,37 +66,46 @@ impl From<io::Result<()>> for Written {
     }
 }
 
-impl Output {
-    pub(super) fn start(terminal: Terminal) -> Self {
+impl<M: Mark> Output<M> {
+    /// Begins to write, beside what is typed on `terminal`.
+    pub fn start(terminal: Terminal) -> Self {
         let (lines, taken) = mpsc::channel(LINES_WAITING_MAX);
         let writer = Some(std::thread::spawn(move || write(taken, &terminal)));
         Self { lines, writer }
     }
 
-    /// Writes a line, soon.
-    pub(super) async fn line(&self, line: String, mark: Option<Mark>) -> Result<(), OutputGone> {
+    /// Writes a line, soon, and tells its mark then; of several marks at once the last is told.
+    ///
+    /// # Errors
+    ///
+    /// [`OutputGone`].
+    pub async fn line(&self, line: String, mark: Option<M>) -> Result<(), OutputGone> {
         let piece = Piece::Line(line, mark);
         self.lines.send(piece).await.map_err(|_gone| OutputGone)
     }
 
     /// Says words that have their place between lines.
-    pub(super) async fn talk(&self, line: String) -> Result<(), OutputGone> {
+    ///
+    /// # Errors
+    ///
+    /// [`OutputGone`].
+    pub async fn talk(&self, line: String) -> Result<(), OutputGone> {
         let piece = Piece::Talk(line);
         self.lines.send(piece).await.map_err(|_gone| OutputGone)
     }
 
     /// Resolves once nobody reads any more.
-    pub(super) async fn gone(&self) {
+    pub async fn gone(&self) {
         self.lines.closed().await;
     }
 
     /// How the writing ended, once [`Output::gone`] has resolved; told once.
-    pub(super) fn end(&mut self) -> Written {
+    pub fn end(&mut self) -> Written {
         join(self.writer.take())
     }
 
     /// Waits until everything is written.
-    pub(super) fn finish(self) -> Written {
+    pub fn finish(self) -> Written {
         drop(self.lines);
         join(self.writer)
     }
@@ -100,7 +119,7 @@ fn join(writer: Option<JoinHandle<io::Result<()>>>) -> Written {
     }
 }
 
-fn write(mut lines: mpsc::Receiver<Piece>, terminal: &Terminal) -> io::Result<()> {
+fn write<M: Mark>(mut lines: mpsc::Receiver<Piece<M>>, terminal: &Terminal) -> io::Result<()> {
     let mut batch = String::new();
     while let Some(first) = lines.blocking_recv() {
         batch.clear();
@@ -123,7 +142,7 @@ fn write(mut lines: mpsc::Receiver<Piece>, terminal: &Terminal) -> io::Result<()
             terminal.write(To::Stdout, &batch)?;
         }
         if let Some(mark) = last {
-            mark.written();
+            mark.tell();
         }
         if let Some(words) = words {
             // Whoever closed stderr does not want to know.
@@ -139,7 +158,7 @@ fn push(batch: &mut String, line: &str) {
 }
 
 /// Says a line on stderr, for people. Whatever remote words are in it are harmless from here on.
-pub(super) fn talk(line: &str) {
+pub fn talk(line: &str) {
     // In one piece, for stderr is not buffered and stdout may share the terminal. Whoever closed
     // stderr does not want to know.
     let line = clean::words(line);

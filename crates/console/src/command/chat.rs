@@ -3,20 +3,20 @@
 use lamparina_protocol::audience::AUDIENCE_USERS_MAX;
 use lamparina_protocol::message::TEXT_BYTES_MAX;
 use lamparina_protocol::nick::NickError;
-use lamparina_protocol::{Audience, Nick, RoomName};
+use lamparina_protocol::{Nick, RoomName};
 
-use super::{Command, CommandError};
+use super::{Command, CommandError, CommandOf, Dialect, To};
 
 /// A line that does not begin with `/`.
-pub(super) fn parse(line: &str) -> Result<Command, CommandError> {
+pub(super) fn parse<D: Dialect>(line: &str) -> Result<CommandOf<D>, CommandError> {
     let Some((word, rest)) = line.split_once(':') else {
-        return say(Audience::All, line);
+        return say::<D>(To::All, line);
     };
-    let read: fn(&str) -> Result<Audience, CommandError> = match word {
-        "MSG" => |to| nick(to).map(Audience::Unicast),
-        "MULTICAST" => multicast,
+    let read: fn(&str) -> Result<To<D::Name>, CommandError> = match word {
+        "MSG" => |to| D::name(to).map(To::One),
+        "MULTICAST" => |to| names::<D>(to.split(',')),
         "BROADCAST" => broadcast,
-        _ => return say(Audience::All, line),
+        _ => return say::<D>(To::All, line),
     };
     let Some((to, text)) = rest.split_once(':') else {
         return Err(missing(word));
@@ -24,11 +24,11 @@ pub(super) fn parse(line: &str) -> Result<Command, CommandError> {
     if to.is_empty() {
         return Err(missing(word));
     }
-    say(read(to)?, text)
+    say::<D>(read(to)?, text)
 }
 
 /// Says `text`, where there is one.
-pub(super) fn say(audience: Audience, text: &str) -> Result<Command, CommandError> {
+pub(super) fn say<D: Dialect>(to: To<D::Name>, text: &str) -> Result<CommandOf<D>, CommandError> {
     match text.len() {
         0 => Err(CommandError::new(
             "empty-text",
@@ -39,25 +39,25 @@ pub(super) fn say(audience: Audience, text: &str) -> Result<Command, CommandErro
             format!("the text has {bytes} bytes and a message takes {TEXT_BYTES_MAX}; split it"),
         )),
         _ => {
-            let text = text.to_owned();
+            let (audience, text) = (to.into(), text.to_owned());
             Ok(Command::Say { audience, text })
         }
     }
 }
 
-/// The audience that these recipients are: `ALL`, one `#room`, or nicks.
+/// The audience that these recipients are: `ALL`, one `#room`, or names.
 ///
 /// # Errors
 ///
 /// In words, when they do not go together.
-pub fn audience(to: &[&str]) -> Result<Audience, CommandError> {
-    match to {
+pub fn audience<D: Dialect>(to: &[&str]) -> Result<D::Audience, CommandError> {
+    let to = match to {
         [] => Err(CommandError::new(
             "malformed",
             "name at least one recipient",
         )),
         [one] if *one == "ALL" || one.starts_with('#') => broadcast(one),
-        [one] => nick(one).map(Audience::Unicast),
+        [one] => D::name(one).map(To::One),
         many => match many
             .iter()
             .find(|one| **one == "ALL" || one.starts_with('#'))
@@ -66,9 +66,10 @@ pub fn audience(to: &[&str]) -> Result<Audience, CommandError> {
                 "malformed",
                 format!("{everybody} goes alone; send to the others apart"),
             )),
-            None => nicks(many.iter().copied()),
+            None => names::<D>(many.iter().copied()),
         },
-    }
+    };
+    to.map(D::Audience::from)
 }
 
 fn missing(word: &str) -> CommandError {
@@ -83,11 +84,9 @@ fn missing(word: &str) -> CommandError {
     )
 }
 
-fn multicast(to: &str) -> Result<Audience, CommandError> {
-    nicks(to.split(','))
-}
-
-fn nicks<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Result<Audience, CommandError> {
+fn names<'a, D: Dialect>(
+    names: impl Iterator<Item = &'a str> + Clone,
+) -> Result<To<D::Name>, CommandError> {
     let count = names.clone().count();
     if count > AUDIENCE_USERS_MAX {
         let text = format!(
@@ -95,18 +94,15 @@ fn nicks<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Result<Audience, C
         );
         return Err(CommandError::new("too-long", text));
     }
-    names
-        .map(nick)
-        .collect::<Result<_, _>>()
-        .map(Audience::Multicast)
+    names.map(D::name).collect::<Result<_, _>>().map(To::Many)
 }
 
-fn broadcast(to: &str) -> Result<Audience, CommandError> {
+fn broadcast<N>(to: &str) -> Result<To<N>, CommandError> {
     if to == "ALL" {
-        return Ok(Audience::All);
+        return Ok(To::All);
     }
     match to.strip_prefix('#') {
-        Some(_) => room(to).map(Audience::Room),
+        Some(_) => room(to).map(To::Room),
         None => Err(CommandError::new(
             "malformed",
             format!(
@@ -118,7 +114,11 @@ fn broadcast(to: &str) -> Result<Audience, CommandError> {
 }
 
 /// A nick; blanks around it are not part of it, for no nick has any.
-pub(super) fn nick(name: &str) -> Result<Nick, CommandError> {
+///
+/// # Errors
+///
+/// In words, where it is none.
+pub fn nick(name: &str) -> Result<Nick, CommandError> {
     Nick::try_from(name.trim_matches(' ')).map_err(|error| match error {
         NickError::Reserved => CommandError::new(
             "nick-invalid",
@@ -129,7 +129,11 @@ pub(super) fn nick(name: &str) -> Result<Nick, CommandError> {
 }
 
 /// `#room`.
-pub(super) fn room(name: &str) -> Result<RoomName, CommandError> {
+///
+/// # Errors
+///
+/// In words, where it is none.
+pub fn room(name: &str) -> Result<RoomName, CommandError> {
     let Some(bare) = name.strip_prefix('#') else {
         return Err(CommandError::new(
             "malformed",

@@ -4,13 +4,14 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Hears every such wish from its making on.
 #[derive(Debug)]
-pub(super) struct Interrupts {
+pub struct Interrupts {
     /// `None` where the system does not let us listen; then it ends us by itself.
     signals: [Option<Signal>; 2],
 }
 
 impl Interrupts {
-    pub(super) fn listen() -> Self {
+    /// Listens from now on.
+    pub fn listen() -> Self {
         let kinds = [SignalKind::interrupt(), SignalKind::terminate()];
         Self {
             signals: kinds.map(|kind| signal(kind).ok()),
@@ -18,7 +19,7 @@ impl Interrupts {
     }
 
     /// The next one. Cancel-safe.
-    pub(super) async fn next(&mut self) {
+    pub async fn next(&mut self) {
         let [interrupt, terminate] = &mut self.signals;
         tokio::select! {
             () = one(interrupt) => {}
