@@ -17,6 +17,7 @@
 pub mod config;
 pub mod error;
 pub mod event;
+mod links;
 pub mod multicast;
 mod peer;
 pub mod store;
