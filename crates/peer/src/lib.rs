@@ -12,9 +12,11 @@
 //! | [`event`] | what it tells |
 //! | [`error`] | why something is not possible, in words |
 //! | [`multicast`] | beacons by UDP multicast, on each interface |
+//! | [`doctor`] | why peers do not find each other |
 //! | [`store`] | messages on disk |
 
 pub mod config;
+pub mod doctor;
 pub mod error;
 pub mod event;
 mod links;
@@ -23,6 +25,7 @@ mod peer;
 pub mod store;
 
 pub use config::{MulticastConfig, PeerConfig, RendezvousConfig};
+pub use doctor::{DoctorConfig, Report, doctor};
 pub use error::PeerError;
 pub use event::{
     CoordinatorLine, Direction, Equivocation, Event, HistoryKey, Kind, Line, LinkLine, MergeReport,
