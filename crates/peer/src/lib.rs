@@ -12,13 +12,14 @@
 //! | [`event`] | what it tells |
 //! | [`error`] | why something is not possible, in words |
 //! | [`multicast`] | beacons by UDP multicast, on each interface |
-//! | [`doctor`] | why peers do not find each other |
+//! | [`mod@doctor`] | why peers do not find each other |
 //! | [`store`] | messages on disk |
 
 pub mod config;
 pub mod doctor;
 pub mod error;
 pub mod event;
+#[allow(dead_code, unused_imports)] // The node that uses them follows.
 mod links;
 pub mod multicast;
 mod peer;

@@ -224,7 +224,7 @@ impl<'a> Task<'a> {
     }
 
     /// Hands what the link says to the node; the reason where it has ended.
-    async fn hand_on(&mut self, events: &mut Vec<Event>) -> Result<Option<String>, NodeGone> {
+    async fn hand_on(&self, events: &mut Vec<Event>) -> Result<Option<String>, NodeGone> {
         let number = self.number;
         for event in events.drain(..) {
             match event {
@@ -251,7 +251,11 @@ impl<'a> Task<'a> {
     }
 
     async fn tell(&self, input: FromLink) -> Result<(), NodeGone> {
-        self.common.node.send(input).await.map_err(|_| NodeGone)
+        self.common
+            .node
+            .send(input)
+            .await
+            .map_err(|_unsent| NodeGone)
     }
 
     /// Says goodbye and waits a little for the other side to have everything.

@@ -241,6 +241,11 @@ impl Store {
         read().map_err(|error| words(&self.path, &error))
     }
 
+    /// That a message that was delivered is not there, in words.
+    pub fn missing(&self, position: u64) -> StoreError {
+        damaged(&self.path, format!("message {position} is missing"))
+    }
+
     /// The peers that were known, the last seen first.
     ///
     /// # Errors
