@@ -79,14 +79,14 @@ pub(crate) struct Options {
     #[arg(long, value_name = "NAMESPACE", value_parser = namespace)]
     pub(crate) namespace: Option<RoomName>,
     /// A peer to call, again and again until it is there; may be given again
-    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', value_parser = address)]
+    #[arg(long, global = true, value_name = "HOST:PORT", value_delimiter = ',', value_parser = address)]
     pub(crate) peer: Vec<String>,
     /// Multicast group and port for beacons; may be given again (by default 239.255.76.77:7677, but none
     /// where all addresses to listen at are this machine's own)
     #[arg(long, global = true, value_name = "GROUP:PORT", value_delimiter = ',', value_parser = group)]
     pub(crate) multicast: Vec<std::net::SocketAddr>,
     /// Neither send beacons nor hear them
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub(crate) no_multicast: bool,
     /// Beacons only on this interface; may be given again (by default on all that can)
     #[arg(long, global = true, value_name = "NAME", value_delimiter = ',')]
@@ -95,7 +95,7 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) no_mesh: bool,
     /// A directory of peers (PyP2P rendezvous) to register with and to ask
-    #[arg(long, value_name = "HOST:PORT", value_parser = address)]
+    #[arg(long, global = true, value_name = "HOST:PORT", value_parser = address)]
     pub(crate) rendezvous: Option<String>,
     /// A registration lasts so long, and is renewed before [default: 7200]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]

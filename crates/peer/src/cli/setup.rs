@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use lamparina_console::ask;
@@ -15,6 +15,7 @@ use tokio::net::lookup_host;
 
 use super::args::{Args, Options, Place, too_many};
 use crate::config::{MulticastConfig, PeerConfig, RendezvousConfig};
+use crate::doctor::{DoctorConfig, HEARD_WITHIN};
 
 const APP: &str = "lamparina";
 /// The file of a peer's key, in its data folder.
@@ -118,12 +119,19 @@ fn multicast(options: &Options) -> MulticastConfig {
 }
 
 /// What `doctor` looks at.
-pub(super) async fn places(args: &Args) -> Result<(MulticastConfig, Vec<SocketAddr>), Stop> {
-    let place = Place::read(&args.place).map_err(usage)?;
-    let listen = listen(&place, &args.options).await?;
-    let any = SocketAddr::new(IpAddr::from([0, 0, 0, 0]), 0);
-    let listen = if listen.is_empty() { vec![any] } else { listen };
-    Ok((multicast(&args.options), listen))
+pub(super) async fn examined(args: &Args) -> Result<DoctorConfig, Stop> {
+    let options = &args.options;
+    let mut listen = listen(&Place::default(), options).await?;
+    if listen.is_empty() {
+        listen.push(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0));
+    }
+    Ok(DoctorConfig {
+        listen,
+        multicast: (!options.no_multicast).then(|| multicast(options)),
+        peers: options.peer.clone(),
+        rendezvous: options.rendezvous.clone(),
+        heard_within: HEARD_WITHIN,
+    })
 }
 
 fn rendezvous(server: String, options: &Options) -> RendezvousConfig {

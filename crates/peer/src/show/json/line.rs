@@ -93,6 +93,10 @@ pub(super) enum Json<'a> {
         second: Place,
         path: Vec<Name>,
     },
+    Doctor {
+        good: bool,
+        findings: Vec<Finding>,
+    },
     Info {
         about: &'a str,
         text: &'a str,
@@ -189,4 +193,12 @@ pub(super) struct Rtt {
     pub(super) nick: String,
     pub(super) mean_ms: Option<f64>,
     pub(super) last_ms: Option<f64>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Finding {
+    pub(super) about: String,
+    pub(super) verdict: &'static str,
+    pub(super) text: String,
+    pub(super) advice: Option<String>,
 }

@@ -14,11 +14,12 @@ use lamparina_protocol::Lamport;
 use lamparina_protocol::peer::{MessageName, PeerName};
 
 use super::called;
+use crate::doctor::Report;
 use crate::event::{
     CoordinatorLine, Direction, Equivocation, Event, HistoryKey, Kind, Line, LinkLine, MergeReport,
     PeerLine, Summary, Trace, Why,
 };
-use line::{Json, Link, Name, Peer, Place, Rtt, Said, Span, Via};
+use line::{Finding, Json, Link, Name, Peer, Place, Rtt, Said, Span, Via};
 
 /// Who speaks: what the lines about oneself say.
 #[derive(Clone, Debug)]
@@ -124,6 +125,20 @@ pub fn why(why: &Why) -> String {
         first: place(&why.first.key),
         second: place(&why.second.key),
         path: why.path.iter().map(name).collect(),
+    })
+}
+
+/// What `doctor` found.
+pub fn doctor(report: &Report) -> String {
+    let finding = |one: &'_ crate::doctor::Finding| Finding {
+        about: one.about.clone(),
+        verdict: one.verdict.word(),
+        text: one.text.clone(),
+        advice: one.advice.clone(),
+    };
+    written(&Json::Doctor {
+        good: report.is_good(),
+        findings: report.findings.iter().map(finding).collect(),
     })
 }
 
