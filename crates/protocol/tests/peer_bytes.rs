@@ -404,7 +404,7 @@ fn a_private_text_is_read_by_those_whom_it_is_for() {
         })
         .collect();
     assert_eq!(sealed(0, &many), Err(PrivateError::Recipients));
-    assert!(sealed(0, &many[..ENVELOPES_MAX]).unwrap().clone() != all);
+    assert!(sealed(0, &many[..ENVELOPES_MAX]).unwrap() != all);
     let weak = PrivateRecipient {
         author: author(2),
         sealing: [0; 32],
