@@ -11,15 +11,22 @@
 //! | [`config`] | what a peer is started with |
 //! | [`event`] | what it tells |
 //! | [`error`] | why something is not possible, in words |
+//! | [`multicast`] | beacons by UDP multicast, on each interface |
+//! | [`mod@doctor`] | why peers do not find each other |
 //! | [`store`] | messages on disk |
 
 pub mod config;
+pub mod doctor;
 pub mod error;
 pub mod event;
+#[allow(dead_code, unused_imports)] // The node that uses them follows.
+mod links;
+pub mod multicast;
 mod peer;
 pub mod store;
 
 pub use config::{MulticastConfig, PeerConfig, RendezvousConfig};
+pub use doctor::{DoctorConfig, Report, doctor};
 pub use error::PeerError;
 pub use event::{
     CoordinatorLine, Direction, Equivocation, Event, HistoryKey, Kind, Line, LinkLine, MergeReport,

@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use bytes::{BufMut, Bytes};
 
+use super::message::Incarnation;
 use super::name::PeerName;
+use crate::identity::AuthorKey;
 use crate::nick::{Nick, NickError, RoomName};
 
 /// Bytes that are not what they should be. The sender's fault.
@@ -44,6 +46,9 @@ pub enum ReadError {
     /// A name that is none.
     #[error("a name in it is none: {0}")]
     Name(#[from] NickError),
+    /// Changed on the way, or another program's.
+    #[error("its checksum is wrong")]
+    Checksum,
     /// Its author did not sign it.
     #[error("its signature is not by its author")]
     Signature,
@@ -89,6 +94,36 @@ impl<'a> Reader<'a> {
             1 => Ok(true),
             value => Err(unknown(what, value)),
         }
+    }
+
+    /// Nothing, or what `read` reads, behind a byte that says which.
+    pub(super) fn option<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, ReadError>,
+    ) -> Result<Option<T>, ReadError> {
+        match self.flag("flag")? {
+            false => Ok(None),
+            true => read(self).map(Some),
+        }
+    }
+
+    /// At most `max` of what `read` reads, behind their number in a byte.
+    pub(super) fn list<T>(
+        &mut self,
+        what: &'static str,
+        max: usize,
+        mut read: impl FnMut(&mut Self) -> Result<T, ReadError>,
+    ) -> Result<Vec<T>, ReadError> {
+        let count = at_most(what, usize::from(self.u8()?), max)?;
+        (0..count).map(|_| read(self)).collect()
+    }
+
+    pub(super) fn key(&mut self) -> Result<AuthorKey, ReadError> {
+        self.array().map(AuthorKey)
+    }
+
+    pub(super) fn incarnation(&mut self) -> Result<Incarnation, ReadError> {
+        self.u64().map(Incarnation)
     }
 
     /// A text of `length` bytes.
@@ -193,6 +228,18 @@ pub(super) fn put_addr(out: &mut Vec<u8>, addr: Option<SocketAddr>) {
         }
     }
     out.put_u16(addr.port());
+}
+
+/// The other direction of [`Reader::option`].
+pub(super) fn put_option<T>(
+    out: &mut Vec<u8>,
+    value: Option<&T>,
+    put: impl FnOnce(&mut Vec<u8>, &T),
+) {
+    out.put_u8(u8::from(value.is_some()));
+    if let Some(value) = value {
+        put(out, value);
+    }
 }
 
 /// Bytes behind their length in four.

@@ -1,0 +1,1 @@
+//! The rendezvous itself: who is registered, and where.
