@@ -8,6 +8,7 @@
 //! | [`entry`] | what asks for a place in the order |
 //! | [`effect`] | what an entry did: a stamp or a refusal, who receives it, membership changes |
 //! | [`sequenced`] | the machine between them |
+//! | [`converging`] | another order, of peers without a server |
 //! | [`record`] | what a journal keeps of it |
 //! | [`verify`] | the check that what recipients saw is one order, without trusting the machine |
 //! | [`why`] | cause or arrival: why one message stands before another |
@@ -19,6 +20,7 @@
 //! [`sequenced`] lists its bounds and what is absent on purpose.
 
 pub mod access;
+pub mod converging;
 pub mod effect;
 pub mod entry;
 mod link_id;
