@@ -60,7 +60,7 @@ pub enum PeerError {
     Closed,
 }
 
-fn listen_hint(error: &io::Error) -> &'static str {
+pub(crate) fn listen_hint(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
             "another program has this port: choose another one, or 0 for any that is free"

@@ -11,15 +11,27 @@
 //! | [`config`] | what a peer is started with |
 //! | [`event`] | what it tells |
 //! | [`error`] | why something is not possible, in words |
+//! | [`multicast`] | beacons by UDP multicast, on each interface |
+//! | [`mod@doctor`] | why peers do not find each other |
 //! | [`store`] | messages on disk |
+//! | [`show`] | events and answers as JSON and as readable, harmless lines |
+//! | [`cli`] | the program |
 
+pub mod cli;
 pub mod config;
+mod config_file;
+pub mod doctor;
 pub mod error;
 pub mod event;
+#[allow(dead_code, unused_imports)] // The node that uses them follows.
+mod links;
+pub mod multicast;
 mod peer;
+pub mod show;
 pub mod store;
 
 pub use config::{MulticastConfig, PeerConfig, RendezvousConfig};
+pub use doctor::{DoctorConfig, Report, doctor};
 pub use error::PeerError;
 pub use event::{
     CoordinatorLine, Direction, Equivocation, Event, HistoryKey, Kind, Line, LinkLine, MergeReport,

@@ -14,7 +14,7 @@ use crate::traits::Chain;
 
 pub use behind::{Alarm, Behind, Tell};
 pub use file::{Evidence, TABLES, evidence, set_aside, snapshots};
-pub use search::{Candidates, Search};
+pub use search::{Candidates, Search, words_query};
 
 /// Its name, beside the journal's.
 pub const INDEX_FILE: &str = "lamparina-index.db";

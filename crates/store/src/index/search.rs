@@ -90,7 +90,7 @@ impl Search {
             entries: Vec::new(),
             upto: Lamport::new(upto.unwrap_or(0) as u64),
         };
-        let Some(query) = query(words) else {
+        let Some(query) = words_query(words) else {
             return Ok(found);
         };
         let mut statement = connection.prepare_cached(
@@ -134,7 +134,7 @@ impl Search {
 
 /// The words as FTS5 reads them: each one quoted, all of them wanted, the last one also as the
 /// beginning of a longer word. `None` when there is no word.
-fn query(words: &str) -> Option<String> {
+pub fn words_query(words: &str) -> Option<String> {
     let quoted: Vec<String> = words
         .split_whitespace()
         // What holds no letter or digit is no token, and as a phrase would match nothing.
@@ -151,7 +151,7 @@ mod tests {
 
     #[track_caller]
     fn check(words: &str, expected: Option<&str>) {
-        assert_eq!(query(words).as_deref(), expected);
+        assert_eq!(words_query(words).as_deref(), expected);
     }
 
     #[test]

@@ -1,0 +1,100 @@
+//! Accepts connections for as long as the peer lives. The first byte says what is spoken: `{` begins
+//! PyP2P, and no frame of ours.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lamparina_protocol::seal::Transport;
+use lamparina_transport::Connection;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::Common;
+use super::task::{self, Origin};
+use crate::event::Direction;
+
+/// Inbound connections at one time; one more is closed without a word.
+pub(crate) const INBOUND_MAX: usize = 128;
+/// A connection must say something within this.
+pub(crate) const FIRST_BYTE_WITHIN: Duration = Duration::from_secs(10);
+/// Pauses after an error that may last, doubling from the first to the second.
+const PAUSE_FROM: Duration = Duration::from_millis(5);
+const PAUSE_TO: Duration = Duration::from_secs(1);
+/// The first byte of every line of PyP2P.
+const FOREIGN_FIRST: u8 = b'{';
+
+/// Accepts until dropped.
+pub(crate) async fn listen(listener: TcpListener, common: Arc<Common>, room: Arc<Semaphore>) {
+    let mut links = JoinSet::new();
+    let mut pause = PAUSE_FROM;
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = links.join_next() => continue,
+        };
+        match accepted {
+            Ok((stream, addr)) => {
+                pause = PAUSE_FROM;
+                if let Ok(permit) = room.clone().try_acquire_owned() {
+                    links.spawn(serve(stream, addr, common.clone(), permit));
+                }
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!("cannot accept a connection now, trying again: {error}");
+                tokio::time::sleep(pause).await;
+                pause = (2 * pause).min(PAUSE_TO);
+            }
+        }
+    }
+}
+
+async fn serve(
+    stream: TcpStream,
+    addr: SocketAddr,
+    common: Arc<Common>,
+    permit: OwnedSemaphorePermit,
+) {
+    let mut first = [0; 1];
+    let spoken = match timeout(FIRST_BYTE_WITHIN, stream.peek(&mut first)).await {
+        Ok(Ok(1)) => first[0],
+        // Nothing came, or the end.
+        _ => return,
+    };
+    if spoken == FOREIGN_FIRST {
+        if let Some(foreign) = &common.foreign {
+            // Whoever serves them has bounds of its own; without room the stream is closed.
+            let _ = foreign.try_send((stream, addr));
+        }
+        return;
+    }
+    if let Err(reason) = respond(stream, &common).await {
+        tracing::debug!(%addr, "a connection became no link: {reason}");
+    }
+    drop(permit);
+}
+
+async fn respond(stream: TcpStream, common: &Common) -> Result<(), String> {
+    let words = |error: &dyn std::fmt::Display| error.to_string();
+    let link = common.respond(Transport::Tcp);
+    let link = link.map_err(|error| words(&error))?;
+    let connection = Connection::new(stream, link, common.clock);
+    let origin = Origin {
+        direction: Direction::Inbound,
+        attempt: None,
+    };
+    task::drive(connection.map_err(|error| words(&error))?, common, origin).await
+}
+
+/// Errors of a connection that ended before it was accepted say nothing of the next one.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted
+    )
+}
