@@ -399,7 +399,7 @@ fn rule_35_connection_51_in_60_s_starts_a_block_of_60_s() {
     assert_eq!(at(60_000, &mut desk), Ok(()));
     assert_eq!(at(60_050, &mut desk), blocked(60));
     // Trying does not make it longer.
-    for millis in (61_000..120_000).step_by(500) {
+    for millis in (61_000..120_000_u64).step_by(500) {
         let left = (120_050 - millis).div_ceil(1_000);
         assert_eq!(at(millis, &mut desk), blocked(left));
     }
