@@ -34,7 +34,7 @@ use tokio::sync::mpsc;
 
 use crate::event::{Direction, Spoken};
 pub(crate) use dial::{Dialled, dial};
-pub(crate) use listener::listen;
+pub(crate) use listener::{INBOUND_MAX, listen};
 pub(crate) use proven::Proven;
 pub(crate) use said::Said;
 
