@@ -14,8 +14,12 @@
 //! | [`multicast`] | beacons by UDP multicast, on each interface |
 //! | [`mod@doctor`] | why peers do not find each other |
 //! | [`store`] | messages on disk |
+//! | [`show`] | events and answers as JSON and as readable, harmless lines |
+//! | [`cli`] | the program |
 
+pub mod cli;
 pub mod config;
+mod config_file;
 pub mod doctor;
 pub mod error;
 pub mod event;
@@ -23,6 +27,7 @@ pub mod event;
 mod links;
 pub mod multicast;
 mod peer;
+pub mod show;
 pub mod store;
 
 pub use config::{MulticastConfig, PeerConfig, RendezvousConfig};

@@ -1,0 +1,222 @@
+//! What goes to each neighbour: this peer's log in its order, from a cursor on, without what the neighbour has. A slow
+//! neighbour costs its cursor and nothing else: there is no queue.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lamparina_protocol::peer::link::{BUNDLE_MAX, ITEM_EXTRA_BYTES};
+use lamparina_protocol::{Instant, peer::Digest};
+
+use super::graph::Graph;
+use super::had::Had;
+use super::members::Members;
+use super::types::{Fault, LinkId, Output, Position, Sending};
+
+/// Messages in a page, at most.
+pub const PAGE_MESSAGES_MAX: u32 = 1_024;
+/// Bytes of messages in a page: it ends with the message that reaches them.
+pub const PAGE_BYTES: u32 = 512 * 1024;
+/// A bundle ends before a message that would make it longer, unless it would be empty.
+pub const BUNDLE_BYTES: u32 = 64 * 1024;
+
+/// One neighbour.
+#[derive(Clone, Debug)]
+pub(super) struct Link {
+    /// Every position before it was sent, or the neighbour has it.
+    cursor: u32,
+    had: Had,
+    /// What it has, by its last word, and is not here.
+    claims: BTreeSet<Digest>,
+    /// Bytes that may be emitted.
+    room: u32,
+    /// The page that is being answered.
+    page: Option<Page>,
+    /// It is told everything as it comes.
+    subscribed: bool,
+    /// Announcements up to this serial were sent.
+    announced: u64,
+    /// What this peer asks of it.
+    pub(super) pull: Pull,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Page {
+    messages: u32,
+    bytes: u32,
+}
+
+/// How far this peer has taken what a neighbour has.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Pull {
+    /// A page was asked for.
+    Asked {
+        /// When, or when the last part of it came.
+        since: Instant,
+        /// More than a first look.
+        whole: bool,
+        /// Nothing came for too long: others are asked.
+        stuck: bool,
+    },
+    /// It has more.
+    More,
+    /// From here on it tells what it is delivered.
+    Done,
+}
+
+impl Link {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            cursor: 0,
+            had: Had::default(),
+            claims: BTreeSet::new(),
+            room: 0,
+            page: None,
+            subscribed: false,
+            announced: 0,
+            pull: Pull::Asked {
+                since: now,
+                whole: false,
+                stuck: false,
+            },
+        }
+    }
+
+    pub(super) const fn set_room(&mut self, bytes: u32) {
+        self.room = bytes;
+    }
+
+    /// It has this message, and so all its causes.
+    pub(super) fn has(&mut self, graph: &Graph, position: u32) {
+        self.had.insert_past(graph, position);
+    }
+
+    /// What it has, and that it wants a page.
+    pub(super) fn wants(&mut self, graph: &Graph, has: &[Digest], limit: u32) -> Result<(), Fault> {
+        if limit > 0 {
+            if self.page.is_some() {
+                return Err(Fault::WantedTwice);
+            }
+            self.page = Some(Page {
+                messages: limit.min(PAGE_MESSAGES_MAX),
+                bytes: PAGE_BYTES,
+            });
+        }
+        self.claims.clear();
+        for digest in has {
+            match graph.find(digest) {
+                Some(position) => self.has(graph, position),
+                None => drop(self.claims.insert(*digest)),
+            }
+        }
+        Ok(())
+    }
+
+    /// A message is in the log now. If the neighbour named it before, it has it and all its causes.
+    pub(super) fn claimed(&mut self, graph: &Graph, position: u32) {
+        if !self.claims.is_empty() && self.claims.remove(&graph.digest(position)) {
+            self.has(graph, position);
+        }
+    }
+
+    /// Whether this peer is still taking from it. What comes from others meanwhile it probably has, and that shows
+    /// when what it named has come.
+    const fn is_ahead(&self) -> bool {
+        match self.pull {
+            Pull::Asked { stuck, .. } => !stuck,
+            Pull::More => true,
+            Pull::Done => false,
+        }
+    }
+
+    /// Emits what may go: messages before `end`, then announcements. With `patient` a neighbour from which this peer is
+    /// still taking gets no more than it asks for.
+    pub(super) fn pump(
+        &mut self,
+        link: LinkId,
+        (graph, members): (&Graph, &Members),
+        end: u32,
+        patient: bool,
+        out: &mut Vec<Output>,
+    ) {
+        let tells = self.subscribed && !(patient && self.is_ahead());
+        if tells || self.page.is_some() {
+            self.pump_messages(link, graph, end, out);
+        }
+        if tells && self.cursor >= end && self.room > 0 {
+            let (mut items, serial) = members.after(self.announced, link);
+            self.announced = serial;
+            while !items.is_empty() {
+                let rest = items.split_off(items.len().min(ANNOUNCEMENTS_OF_BUNDLE));
+                let items = std::mem::replace(&mut items, rest);
+                out.push(Output::Send(link, Sending::Announcements(items)));
+            }
+        }
+    }
+
+    fn pump_messages(&mut self, link: LinkId, graph: &Graph, end: u32, out: &mut Vec<Output>) {
+        let mut bundle = Vec::new();
+        let mut bundle_bytes = 0_u32;
+        while self.cursor < end {
+            if self.had.contains(self.cursor) {
+                self.cursor += 1;
+                continue;
+            }
+            if self.room == 0 || self.page.is_some_and(Page::is_over) {
+                break;
+            }
+            let bytes = graph.bytes(self.cursor) + ITEM_EXTRA_BYTES as u32;
+            let full =
+                bundle.len() == BUNDLE_MAX || bundle_bytes.saturating_add(bytes) > BUNDLE_BYTES;
+            if full && !bundle.is_empty() {
+                let bundle = std::mem::take(&mut bundle);
+                out.push(Output::Send(link, Sending::Messages(bundle)));
+                bundle_bytes = 0;
+            }
+            bundle.push(Position(self.cursor));
+            bundle_bytes += bytes;
+            self.room = self.room.saturating_sub(bytes);
+            if let Some(page) = &mut self.page {
+                page.messages -= 1;
+                page.bytes = page.bytes.saturating_sub(bytes);
+            }
+            self.cursor += 1;
+        }
+        if !bundle.is_empty() {
+            out.push(Output::Send(link, Sending::Messages(bundle)));
+        }
+        self.had.forget_before(self.cursor);
+        self.end_page(link, end, out);
+    }
+
+    /// A page that is over ends; with nothing left the neighbour is subscribed in the same step.
+    fn end_page(&mut self, link: LinkId, end: u32, out: &mut Vec<Output>) {
+        let Some(page) = self.page else {
+            return;
+        };
+        let more = self.cursor < end;
+        if more && !page.is_over() {
+            return;
+        }
+        self.page = None;
+        self.subscribed |= !more;
+        out.push(Output::Send(link, Sending::PageEnd { more }));
+    }
+}
+
+/// Announcements in a bundle, at most: with the greatest ones it stays within a link message.
+const ANNOUNCEMENTS_OF_BUNDLE: usize = 256;
+const _: () = assert!(ANNOUNCEMENTS_OF_BUNDLE <= BUNDLE_MAX);
+const _: () = assert!(
+    ANNOUNCEMENTS_OF_BUNDLE
+        * (ITEM_EXTRA_BYTES + lamparina_protocol::peer::signed::ANNOUNCEMENT_BYTES_MAX)
+        + 16
+        <= lamparina_protocol::peer::link::LINK_MESSAGE_BYTES_MAX
+);
+
+impl Page {
+    const fn is_over(self) -> bool {
+        self.messages == 0 || self.bytes == 0
+    }
+}
+
+/// All neighbours.
+pub(super) type Links = BTreeMap<LinkId, Link>;
