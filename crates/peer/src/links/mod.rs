@@ -127,8 +127,6 @@ pub(crate) struct Opened {
     pub(crate) spoken: Spoken,
     /// The socket's other end.
     pub(crate) addr: SocketAddr,
-    /// Our end.
-    pub(crate) local: Option<SocketAddr>,
     pub(crate) key: AuthorKey,
     pub(crate) hello: PeerHello,
     /// Of one that we dialled: which attempt it was.

@@ -104,7 +104,10 @@ mod tests {
         assert!(proven.read(&forged).is_err());
         assert!(is_new(proven.read(&bytes)));
         assert!(is_new(proven.read(&bytes)));
-        assert!(proven.read(&forged).is_err(), "only that signature was proved");
+        assert!(
+            proven.read(&forged).is_err(),
+            "only that signature was proved"
+        );
         proven.delivered(message.digest());
         let read = proven.read(&forged);
         assert!(matches!(read, Ok(Incoming::Known(digest)) if digest == message.digest()));

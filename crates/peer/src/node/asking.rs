@@ -100,8 +100,8 @@ impl Node {
     /// The one message that is named by a stamp or the first digits of a digest.
     fn one(&self, which: &str) -> Result<(u64, Line), PeerError> {
         let which = which.trim().trim_start_matches('~').to_ascii_lowercase();
-        let is_digest = which.len() >= KEY_DIGITS_MIN
-            && which.bytes().all(|digit| digit.is_ascii_hexdigit());
+        let is_digest =
+            which.len() >= KEY_DIGITS_MIN && which.bytes().all(|digit| digit.is_ascii_hexdigit());
         let stamp = which.parse::<u64>().ok();
         let mut found = match stamp {
             Some(stamp) => self.store.of_stamp(stamp, CANDIDATES_MAX)?,
@@ -157,7 +157,9 @@ impl Node {
     fn trace(&self, which: &str) -> Result<Trace, PeerError> {
         let (at, line) = self.one(which)?;
         let stored = self.store.stored(at, 1, 1)?;
-        let signed = stored.first().map(|stored| Signed::read_own(&stored.signed));
+        let signed = stored
+            .first()
+            .map(|stored| Signed::read_own(&stored.signed));
         let signed = signed.and_then(Result::ok);
         let heads = signed.iter().flat_map(|signed| {
             let content = signed.content();
@@ -172,7 +174,9 @@ impl Node {
         let has = self.wires.values().filter(|wire| wire.handed() > at);
         let known_to = has.map(|wire| wire.name.clone());
         Ok(Trace {
-            received_at: received_at.map(|(_, _, stored)| stored.received_at).unwrap_or_default(),
+            received_at: received_at
+                .map(|(_, _, stored)| stored.received_at)
+                .unwrap_or_default(),
             position: at,
             causes,
             known_to: known_to.take(TRACED_MAX).collect(),

@@ -87,7 +87,7 @@ impl Node {
 
     pub(super) fn take(&mut self, next: Next) {
         match next {
-            Next::Link(from) => self.from_link(from),
+            Next::Link(from) => self.link_tells(from),
             Next::Request(request) => self.asked(request),
             Next::Heard(heard) => self.beacon(&heard),
             Next::Found(found) => self.found(found),

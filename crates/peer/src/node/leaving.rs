@@ -7,8 +7,8 @@ use lamparina_order::{LinkId, converging, membership};
 use lamparina_protocol::Instant;
 use lamparina_protocol::control::CloseCode;
 
-use super::request::Reply;
 use super::Node;
+use super::request::Reply;
 use crate::event::{Event, Summary};
 use crate::links::CLOSE_WITHIN;
 
@@ -93,7 +93,10 @@ impl Node {
         self.ended = true;
         let summary = self.summary();
         self.tell(Event::Closed(summary.clone()));
-        let reply = self.leaving.as_mut().and_then(|leaving| leaving.reply.take());
+        let reply = self
+            .leaving
+            .as_mut()
+            .and_then(|leaving| leaving.reply.take());
         if let Some(reply) = reply {
             // Who asked may have gone.
             let _ = reply.send(summary);

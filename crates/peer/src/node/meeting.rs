@@ -10,9 +10,9 @@ use lamparina_protocol::peer::{Coordinator, LinkMessage};
 use lamparina_protocol::{AuthorKey, UnixMicros};
 use tokio::sync::mpsc;
 
+use super::Node;
 use super::inputs::Found;
 use super::wires::{ROOM_BYTES, Wire};
-use super::Node;
 use crate::event::{CoordinatorLine, Event, PeerLine, PeerState};
 use crate::links::{Dialled, FromLink, Opened, Said, dial};
 use crate::multicast::interfaces::{self, Interface};
@@ -82,7 +82,7 @@ impl Node {
     }
 
     /// What a link's task tells.
-    pub(super) fn from_link(&mut self, from: FromLink) {
+    pub(super) fn link_tells(&mut self, from: FromLink) {
         match from {
             FromLink::Opened(opened) => self.opened(*opened),
             FromLink::Said { number, said } => self.said(LinkId(number), said),
@@ -225,9 +225,8 @@ impl Node {
             Change::Begun(interface) => tracing::info!(interface, "beacons by multicast"),
             Change::Ended(interface) => tracing::info!(interface, "no beacons any more"),
             Change::Failed(interface, why) => {
-                let text = format!(
-                    "no beacons by {interface}: {why}; `lamparina-peer doctor` says more"
-                );
+                let text =
+                    format!("no beacons by {interface}: {why}; `lamparina-peer doctor` says more");
                 self.tell(Event::Warning {
                     code: "multicast_failed",
                     text,
@@ -397,6 +396,9 @@ mod tests {
         };
         check(&["0.0.0.0:1"], &["192.0.2.5:1", "127.0.0.1:1"]);
         check(&["[::]:1"], &["[2001:db8::5]:1", "[::1]:1"]);
-        check(&["127.0.0.1:7", "192.0.2.5:8"], &["192.0.2.5:8", "127.0.0.1:7"]);
+        check(
+            &["127.0.0.1:7", "192.0.2.5:8"],
+            &["192.0.2.5:8", "127.0.0.1:7"],
+        );
     }
 }

@@ -50,14 +50,13 @@ use crate::links::Common;
 use crate::multicast::Multicast;
 use crate::store::{Batch, Store};
 use backlog::Backlog;
-pub(crate) use backlog::EVENTS_MAX;
 use bodies::Bodies;
 use inputs::{Found, Inputs};
 use leaving::Leaving;
 use line::Reader;
 use names::Names;
+pub(crate) use request::{REQUESTS_MAX, Request};
 use saying::Paced;
-pub(crate) use request::{Request, REQUESTS_MAX};
 pub(crate) use start::{Started, start};
 use wires::Wire;
 

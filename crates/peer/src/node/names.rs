@@ -109,7 +109,8 @@ impl Names {
     }
 }
 
-fn is_meant(pattern: &NamePattern, author: &AuthorKey, name: &PeerName) -> bool {
+/// Whether a pattern fits somebody.
+pub(super) fn is_meant(pattern: &NamePattern, author: &AuthorKey, name: &PeerName) -> bool {
     match pattern {
         NamePattern::Name(wanted) => wanted.key() == name.name.key(),
         NamePattern::Full(wanted) => same_name(wanted, name),
@@ -118,7 +119,7 @@ fn is_meant(pattern: &NamePattern, author: &AuthorKey, name: &PeerName) -> bool 
 }
 
 /// Whether two spellings are one name.
-pub(super) fn same_name(one: &PeerName, other: &PeerName) -> bool {
+fn same_name(one: &PeerName, other: &PeerName) -> bool {
     one.name.key() == other.name.key() && one.namespace.key() == other.namespace.key()
 }
 
@@ -175,13 +176,26 @@ mod tests {
 
     #[test]
     fn names_mean_one_or_an_error() {
-        let mut names = names(&[(1, "ana@lab"), (2, "ana@lan"), (3, "Rui@lab"), (4, "bob@lab")]);
+        let mut names = names(&[
+            (1, "ana@lab"),
+            (2, "ana@lan"),
+            (3, "Rui@lab"),
+            (4, "bob@lab"),
+        ]);
         check(&names, "rui", Ok(3));
         check(&names, "ana@lab", Ok(1));
         check(&names, "ana@LAN", Ok(2));
         check(&names, "~02020202", Ok(2));
-        check(&names, "ana", Err("ana@lab (~01010101), ana@lan (~02020202)"));
-        check(&names, "eva", Err("nobody is called eva; known are ana@lab, ana@lan, Rui@lab"));
+        check(
+            &names,
+            "ana",
+            Err("ana@lab (~01010101), ana@lan (~02020202)"),
+        );
+        check(
+            &names,
+            "eva",
+            Err("nobody is called eva; known are ana@lab, ana@lan, Rui@lab"),
+        );
         check(&names, "~ffffffff", Err("nobody is called ~ffffffff"));
         // Of two of one name the one that is there is meant; of two that are both absent, none.
         names.set_present(&AuthorKey([2; 32]), false);

@@ -12,6 +12,7 @@ use lamparina_protocol::peer::private::{self, PrivateRecipient, PrivateText};
 use lamparina_protocol::peer::{Body, Foreign, MessageName};
 use zeroize::Zeroizing;
 
+use super::names::is_meant;
 use super::request::Reply;
 use super::{Node, wall_clock};
 use crate::error::PeerError;
@@ -122,6 +123,10 @@ impl Node {
         Ok(name)
     }
 
+    fn is_oneself(&self, pattern: &crate::event::NamePattern) -> bool {
+        is_meant(pattern, &self.reader.own, &self.own.name)
+    }
+
     fn seal(
         &self,
         patterns: &[crate::event::NamePattern],
@@ -133,10 +138,12 @@ impl Node {
         }];
         let (mut to, mut known) = (Vec::new(), BTreeSet::from([self.reader.own]));
         for pattern in patterns {
-            if self.is_oneself(pattern) {
-                continue;
-            }
-            let recipient = self.names.resolve(pattern)?;
+            let recipient = match self.names.resolve(pattern) {
+                Ok(recipient) => recipient,
+                // Nobody else is called so: dropped.
+                Err(PeerError::NoSuchPeer { .. }) if self.is_oneself(pattern) => continue,
+                Err(error) => return Err(error),
+            };
             // Somebody named twice, and oneself, are dropped.
             if known.insert(recipient.sealed_for.author) {
                 recipients.push(recipient.sealed_for);

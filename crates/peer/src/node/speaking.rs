@@ -1,7 +1,7 @@
 //! The order: what links bring goes in, what it wants done comes out.
 
-use lamparina_order::converging::{self, Delivery, MergeReport, Output, Proof, Sending};
 use lamparina_order::LinkId;
+use lamparina_order::converging::{self, Delivery, MergeReport, Output, Proof, Sending};
 use lamparina_protocol::control::CloseCode;
 use lamparina_protocol::peer::{Content, LinkMessage};
 
@@ -105,9 +105,8 @@ impl Node {
         };
         let same = |other: &NewRow| {
             let theirs = other.line.via.as_ref();
-            theirs.is_some_and(|other| {
-                (&other.peer_id, &other.msg_id) == (&via.peer_id, &via.msg_id)
-            })
+            theirs
+                .is_some_and(|other| (&other.peer_id, &other.msg_id) == (&via.peer_id, &via.msg_id))
         };
         let stored = self.store.has_copy(&via.peer_id, &via.msg_id);
         // What cannot be looked up is told rather than lost; the store says so itself when it is written.
@@ -215,11 +214,19 @@ impl Node {
             .cloned()
     }
 
+    /// Lines from `first` to `last`, as far as they are counted.
+    fn count(&self, first: &converging::HistoryKey, last: &converging::HistoryKey) -> u64 {
+        /// More are not counted.
+        const COUNTED_MAX: usize = 100_000;
+        let after = self.order.history().after(Some(first), COUNTED_MAX);
+        1 + after.iter().take_while(|(key, _)| key <= last).count() as u64
+    }
+
     fn merged(&mut self, report: &MergeReport) {
         let ranges = report.ranges.iter().map(|(first, last)| Merged {
             first: HistoryKey::from(*first),
             last: HistoryKey::from(*last),
-            count: u64::from(self.order.history().count(first, last)),
+            count: self.count(first, last),
         });
         let ranges = ranges.collect();
         self.tell(Event::Merged(event::MergeReport {

@@ -173,7 +173,9 @@ fn check(config: &PeerConfig) -> Result<(), PeerError> {
         ("peers to dial", config.peers.len()),
     ] {
         if count > ADDRESSES_MAX {
-            return refuse(format!("at most {ADDRESSES_MAX} {what}, and {count} are given"));
+            return refuse(format!(
+                "at most {ADDRESSES_MAX} {what}, and {count} are given"
+            ));
         }
     }
     if config.ping_within < 2 * config.ping_every || config.ping_every.is_zero() {
@@ -249,7 +251,7 @@ fn members(
         backoff_max: config.backoff_max,
         ..defaults
     };
-    Ok(Membership::new(settings, member, now))
+    Ok(Membership::new(member, settings, now))
 }
 
 /// Opens the store and gives the order everything that is in it, beside the runtime.

@@ -6,8 +6,8 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use lamparina_order::converging::{BUNDLE_BYTES, Position};
 use lamparina_protocol::control::CloseCode;
-use lamparina_protocol::peer::{LinkMessage, PeerName};
 use lamparina_protocol::peer::link::{BUNDLE_MAX, ITEM_EXTRA_BYTES};
+use lamparina_protocol::peer::{LinkMessage, PeerName};
 use lamparina_protocol::{AuthorKey, Instant, UnixMicros};
 
 use crate::event::{Direction, LinkLine, Spoken};

@@ -97,7 +97,11 @@ fn what_is_stored_comes_back_as_it_was() {
     let rows = vec![row(0, key(1, 1), "hi"), foreign.clone()];
     let all = Batch {
         rows: rows.clone(),
-        proofs: vec![(key(1, 1).name(), Bytes::from_static(b"a"), Bytes::from_static(b"b"))],
+        proofs: vec![(
+            key(1, 1).name(),
+            Bytes::from_static(b"a"),
+            Bytes::from_static(b"b"),
+        )],
         final_upto: Some(key(1, 1)),
         epoch: Some(u64::MAX),
     };
