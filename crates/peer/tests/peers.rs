@@ -1,5 +1,7 @@
 //! Real peers over loopback: what one says, all have, once and in one order.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
