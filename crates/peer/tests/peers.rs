@@ -306,6 +306,7 @@ async fn what_is_for_some_passes_through_others_unread() {
     );
     ana.says("for all").await;
     rui.hears("for all").await;
+    eva.hears("for all").await;
     assert_eq!(rui.times_told("for you"), 0);
     assert_eq!(rui.history().await, ["hello", "for all"]);
     assert_eq!(ana.history().await, ["hello", "for you", "for all"]);
