@@ -18,9 +18,9 @@ pub const DISCOVER_EVERY: Duration = Duration::from_secs(10);
 /// A message to a peer of the other protocol is acknowledged within this, or sent again.
 pub const ACK_WITHIN: Duration = Duration::from_secs(5);
 /// Links are asked for a sign of life this often.
-pub const PING_EVERY: Duration = Duration::from_secs(1);
+pub const PING_EVERY: Duration = Duration::from_secs(2);
 /// A link that gives none for so long is dead.
-pub const PING_WITHIN: Duration = Duration::from_secs(3);
+pub const PING_WITHIN: Duration = Duration::from_secs(6);
 /// Attempts to reach an address that was only heard of.
 pub const RECONNECT_ATTEMPTS: u32 = 10;
 /// The wait before the second attempt.

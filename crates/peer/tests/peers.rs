@@ -1,5 +1,7 @@
 //! Real peers over loopback: what one says, all have, once and in one order.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -304,6 +306,7 @@ async fn what_is_for_some_passes_through_others_unread() {
     );
     ana.says("for all").await;
     rui.hears("for all").await;
+    eva.hears("for all").await;
     assert_eq!(rui.times_told("for you"), 0);
     assert_eq!(rui.history().await, ["hello", "for all"]);
     assert_eq!(ana.history().await, ["hello", "for you", "for all"]);

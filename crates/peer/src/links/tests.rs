@@ -148,7 +148,7 @@ async fn what_is_said_comes_in_order_and_an_end_is_told() {
     assert!(matches!(
         rui.next().await,
         FromLink::Said {
-            said: Said::Bye,
+            said: Said::Order(Heard::Bye),
             ..
         }
     ));
@@ -165,7 +165,7 @@ async fn what_is_said_comes_in_order_and_an_end_is_told() {
 
 #[tokio::test]
 async fn what_nobody_signed_is_its_senders_fault() {
-    let (ana, at_ana, mut rui, at_rui) = pair().await;
+    let (_ana, at_ana, mut rui, at_rui) = pair().await;
     let message = signed(1);
     let mut forged = message.bytes().to_vec();
     *forged.last_mut().unwrap() ^= 1;
