@@ -17,6 +17,7 @@
 //! | [`interrupt`] | the wish to end | shell |
 //! | [`logging`] | what the program says of itself | shell |
 //! | [`ask`] | a question to the person in front | shell |
+//! | [`config_file`] | a file of settings | reads it |
 //! | [`exit`] | how it ends, as scripts see it | pure |
 //!
 //! # Bounds, and what happens when they are reached
@@ -30,6 +31,7 @@
 
 pub mod ask;
 pub mod command;
+pub mod config_file;
 pub mod countdown;
 mod edit;
 pub mod exit;

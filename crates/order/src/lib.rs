@@ -4,6 +4,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`access`] | what operators ask for: invites, bans |
+//! | [`membership`] | of peers without a server: who is there, whom to be linked with, who coordinates |
 //! | [`entry`] | what asks for a place in the order |
 //! | [`effect`] | what an entry did: a stamp or a refusal, who receives it, membership changes |
 //! | [`sequenced`] | the machine between them |
@@ -22,6 +23,8 @@ pub mod access;
 pub mod converging;
 pub mod effect;
 pub mod entry;
+mod link_id;
+pub mod membership;
 pub mod record;
 pub mod sequenced;
 pub mod verify;
@@ -30,5 +33,7 @@ pub mod why;
 pub use access::{Invite, InviteHash, InviteId, Operation, Standing};
 pub use effect::{Effect, Recipients};
 pub use entry::{Action, Entry};
+pub use link_id::LinkId;
+pub use membership::Membership;
 pub use record::{Lasting, LogIndex, Record, Recorded, RecordedMessage, RoomId, To};
 pub use sequenced::{Admission, Mismatch, Sequenced, SnapshotError};

@@ -11,18 +11,25 @@
 //! | [`config`] | what a peer is started with |
 //! | [`event`] | what it tells |
 //! | [`error`] | why something is not possible, in words |
+//! | `links` | a task for each link, between its socket and the node |
+//! | `node` | the thread that owns the machines and the store |
 //! | [`multicast`] | beacons by UDP multicast, on each interface |
 //! | [`mod@doctor`] | why peers do not find each other |
 //! | [`store`] | messages on disk |
+//! | [`show`] | events and answers as JSON and as readable, harmless lines |
+//! | [`cli`] | the program |
 
+pub mod cli;
 pub mod config;
+mod config_file;
 pub mod doctor;
 pub mod error;
 pub mod event;
-#[allow(dead_code, unused_imports)] // The node that uses them follows.
 mod links;
 pub mod multicast;
+mod node;
 mod peer;
+pub mod show;
 pub mod store;
 
 pub use config::{MulticastConfig, PeerConfig, RendezvousConfig};

@@ -153,6 +153,16 @@ pub enum LogEvent<'a> {
     },
     /// Somebody is banned no more.
     Unbanned { nick: &'a str, by: &'a str },
+    /// Of a peer without a server: somebody else coordinates; an empty name for nobody.
+    Coordinator { nick: &'a str, epoch: u64 },
+    /// Of a peer without a server: it met others again, and their lines came.
+    Merged {
+        lines: u64,
+        inserted: u64,
+        late: u64,
+    },
+    /// Of a peer without a server: somebody gave one name to two messages.
+    Equivocation { nick: &'a str, number: u64 },
     /// Lines are missing here. The logger writes these itself.
     Dropped { count: u64, cause: DropCause },
     /// The server ends.
@@ -260,7 +270,31 @@ impl LogEvent<'_> {
                 .number("count", count)
                 .value("cause", cause.name()),
             Self::Stopped { reason } => line.event("stopped").value("reason", reason),
-            Self::Produced { .. } | Self::Consumed { .. } => line,
+            _ => self.push_of_peer(line),
         };
+    }
+
+    /// Those that only a peer without a server has.
+    fn push_of_peer<'a, 'b>(&self, line: &'a mut Pairs<'b>) -> &'a mut Pairs<'b> {
+        match *self {
+            Self::Coordinator { nick, epoch } => line
+                .event("coordinator")
+                .value("nick", nick)
+                .number("epoch", epoch),
+            Self::Merged {
+                lines,
+                inserted,
+                late,
+            } => line
+                .event("merged")
+                .number("lines", lines)
+                .number("inserted", inserted)
+                .number("late", late),
+            Self::Equivocation { nick, number } => line
+                .event("equivocation")
+                .value("nick", nick)
+                .number("n", number),
+            _ => line,
+        }
     }
 }

@@ -117,6 +117,9 @@ fn other_events_as_lines() {
         (LogEvent::Unbanned { nick, by: "uid" }, "unbanned nick=ana by=uid"),
         (LogEvent::LeftRoom { nick, room }, "room_left nick=ana room=#lab"),
         (LogEvent::Channel { nick, settings: "loss=20%" }, "channel nick=ana settings=\"loss=20%\""),
+        (LogEvent::Coordinator { nick: "ana@lan", epoch: 3 }, "coordinator nick=ana@lan epoch=3"),
+        (LogEvent::Merged { lines: 12, inserted: 9, late: 2 }, "merged lines=12 inserted=9 late=2"),
+        (LogEvent::Equivocation { nick: "ana@lan", number: 3 }, "equivocation nick=ana@lan n=3"),
         (LogEvent::Dropped { count, cause }, "dropped count=9 cause=stalled"),
         (LogEvent::Stopped { reason: "signal" }, "stopped reason=signal"),
     ];

@@ -5,14 +5,12 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::CommandFactory;
 use lamparina_server::limits::TABLE;
 
-use super::file::File;
-use super::{Origin, Setting, Settings, Wrong, default_place, name_of};
+use super::{File, Origin, Setting, Settings, Wrong, default_place, of_file};
 use crate::keep;
 use crate::limit_options::variable;
-use crate::options::{ConfigCommand, Options};
+use crate::options::ConfigCommand;
 
 /// Does it; prints to stdout.
 pub(crate) fn run(
@@ -101,9 +99,9 @@ fn example() -> String {
     let mut out = "# What lamparina-server is started with. Every line is optional; the values are the \
                    defaults.\n# The command line and the environment have precedence over this file.\n"
         .to_owned();
-    let command = Options::command();
-    for option in command.get_arguments() {
-        let Some((_, name)) = name_of(option) else {
+    let settings = of_file();
+    for option in settings.command.get_arguments() {
+        let Some((_, name)) = settings.name_of(option) else {
             continue;
         };
         let about = option

@@ -3,18 +3,17 @@
 //! lines are read as if they stood on the command line, where nothing better is said there.
 
 mod command;
-mod file;
 mod reload;
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches};
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
+use lamparina_console::config_file::{self, first_line};
 
 use crate::options::Options;
 pub(crate) use command::run;
-use file::File;
 pub(crate) use reload::Reloader;
 
 /// Options that are not settings.
@@ -27,6 +26,21 @@ pub(crate) enum Origin {
     File(PathBuf),
     Environment,
     CommandLine,
+}
+
+/// A configuration file that is right.
+struct File {
+    path: PathBuf,
+    /// By name, as options of the command line.
+    settings: Vec<(String, Vec<String>)>,
+}
+
+impl File {
+    fn read(path: &Path) -> Result<Self, Wrong> {
+        let settings = of_file().read(path).map_err(Wrong::File)?;
+        let path = path.to_owned();
+        Ok(Self { path, settings })
+    }
 }
 
 /// Why there are no settings.
@@ -167,14 +181,17 @@ fn default_place() -> Option<PathBuf> {
 
 /// Every setting: what the parser of options calls it, and what people do.
 fn names() -> impl Iterator<Item = (String, String)> {
-    let command = Options::command();
-    let named: Vec<_> = command.get_arguments().filter_map(name_of).collect();
-    named.into_iter()
+    of_file().names().into_iter()
 }
 
-fn name_of(option: &Arg) -> Option<(String, String)> {
-    let name = option.get_long()?;
-    (!NO_SETTINGS.contains(&name)).then(|| (option.get_id().to_string(), name.to_owned()))
+/// What a file may hold.
+fn of_file() -> config_file::Settings<'static> {
+    config_file::Settings {
+        command: Options::command(),
+        not: &NO_SETTINGS,
+        listed: "`lamparina-server config example` lists all there are",
+        fractions: false,
+    }
 }
 
 /// What the parser of options calls a setting.
@@ -187,9 +204,4 @@ fn values(matches: &ArgMatches, id: &str) -> Vec<String> {
     let raw = matches.get_raw(id).into_iter().flatten();
     raw.map(|value: &OsStr| value.to_string_lossy().into_owned())
         .collect()
-}
-
-fn first_line(words: &str) -> &str {
-    let line = words.lines().next().unwrap_or_default();
-    line.strip_prefix("error: ").unwrap_or(line)
 }
