@@ -28,7 +28,7 @@ macro_rules! targets {
 
 targets! {
     captures clean codec commands control datagram_handshake datagram_pairs datagrams directory frames handshake
-    impair journal known_servers link nick packet_ack pyp2p reassembly rows sealed server_log
+    impair journal known_servers link nick packet_ack peers pyp2p reassembly rows sealed server_log
 }
 
 fn quick(name: &str) {
