@@ -416,3 +416,32 @@ async fn one_of_them_coordinates() {
     assert!(lines[0].own);
     assert_eq!(lines[1].name, Some(named("rui")));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newcomer_takes_a_long_history_in_pages() {
+    const MESSAGES: usize = 10_000;
+    let mut ana = Running::start("ana", &[]).await;
+    for at in 0..MESSAGES {
+        let said = ana.peer.send(Recipients::All, format!("line {at}")).await;
+        if said.is_err() {
+            // Too many wait until the peer is ready to speak.
+            let ready = |event: &Event| matches!(event, Event::Ready { .. }).then_some(());
+            ana.until("that it is ready", ready).await;
+            ana.peer.send(Recipients::All, format!("line {at}")).await.unwrap();
+        }
+        if at % 500 == 499 {
+            ana.commits(&format!("line {at}")).await;
+        }
+    }
+    let began = std::time::Instant::now();
+    let mut rui = Running::start("rui", &[ana.addr()]).await;
+    let last = rui.hears(&format!("line {}", MESSAGES - 1)).await;
+    eprintln!("{MESSAGES} messages after {:?}", began.elapsed());
+    assert!(last.history, "it is older than this start");
+    let texts = rui.told.iter().filter_map(|event| match event {
+        Event::Message(line) => Some(line.text.clone()),
+        _ => None,
+    });
+    let expected = (0..MESSAGES).map(|at| format!("line {at}"));
+    assert!(texts.eq(expected), "all of them, once, in order");
+}
