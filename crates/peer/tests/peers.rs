@@ -1,7 +1,5 @@
 //! Real peers over loopback: what one says, all have, once and in one order.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
 mod common;
 
 use lamparina_peer::{Event, Line, Peer, Recipients, Summary};
