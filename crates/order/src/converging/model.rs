@@ -190,7 +190,7 @@ impl World {
 
     /// After each step: the state's name.
     fn settle(&mut self) {
-        let mut name = blake3_of(&format!("{:?}", self.machines));
+        let mut name = blake3_of(format!("{:?}", self.machines));
         name.extend([self.said as u8, self.cut as u8]);
         for ((from, to), way) in &self.ways {
             name.extend([0xfe, *from as u8, *to as u8]);
@@ -339,6 +339,7 @@ fn check(peers: usize, pairs: &[(usize, usize)], says: usize, cuts: usize) {
 fn every_state_of_few_peers() {
     check(2, &[(0, 1)], 3, 3);
     check(3, &[(0, 1), (1, 2)], 2, 1);
+    check(4, &[(0, 1), (1, 2), (2, 3)], 1, 1);
 }
 
 /// `cargo test --release -p lamparina-order --lib every_state_of_more_peers -- --ignored --nocapture`

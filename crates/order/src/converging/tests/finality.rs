@@ -193,8 +193,8 @@ fn only_newer_announcements_are_news_and_not_too_many() {
 
 #[test]
 fn those_who_only_announce_themselves_are_bounded() {
-    let mut members = super::super::members::Members::new(author(0), ASIDE_AFTER);
-    let graph = super::super::graph::Graph::default();
+    let mut members = Members::new(author(0), ASIDE_AFTER);
+    let graph = Graph::default();
     let mut out = Vec::new();
     let mut hear = |now, n: usize| {
         let mut seed = [9; 32];
