@@ -20,7 +20,7 @@ struct Group {
     peers: usize,
     /// Links that may break.
     breaks: u8,
-    /// Elections that a peer may ask for, epochs, messages under way on a link.
+    /// Further rounds, further epochs, messages under way on a link each way.
     rounds_max: u64,
     epochs_max: u64,
     queue_max: usize,
@@ -55,6 +55,8 @@ struct World {
     links: BTreeMap<(At, At), ()>,
     pipes: BTreeMap<(At, At), VecDeque<Message>>,
     breaks: u8,
+    /// The greatest round and epoch at the beginning.
+    begun: (u64, u64),
     wrong: Option<&'static str>,
     canonical: String,
 }
@@ -115,6 +117,7 @@ impl World {
             links: BTreeMap::new(),
             pipes: BTreeMap::new(),
             breaks: 0,
+            begun: (0, 0),
             wrong: None,
             canonical: String::new(),
         };
@@ -125,6 +128,10 @@ impl World {
             assert!(world.settles(Duration::from_secs(60)), "no one coordinates");
             world.breaks = 0;
         }
+        let peers = world.peers.iter();
+        let rounds = peers.clone().map(|peer| peer.election.round).max();
+        let epochs = peers.map(|peer| peer.stored.0).max();
+        world.begun = (rounds.unwrap_or(0), epochs.unwrap_or(0));
         world.settle();
         world
     }
@@ -471,14 +478,11 @@ impl Model for Group {
     }
 
     fn within_boundary(&self, world: &World) -> bool {
-        let peers = world.peers.iter();
-        peers
-            .clone()
-            .all(|peer| peer.election.round <= self.rounds_max && peer.stored.0 <= self.epochs_max)
-            && world
-                .pipes
-                .values()
-                .all(|pipe| pipe.len() <= self.queue_max)
+        let (rounds, epochs) = world.begun;
+        let (rounds, epochs) = (rounds + self.rounds_max, epochs + self.epochs_max);
+        let is_within = |peer: &Peer| peer.election.round <= rounds && peer.stored.0 <= epochs;
+        let is_short = |pipe: &VecDeque<Message>| pipe.len() <= self.queue_max;
+        world.peers.iter().all(is_within) && world.pipes.values().all(is_short)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
@@ -528,8 +532,30 @@ fn every_state_of_small_groups() {
     check(Group {
         peers: 3,
         breaks: 1,
-        rounds_max: 2,
-        epochs_max: 3,
+        rounds_max: 1,
+        epochs_max: 1,
+        queue_max: 2,
+        led: true,
+    });
+}
+
+/// `cargo test --release -p lamparina-order --lib every_state_of_more_peers -- --ignored --nocapture`
+#[test]
+#[ignore = "takes minutes"]
+fn every_state_of_more_peers() {
+    check(Group {
+        peers: 3,
+        breaks: 1,
+        rounds_max: 1,
+        epochs_max: 2,
+        queue_max: 3,
+        led: true,
+    });
+    check(Group {
+        peers: 4,
+        breaks: 1,
+        rounds_max: 0,
+        epochs_max: 1,
         queue_max: 2,
         led: true,
     });
