@@ -96,7 +96,7 @@ fn small_world(seed: u64) -> u64 {
 
 #[test]
 fn small_groups_come_together_whatever_happened() {
-    seeds(300, small_world);
+    seeds(100, small_world);
 }
 
 /// Until everybody follows one coordinator.
@@ -117,7 +117,7 @@ fn until_one_coordinator(world: &mut World, most: Duration) -> Duration {
 
 #[test]
 fn a_coordinator_that_dies_is_replaced_within_three_seconds() {
-    seeds(60, |seed| {
+    seeds(16, |seed| {
         let mut world = World::new(seed, 3 + (seed % 14) as usize, MembershipConfig::default());
         (0..world.nodes.len()).for_each(|at| world.start(at));
         world.run(secs(30));
@@ -136,7 +136,7 @@ fn a_coordinator_that_dies_is_replaced_within_three_seconds() {
 
 #[test]
 fn nobody_who_is_new_unseats_a_living_coordinator() {
-    seeds(40, |seed| {
+    seeds(12, |seed| {
         let mut world = World::new(seed, 6, MembershipConfig::default());
         let greatest = (0..6).max_by_key(|at| world.nodes[*at].key).unwrap();
         (0..6)
@@ -164,7 +164,7 @@ fn nobody_who_is_new_unseats_a_living_coordinator() {
 /// Two halves, each with its coordinator, meet again.
 #[test]
 fn two_coordinators_are_made_one_on_sight() {
-    seeds(60, |seed| {
+    seeds(16, |seed| {
         let config = MembershipConfig::default();
         let mut world = World::new(seed, 8, config);
         (0..8).for_each(|at| world.start(at));
@@ -189,7 +189,7 @@ fn two_coordinators_are_made_one_on_sight() {
 
 #[test]
 fn one_way_walls_leave_one_coordinator() {
-    seeds(60, |seed| {
+    seeds(16, |seed| {
         let mut world = World::new(seed, 5, MembershipConfig::default());
         (0..5).for_each(|at| world.start(at));
         world.run(secs(30));
@@ -212,7 +212,7 @@ fn one_way_walls_leave_one_coordinator() {
 
 #[test]
 fn without_elections_everything_else_works() {
-    seeds(20, |seed| {
+    seeds(8, |seed| {
         let election = false;
         let config = MembershipConfig {
             election,
@@ -253,7 +253,7 @@ fn line(seed: u64, count: usize, mesh: bool) -> World {
 
 #[test]
 fn a_line_of_given_addresses_becomes_a_mesh_or_stays_a_line() {
-    seeds(20, |seed| {
+    seeds(8, |seed| {
         let world = line(seed, 7, true);
         world.assert_full_mesh();
         world.assert_greatest_coordinates();
@@ -374,4 +374,60 @@ fn degrees(world: &World) {
     );
     assert!(*least >= 4 && *most <= DEGREE_KEPT + 1 && *most <= LINKS_MAX);
     assert!(world.is_connected());
+}
+
+/// Chat beside membership: what befalls `disturb`'s group, and what is said meanwhile.
+fn chat_world(seed: u64, election: bool, liars: usize) -> u64 {
+    let config = MembershipConfig {
+        election,
+        ..MembershipConfig::default()
+    };
+    let count = 3 + (seed % 4) as usize + liars;
+    let mut world = World::new(seed, count, config);
+    world.chats = true;
+    let honest: Vec<usize> = (0..count - liars).collect();
+    for liar in count - liars..count {
+        world.nodes[liar].lies = true;
+    }
+    (0..count).for_each(|at| world.start(at));
+    for said in 0..60 {
+        let at = world.below(count as u64) as usize;
+        if world.nodes[at].lies {
+            (0..8).for_each(|_| world.lie(at));
+        } else {
+            world.say(at, format!("{said}"));
+        }
+        if world.below(4) == 0 {
+            disturb(&mut world);
+        }
+        let pause = world.below(700);
+        world.run(Duration::from_millis(pause));
+    }
+    world.walls.clear();
+    for liar in count - liars..count {
+        world.kill(liar, true);
+    }
+    honest.iter().for_each(|at| world.start(*at));
+    world.run(QUIET);
+    world.assert_one_history(&honest);
+    if election {
+        world.assert_one_coordinator();
+    }
+    world.digest()
+}
+
+#[test]
+fn chat_goes_on_whoever_coordinates() {
+    seeds(24, |seed| chat_world(seed, true, 0));
+}
+
+#[test]
+fn chat_goes_on_without_elections() {
+    seeds(16, |seed| chat_world(seed, false, 0));
+}
+
+/// Members that claim to coordinate, give numbers and hints, lose and invent peers as they like.
+#[test]
+fn chat_goes_on_whatever_a_coordinator_answers() {
+    seeds(24, |seed| chat_world(seed, true, 1 + (seed % 2) as usize));
 }

@@ -16,6 +16,11 @@ use lamparina_protocol::peer::{
 use lamparina_protocol::seal::IdentityKey;
 use lamparina_protocol::{AuthorKey, Instant, Nick, RoomName};
 
+pub(crate) mod chat;
+pub(crate) mod lies;
+
+use chat::{Chat, Proved};
+
 /// A peer's place in the world.
 pub(crate) type At = usize;
 
@@ -39,6 +44,9 @@ pub(crate) struct Node {
     sleeps_until: Instant,
     pub(crate) dials: VecDeque<Instant>,
     pub(crate) dialled: u64,
+    pub(crate) chat: Chat,
+    /// It says what it likes.
+    pub(crate) lies: bool,
 }
 
 /// The far end of a link, and what is under way to it.
@@ -62,6 +70,9 @@ enum Ev {
     },
     Failed(At, u64, Attempt),
     Control(At, u64, LinkId, At, Bytes),
+    Order(At, u64, LinkId, At, Bytes),
+    ChatTick(At),
+    Arrives(At, LinkId, At),
     Down(At, u64, LinkId, At),
     Bye(At, u64, LinkId, At),
     Beacon(At, u64, At, Bytes),
@@ -75,6 +86,7 @@ pub(crate) struct World {
     random: u64,
     pub(crate) nodes: Vec<Node>,
     agenda: BTreeMap<(Instant, u64), Ev>,
+    queues: BTreeMap<(At, LinkId), VecDeque<Ev>>,
     serial: u64,
     pub(crate) config: MembershipConfig,
     /// Directions in which nothing passes.
@@ -88,6 +100,9 @@ pub(crate) struct World {
     pub(crate) coordinators: Vec<(Instant, At, Option<Coordinator>)>,
     pub(crate) sent: u64,
     digest: u64,
+    /// Whether peers keep the order too.
+    pub(crate) chats: bool,
+    proved: Proved,
     /// Addresses given to each peer at the start of each life.
     pub(crate) given: BTreeMap<At, Vec<At>>,
 }
@@ -125,6 +140,8 @@ impl World {
                 sleeps_until: Instant::ZERO,
                 dials: VecDeque::new(),
                 dialled: 0,
+                chat: Chat::new(),
+                lies: false,
             }
         };
         Self {
@@ -133,6 +150,7 @@ impl World {
             random: seed ^ 0x6d65_6d62_6572,
             nodes: (0..count).map(node).collect(),
             agenda: BTreeMap::new(),
+            queues: BTreeMap::new(),
             serial: 0,
             config,
             walls: BTreeSet::new(),
@@ -143,6 +161,8 @@ impl World {
             coordinators: Vec::new(),
             sent: 0,
             digest: 0xcbf2_9ce4_8422_2325,
+            chats: false,
+            proved: Proved::new(),
             given: BTreeMap::new(),
         }
     }
@@ -175,7 +195,23 @@ impl World {
         Duration::from_micros(ms * 1_000 + self.roll() % 1_000)
     }
 
+    /// What comes on a link comes in its order, whatever holds it up: a place in the link's queue is what
+    /// is planned, not what stands there.
     fn at(&mut self, when: Instant, ev: Ev) {
+        let place = match &ev {
+            Ev::Control(at, _, link, from, _)
+            | Ev::Order(at, _, link, from, _)
+            | Ev::Down(at, _, link, from)
+            | Ev::Bye(at, _, link, from) => Some((*at, *link, *from)),
+            _ => None,
+        };
+        let ev = match place {
+            Some((at, link, from)) => {
+                self.queues.entry((at, link)).or_default().push_back(ev);
+                Ev::Arrives(at, link, from)
+            }
+            None => ev,
+        };
         self.serial += 1;
         self.agenda.insert((when, self.serial), ev);
     }
@@ -212,6 +248,13 @@ impl World {
         };
         node.machine = Some(Membership::new(own, self.config.clone(), self.now));
         node.sleeps_until = self.now;
+        if self.chats {
+            let identity = self.nodes[at].identity.clone();
+            self.nodes[at]
+                .chat
+                .start(identity, life, name(at), self.now);
+            self.chatted(at);
+        }
         for other in self.given.get(&at).cloned().unwrap_or_default() {
             let source = Source::Given;
             let addr = addr(other);
@@ -223,6 +266,7 @@ impl World {
     /// Dies; the other ends of its links learn it at once, or only by silence.
     pub(crate) fn kill(&mut self, at: At, is_heard: bool) {
         self.nodes[at].machine = None;
+        self.nodes[at].chat.crash();
         let links = std::mem::take(&mut self.nodes[at].links);
         for pipe in links.into_values() {
             if is_heard {
@@ -267,6 +311,7 @@ impl World {
         let link = links[self.below(links.len() as u64) as usize];
         if let Some(pipe) = self.nodes[at].links.remove(&link) {
             self.close_far(at, pipe);
+            self.chat_down(at, link);
             self.give(at, Input::LinkDown { link });
         }
     }
@@ -326,6 +371,7 @@ impl World {
             Output::Close { link, .. } => {
                 if let Some(pipe) = self.nodes[at].links.remove(&link) {
                     self.close_far(at, pipe);
+                    self.chat_down(at, link);
                 }
             }
             Output::Send { link, control } => {
@@ -420,6 +466,62 @@ impl World {
         );
     }
 
+    /// Sends what an order wants sent, and ends links that it finds at fault.
+    fn chatted(&mut self, at: At) {
+        if !self.chats || !self.is_up(at) {
+            return;
+        }
+        for (link, why) in std::mem::take(&mut self.nodes[at].chat.faults) {
+            panic!("p{at} finds {link:?} at fault: {why}");
+        }
+        for (link, bytes) in std::mem::take(&mut self.nodes[at].chat.leaves) {
+            self.note(&bytes);
+            let Some(pipe) = self.nodes[at].links.get(&link).copied() else {
+                continue;
+            };
+            let when = self.after(pipe.last);
+            if let Some(pipe) = self.nodes[at].links.get_mut(&link) {
+                pipe.last = when;
+            }
+            let life = self.nodes[pipe.other].life;
+            self.at(when, Ev::Order(pipe.other, life, pipe.their, at, bytes));
+        }
+        if let Some(deadline) = self.nodes[at].chat.deadline() {
+            let when = deadline.max(self.now + Duration::from_millis(1));
+            self.at(when, Ev::ChatTick(at));
+        }
+    }
+
+    pub(crate) fn say(&mut self, at: At, text: String) {
+        if self.is_up(at) {
+            let now = self.now;
+            self.nodes[at].chat.say(now, text);
+            self.chatted(at);
+        }
+    }
+
+    fn chat_down(&mut self, at: At, link: LinkId) {
+        if self.chats {
+            let now = self.now;
+            let down = lamparina_order::converging::Input::LinkDown(link);
+            self.nodes[at].chat.give(now, down);
+            self.chatted(at);
+        }
+    }
+
+    /// All have the same history, and everything that any of them keeps.
+    #[track_caller]
+    pub(crate) fn assert_one_history(&self, honest: &[At]) {
+        let seed = self.seed;
+        let first = self.nodes[honest[0]].chat.history();
+        for at in honest {
+            assert_eq!(self.nodes[*at].chat.history(), first, "seed {seed}: p{at}");
+            let kept = self.nodes[*at].chat.kept();
+            assert_eq!(kept.len(), first.len(), "seed {seed}: p{at}");
+        }
+        assert!(!first.is_empty());
+    }
+
     fn new_link(&mut self, at: At) -> LinkId {
         let node = &mut self.nodes[at];
         node.next_link += 1;
@@ -485,10 +587,13 @@ impl World {
 
     fn happen(&mut self, ev: Ev) {
         let (at, from) = match &ev {
-            Ev::Tick(at) | Ev::Failed(at, ..) | Ev::Persisted(at, ..) => (*at, None),
+            Ev::Tick(at) | Ev::ChatTick(at) | Ev::Failed(at, ..) | Ev::Persisted(at, ..) => {
+                (*at, None)
+            }
             Ev::Up { at, .. } => (*at, None),
-            Ev::Control(at, _, _, from, _) | Ev::Down(at, _, _, from) | Ev::Bye(at, _, _, from) => {
-                (*at, Some(*from))
+            Ev::Arrives(at, _, from) => (*at, Some(*from)),
+            Ev::Control(at, ..) | Ev::Order(at, ..) | Ev::Down(at, ..) | Ev::Bye(at, ..) => {
+                (*at, None)
             }
             Ev::Beacon(at, _, from, _) => {
                 if self.walls.contains(&(*from, *at)) {
@@ -501,6 +606,12 @@ impl World {
             return self.at(when, ev);
         }
         match ev {
+            Ev::Arrives(at, link, _) => {
+                let queue = self.queues.get_mut(&(at, link));
+                if let Some(ev) = queue.and_then(VecDeque::pop_front) {
+                    self.happen(ev);
+                }
+            }
             Ev::Tick(at) => {
                 if self.nodes[at]
                     .ticks_at
@@ -526,6 +637,25 @@ impl World {
                 let bytes = &control;
                 self.give(at, Input::Control { link, bytes });
             }
+            Ev::Order(at, life, link, _, bytes)
+                if self.is_life(at, life) && self.nodes[at].links.contains_key(&link) =>
+            {
+                let now = self.now;
+                self.nodes[at]
+                    .chat
+                    .hear(now, link, &bytes, &mut self.proved);
+                self.chatted(at);
+                self.give(at, Input::Heard { link });
+            }
+            Ev::ChatTick(at) if self.is_up(at) => {
+                let now = self.now;
+                if self.nodes[at].chat.deadline().is_some_and(|due| due <= now) {
+                    self.nodes[at]
+                        .chat
+                        .give(now, lamparina_order::converging::Input::Tick);
+                    self.chatted(at);
+                }
+            }
             Ev::Bye(at, life, link, _)
                 if self.is_life(at, life) && self.nodes[at].links.contains_key(&link) =>
             {
@@ -534,6 +664,7 @@ impl World {
             Ev::Down(at, life, link, _)
                 if self.is_life(at, life) && self.nodes[at].links.remove(&link).is_some() =>
             {
+                self.chat_down(at, link);
                 self.give(at, Input::LinkDown { link });
             }
             Ev::Beacon(at, life, from, bytes) if self.is_life(at, life) => {
@@ -579,6 +710,11 @@ impl World {
             addr: SocketAddr::new(addr(from).ip(), port),
         };
         self.give(at, input);
+        if self.chats && self.nodes[at].links.contains_key(&link) {
+            let now = self.now;
+            self.nodes[at].chat.up(now, link);
+            self.chatted(at);
+        }
     }
 
     /// Everybody follows one coordinator that is there and knows it.
