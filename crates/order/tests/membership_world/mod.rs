@@ -471,9 +471,11 @@ impl World {
         if !self.chats || !self.is_up(at) {
             return;
         }
-        for (link, why) in std::mem::take(&mut self.nodes[at].chat.faults) {
-            panic!("p{at} finds {link:?} at fault: {why}");
-        }
+        let faults = std::mem::take(&mut self.nodes[at].chat.faults);
+        assert!(
+            faults.is_empty(),
+            "p{at} finds neighbours at fault: {faults:?}"
+        );
         for (link, bytes) in std::mem::take(&mut self.nodes[at].chat.leaves) {
             self.note(&bytes);
             let Some(pipe) = self.nodes[at].links.get(&link).copied() else {
@@ -576,7 +578,12 @@ impl World {
     }
 
     /// Whoever sleeps hears it later; what meets a wall waits.
-    fn waits(&mut self, at: At, from: Option<At>) -> Option<Instant> {
+    fn is_due(&self, at: At) -> bool {
+        let ticks_at = self.nodes[at].ticks_at;
+        ticks_at.is_some_and(|ticks| ticks <= self.now)
+    }
+
+    fn waits(&self, at: At, from: Option<At>) -> Option<Instant> {
         let awake = self.nodes[at].sleeps_until;
         if awake > self.now {
             return Some(awake);
@@ -612,14 +619,9 @@ impl World {
                     self.happen(ev);
                 }
             }
-            Ev::Tick(at) => {
-                if self.nodes[at]
-                    .ticks_at
-                    .is_some_and(|ticks| ticks <= self.now)
-                {
-                    self.nodes[at].ticks_at = None;
-                    self.give(at, Input::Tick);
-                }
+            Ev::Tick(at) if self.is_due(at) => {
+                self.nodes[at].ticks_at = None;
+                self.give(at, Input::Tick);
             }
             Ev::Up {
                 at,
