@@ -48,7 +48,7 @@ use lamparina_protocol::{AuthorKey, Instant, Lamport};
 pub use graph::{MESSAGES_MAX, PROOFS_OF_CHAIN_MAX};
 pub use history::{History, Why};
 pub use links::{BUNDLE_BYTES, PAGE_BYTES, PAGE_MESSAGES_MAX};
-pub use members::{ANNOUNCED_GAP_MIN, ANNOUNCED_ONLY_MAX};
+pub use members::{ANNOUNCED_BURST, ANNOUNCED_GAP_MIN, ANNOUNCED_ONLY_MAX};
 pub use own::{ANNOUNCE_EVERY, ANNOUNCE_RISEN_EVERY, WAITING_MAX};
 pub use pull::{FIRST_LOOK_MESSAGES, HOLD_UP_MAX, NEWEST_NAMED_MAX, STUCK_AFTER};
 pub use types::{
@@ -454,5 +454,7 @@ impl Converging {
     }
 }
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;
