@@ -111,6 +111,7 @@ impl Taking {
                 since: now,
                 whole: true,
                 stuck: false,
+                came: false,
             };
             out.push(Output::Send(id, want(graph, PAGE_MESSAGES_MAX)));
         }
