@@ -85,6 +85,7 @@ impl Taking {
                 since,
                 whole,
                 stuck,
+                ..
             } = &mut link.pull
             {
                 *stuck |= now >= *since + STUCK_AFTER;
