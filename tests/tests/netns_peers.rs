@@ -45,7 +45,7 @@ impl World {
         world.peers = (0..machines).map(|at| world.start(at).enter()).collect();
         for peer in &world.peers {
             peer.wait("links to all others", |heard| {
-                let links = heard.of_type("link_up").map(|event| author(event));
+                let links = heard.of_type("link_up").map(author);
                 (links.collect::<BTreeSet<_>>().len() == machines - 1).then_some(())
             });
         }
