@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use lamparina_order::converging;
 use lamparina_protocol::nick::NickError;
 use lamparina_protocol::peer::message::Digest;
 use lamparina_protocol::peer::{Foreign, Incarnation, MessageName, PeerName};
@@ -109,6 +110,28 @@ impl HistoryKey {
             incarnation: self.incarnation,
         };
         MessageName { chain, n: self.n }
+    }
+}
+
+impl From<converging::HistoryKey> for HistoryKey {
+    fn from(key: converging::HistoryKey) -> Self {
+        Self {
+            stamp: key.stamp,
+            author: key.name.chain.author,
+            incarnation: key.name.chain.incarnation,
+            n: key.name.n,
+            digest: key.digest,
+        }
+    }
+}
+
+impl From<HistoryKey> for converging::HistoryKey {
+    fn from(key: HistoryKey) -> Self {
+        Self {
+            stamp: key.stamp,
+            name: key.name(),
+            digest: key.digest,
+        }
     }
 }
 

@@ -11,6 +11,8 @@
 //! | [`config`] | what a peer is started with |
 //! | [`event`] | what it tells |
 //! | [`error`] | why something is not possible, in words |
+//! | `links` | a task for each link, between its socket and the node |
+//! | `node` | the thread that owns the machines and the store |
 //! | [`multicast`] | beacons by UDP multicast, on each interface |
 //! | [`mod@doctor`] | why peers do not find each other |
 //! | [`store`] | messages on disk |
@@ -23,9 +25,9 @@ mod config_file;
 pub mod doctor;
 pub mod error;
 pub mod event;
-#[allow(dead_code, unused_imports)] // The node that uses them follows.
 mod links;
 pub mod multicast;
+mod node;
 mod peer;
 pub mod show;
 pub mod store;

@@ -75,3 +75,16 @@ const _: () = assert!(BYE_WITHIN.as_millis() < LEAVE_WITHIN.as_millis());
 const _: () = assert!(REMEMBER_GONE.as_secs() > 35);
 // A whole line always fits into an empty queue.
 const _: () = assert!(QUEUE_BYTES_MAX >= LINE_BYTES_MAX);
+
+/// Records of a rendezvous, at most, unless it is told another number; who is new is refused then.
+pub const RECORDS_MAX: usize = 65_536;
+/// The part of them that one address may have: a quarter.
+pub const RECORDS_SHARE: usize = 4;
+/// Addresses whose connections a rendezvous counts, at most; those beyond are not counted.
+pub const RATES_MAX: usize = 16_384;
+/// The window in which connections are counted, and how long a block lasts (rule 35).
+pub const RATE_WINDOW: Duration = Duration::from_secs(60);
+/// Connections of one address in a window that are answered, unless it is told another number.
+pub const RATE_LIMIT: u32 = 50;
+/// The default `ttl` of a record, in seconds, and the longest one.
+pub const TTL_SECONDS: (u32, u32) = (7_200, 86_400);

@@ -12,6 +12,7 @@
 //! | [`transcript`] | lines as they came, and waiting for more of them |
 //! | [`server`] | a server and its logger |
 //! | [`client`] | a client in JSON lines |
+//! | [`peer`] | a peer without a server, in JSON lines |
 //! | [`crash`] | a server that is killed under load |
 //! | [`log`] | `logs/server.log`, read from its documented form alone |
 //! | [`order`] | the promises of one order, checked over what clients printed |
@@ -32,6 +33,7 @@ pub mod light;
 pub mod log;
 pub mod netns;
 pub mod order;
+pub mod peer;
 pub mod process;
 pub mod programs;
 pub mod proxy;
@@ -43,6 +45,7 @@ pub mod udp_relay;
 
 pub use client::{Client, ClientStart};
 pub use folder::Folder;
+pub use peer::{Peer, PeerStart};
 pub use server::Server;
 
 /// How long a condition is waited for. Only a fault reaches it.

@@ -3,7 +3,7 @@
 //! programs at a time, cargo's own lock lets one of them build and the others find it done.
 //!
 //! `cargo test --workspace` has built them already, with the features that the whole workspace
-//! asks for; asking cargo for two packages alone would build half of the dependencies again with
+//! asks for; asking cargo for a few packages alone would build half of the dependencies again with
 //! fewer. So programs that are newer than all that they are made of are taken as they are.
 
 use std::path::{Path, PathBuf};
@@ -20,6 +20,11 @@ pub fn server() -> PathBuf {
 /// The built `lamparina-client`.
 pub fn client() -> PathBuf {
     built().join("lamparina-client")
+}
+
+/// The built `lamparina-peer`.
+pub fn peer() -> PathBuf {
+    built().join("lamparina-peer")
 }
 
 /// The root of the workspace.
@@ -48,7 +53,7 @@ fn build() -> PathBuf {
         Some(above) if folder.ends_with("deps") => above,
         _ => folder,
     };
-    if ["lamparina-server", "lamparina-client"]
+    if ["lamparina-server", "lamparina-client", "lamparina-peer"]
         .iter()
         .all(|program| is_fresh(folder, program))
     {
@@ -66,6 +71,7 @@ fn build() -> PathBuf {
         .args(["build", "--bins", "--profile", profile, "--target-dir"])
         .arg(target)
         .args(["-p", "lamparina-server", "-p", "lamparina-client"])
+        .args(["-p", "lamparina-peer"])
         .output()
         .expect("cargo can be started: it started this test");
     let said = String::from_utf8_lossy(&output.stderr);
@@ -94,6 +100,8 @@ fn is_fresh(folder: &Path, program: &str) -> bool {
         "Cargo.toml",
         "crates/server/Cargo.toml",
         "crates/client/Cargo.toml",
+        "crates/console/Cargo.toml",
+        "crates/peer/Cargo.toml",
     ];
     let manifests = manifests.iter().map(|file| workspace().join(file));
     let built = changed(&folder.join(program));

@@ -14,13 +14,11 @@ use lamparina_protocol::peer::{
 use lamparina_protocol::seal::IdentityKey;
 use lamparina_protocol::{AuthorKey, Instant, Lamport, UnixMicros};
 
+pub use crate::LinkId;
+
 /// Place of a message in the order in which this peer was delivered it, from 0. Each peer has its own.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Position(pub u32);
-
-/// A link to a neighbour, as its shell numbers it; a number is used once.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct LinkId(pub u64);
 
 /// A message's place in history, the same on every peer: `(stamp, author, incarnation, n, digest)`.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -335,12 +333,6 @@ pub enum UseError {
 }
 
 impl fmt::Display for Position {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl fmt::Display for LinkId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }

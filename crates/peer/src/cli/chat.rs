@@ -503,8 +503,8 @@ fn is_in(peer: &PeerLine, namespace: &RoomName) -> bool {
 /// A word for programs.
 const fn code(error: &PeerError) -> &'static str {
     match error {
-        PeerError::NoSuchPeer { .. } => "unknown-nick",
-        PeerError::Ambiguous { .. } => "ambiguous-nick",
+        PeerError::NoSuchPeer { .. } => "unknown-user",
+        PeerError::Ambiguous { .. } => "ambiguous-user",
         PeerError::Refused(_) => "refused",
         PeerError::Full(_) => "full",
         PeerError::Closed => "closed",

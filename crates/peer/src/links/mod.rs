@@ -34,7 +34,7 @@ use tokio::sync::mpsc;
 
 use crate::event::{Direction, Spoken};
 pub(crate) use dial::{Dialled, dial};
-pub(crate) use listener::listen;
+pub(crate) use listener::{INBOUND_MAX, listen};
 pub(crate) use proven::Proven;
 pub(crate) use said::Said;
 
@@ -127,8 +127,6 @@ pub(crate) struct Opened {
     pub(crate) spoken: Spoken,
     /// The socket's other end.
     pub(crate) addr: SocketAddr,
-    /// Our end.
-    pub(crate) local: Option<SocketAddr>,
     pub(crate) key: AuthorKey,
     pub(crate) hello: PeerHello,
     /// Of one that we dialled: which attempt it was.

@@ -1,28 +1,18 @@
 //! What a neighbour said, read and proved, as far as that needs no more than its bytes.
 
 use bytes::Bytes;
-use lamparina_protocol::peer::LinkMessage;
-use lamparina_protocol::peer::ReadError;
-use lamparina_protocol::peer::message::Digest;
-use lamparina_protocol::peer::signed::{Signed, SignedAnnouncement};
+use lamparina_order::converging::Heard;
+use lamparina_protocol::peer::{LinkMessage, ReadError, SignedAnnouncement};
 
 use super::proven::Proven;
 
 /// What a neighbour said.
 #[derive(Debug)]
 pub(crate) enum Said {
-    /// What it has, and what it wants.
-    Want { has: Vec<Digest>, limit: u32 },
-    /// Messages, in its delivery order.
-    Messages(Vec<Signed>),
-    /// A page is over.
-    PageEnd { more: bool },
-    /// Announcements of clocks.
-    Announcements(Vec<SignedAnnouncement>),
-    /// What membership says.
+    /// For the order.
+    Order(Heard),
+    /// For membership.
     Control(Bytes),
-    /// It leaves.
-    Bye,
 }
 
 impl Said {
@@ -32,19 +22,19 @@ impl Said {
     ///
     /// [`ReadError`]: the neighbour's fault, for it passed on what it had to refuse.
     pub(crate) fn read(bytes: &Bytes, proven: &Proven) -> Result<Self, ReadError> {
-        Ok(match LinkMessage::decode(bytes)? {
-            LinkMessage::Want { has, limit } => Self::Want { has, limit },
+        Ok(Self::Order(match LinkMessage::decode(bytes)? {
+            LinkMessage::Want { has, limit } => Heard::Want { has, limit },
             LinkMessage::Messages(items) => {
                 let read = items.iter().map(|item| proven.read(item));
-                Self::Messages(read.collect::<Result<_, _>>()?)
+                Heard::Messages(read.collect::<Result<_, _>>()?)
             }
-            LinkMessage::PageEnd { more } => Self::PageEnd { more },
+            LinkMessage::PageEnd { more } => Heard::PageEnd { more },
             LinkMessage::Announcements(items) => {
                 let read = items.iter().map(SignedAnnouncement::read);
-                Self::Announcements(read.collect::<Result<_, _>>()?)
+                Heard::Announcements(read.collect::<Result<_, _>>()?)
             }
-            LinkMessage::Control(body) => Self::Control(body),
-            LinkMessage::Bye => Self::Bye,
-        })
+            LinkMessage::Control(body) => return Ok(Self::Control(body)),
+            LinkMessage::Bye => Heard::Bye,
+        }))
     }
 }

@@ -151,7 +151,6 @@ impl<'a> Task<'a> {
             attempt: origin.attempt,
             spoken,
             addr,
-            local: task.connection.local_addr().ok(),
             key,
             hello,
         };

@@ -104,25 +104,18 @@ impl Store {
         Ok(self.lines(&select, [digest.0])?.pop())
     }
 
-    /// Whether a foreign message is told at `key`: no copy of it stands before.
+    /// Whether a foreign message is here, whoever entered it.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub fn is_first_copy(
-        &self,
-        peer_id: &str,
-        msg_id: &str,
-        key: &HistoryKey,
-    ) -> Result<bool, StoreError> {
-        let select = "SELECT 1 FROM messages
-            WHERE foreign_peer = ?1 AND foreign_id = ?2 AND key < ?3 LIMIT 1";
+    pub fn has_copy(&self, peer_id: &str, msg_id: &str) -> Result<bool, StoreError> {
+        let select = "SELECT 1 FROM messages WHERE foreign_peer = ?1 AND foreign_id = ?2 LIMIT 1";
         let asked = self
             .connection
-            .query_row(select, params![peer_id, msg_id, key_bytes(key)], |_| Ok(()))
+            .query_row(select, [peer_id, msg_id], |_| Ok(()))
             .optional();
-        let found = asked.map_err(|error| words(&self.path, &error))?;
-        Ok(found.is_none())
+        Ok(asked.map_err(|error| words(&self.path, &error))?.is_some())
     }
 
     /// Rows that come in descending order, ascending.

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use lamparina_keys::files;
-use lamparina_protocol::peer::{Incarnation, PeerName};
+use lamparina_protocol::peer::{Incarnation, MessageName, PeerName};
 use lamparina_protocol::{AuthorKey, UnixMicros};
 use lamparina_store::sqlite::guard;
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
@@ -23,7 +23,7 @@ use crate::event::HistoryKey;
 pub use error::StoreError;
 pub use history::{Found, LINES_MAX};
 pub use row::{NewRow, StoredLine};
-use row::{key_bytes, read_key, read_name};
+use row::{key_bytes, name_bytes, read_key, read_name};
 use schema::damaged;
 
 /// The file of a data folder.
@@ -75,8 +75,8 @@ pub struct Stored {
 pub struct Batch {
     /// Messages, ascending by position.
     pub rows: Vec<NewRow>,
-    /// Two messages of one name: the name as bytes, and both as they were signed.
-    pub proofs: Vec<(Vec<u8>, Bytes, Bytes)>,
+    /// Two messages of one name: the name, and both as they were signed.
+    pub proofs: Vec<(MessageName, Bytes, Bytes)>,
     /// Everything up to here is final.
     pub final_upto: Option<HistoryKey>,
     /// An epoch of an election that is about to be used.
@@ -193,6 +193,7 @@ impl Store {
         }
         for (name, first, second) in &batch.proofs {
             let insert = "INSERT OR IGNORE INTO proofs VALUES (?1, ?2, ?3)";
+            let name = name_bytes(name);
             transaction.execute(insert, params![name, &first[..], &second[..]])?;
         }
         if let Some(key) = &batch.final_upto {
@@ -239,6 +240,11 @@ impl Store {
             Ok(found)
         };
         read().map_err(|error| words(&self.path, &error))
+    }
+
+    /// That a message cannot be what was stored, in words.
+    pub fn unreadable(&self, position: u64, why: &dyn std::fmt::Display) -> StoreError {
+        damaged(&self.path, format!("message {position}: {why}"))
     }
 
     /// That a message that was delivered is not there, in words.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use lamparina_protocol::nick::{Nick, RoomName};
 use lamparina_protocol::peer::message::Digest;
-use lamparina_protocol::peer::{Foreign, Incarnation, PeerName};
+use lamparina_protocol::peer::{Foreign, Incarnation, MessageName, PeerName};
 use lamparina_protocol::{AuthorKey, Lamport, UnixMicros};
 use rusqlite::Row;
 
@@ -67,6 +67,14 @@ pub(super) fn key_bytes(key: &HistoryKey) -> [u8; KEY_BYTES] {
     bytes[40..48].copy_from_slice(&key.incarnation.0.to_be_bytes());
     bytes[48..56].copy_from_slice(&key.n.to_be_bytes());
     bytes[56..].copy_from_slice(&key.digest.0);
+    bytes
+}
+
+/// The name of a message as bytes.
+pub(super) fn name_bytes(name: &MessageName) -> Vec<u8> {
+    let mut bytes = name.chain.author.0.to_vec();
+    bytes.extend(name.chain.incarnation.0.to_be_bytes());
+    bytes.extend(name.n.to_be_bytes());
     bytes
 }
 

@@ -97,7 +97,11 @@ fn what_is_stored_comes_back_as_it_was() {
     let rows = vec![row(0, key(1, 1), "hi"), foreign.clone()];
     let all = Batch {
         rows: rows.clone(),
-        proofs: vec![(vec![1], Bytes::from_static(b"a"), Bytes::from_static(b"b"))],
+        proofs: vec![(
+            key(1, 1).name(),
+            Bytes::from_static(b"a"),
+            Bytes::from_static(b"b"),
+        )],
         final_upto: Some(key(1, 1)),
         epoch: Some(u64::MAX),
     };
@@ -183,8 +187,8 @@ fn only_what_is_for_us_is_told() {
     let told = texts(store.history(None, &rooms, 10).unwrap());
     assert_eq!(told, ["lab", "own", "original"]);
     assert_eq!(texts(store.find("copy", &rooms, 10).unwrap()), [""; 0]);
-    let first = |key| store.is_first_copy("rui@lab", "x", &key).unwrap();
-    assert!(first(key(5, 1)) && !first(key(6, 2)));
+    let has = |id| store.has_copy("rui@lab", id).unwrap();
+    assert!(has("x") && !has("y"));
     assert_eq!(store.of_stamp(1, 9).unwrap().len(), 1);
     let digits = key(5, 1).digest.to_string();
     assert_eq!(store.of_digest(&digits[..8], 9).unwrap()[0].0, 5);

@@ -4,6 +4,8 @@
 //! In: replies. Out: one request at a time, each on a connection of its own, and what it brought.
 
 mod reply;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -130,6 +132,8 @@ pub struct Registration {
     asked: Option<Option<String>>,
     /// Nothing is requested before.
     not_before: Instant,
+    /// That is because it blocks us, or cannot be reached.
+    away: bool,
     under_way: Option<Kind>,
     failed: u32,
     phase: Phase,
@@ -180,6 +184,7 @@ impl Registration {
             discover: now,
             asked: None,
             not_before: now,
+            away: false,
             under_way: None,
             failed: 0,
             phase: Phase::Running,
@@ -235,7 +240,7 @@ impl Registration {
         let kind = match self.phase {
             Phase::Refused | Phase::Done => return,
             // A block, or a rendezvous that is away, does not hold up who leaves.
-            Phase::Leaving if self.renew.is_none() || now < self.not_before => {
+            Phase::Leaving if self.renew.is_none() || self.away => {
                 return self.done(false, out);
             }
             Phase::Leaving => Kind::Unregister,
@@ -293,7 +298,7 @@ impl Registration {
         match reply {
             Reply::Blocked(wait, words) => {
                 self.under_way = None;
-                self.not_before = now + wait;
+                (self.away, self.not_before) = (true, now + wait);
                 out.push(Output::Blocked { words, wait });
             }
             Reply::Foreign(why) => self.try_again(now, format!("the rendezvous: {why}"), out),
@@ -301,7 +306,7 @@ impl Registration {
             Reply::Ok(reply) => {
                 self.under_way = None;
                 self.failed = 0;
-                self.not_before = now + RENDEZVOUS_PAUSE;
+                (self.away, self.not_before) = (false, now + RENDEZVOUS_PAUSE);
                 match kind {
                     Kind::Discover(namespace) => {
                         self.discover_later(now);
@@ -361,7 +366,7 @@ impl Registration {
         let (first, most) = RETRY;
         let again_in = backoff(&mut self.random, self.failed, first, most);
         self.failed = self.failed.saturating_add(1);
-        self.not_before = now + again_in;
+        (self.away, self.not_before) = (true, now + again_in);
         out.push(Output::Failed { words, again_in });
     }
 

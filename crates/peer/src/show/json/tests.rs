@@ -204,3 +204,111 @@ fn answers() {
         ),
     );
 }
+
+/// Lines of all types.
+fn samples() -> Vec<String> {
+    let (line, bob, link) = (
+        testing::line(4, "hi"),
+        testing::peer("bob@lan", false),
+        testing::link(1, Direction::Inbound),
+    );
+    let key = line.key;
+    let mut out: Vec<String> = [
+        Event::Listening("127.0.0.1:5000".parse().unwrap()),
+        Event::Ready {
+            stamp: Lamport::new(9),
+        },
+        Event::Committed {
+            key,
+            kind: Kind::Broadcast,
+            to: Vec::new(),
+            text: String::new(),
+        },
+        Event::Message(line.clone()),
+        Event::Final { upto: key },
+        Event::Merged(MergeReport {
+            lines: 0,
+            inserted: 0,
+            late: 0,
+            ranges: Vec::new(),
+        }),
+        Event::Equivocation(Equivocation {
+            name: key.name(),
+            from: testing::name("ana@lab"),
+            digests: [key.digest; 2],
+        }),
+        Event::Joined(bob.clone()),
+        Event::Left(bob),
+        Event::LinkUp(link.clone()),
+        Event::LinkDown {
+            link,
+            reason: String::new(),
+        },
+        Event::Coordinator(None),
+        Event::Warning {
+            code: "x",
+            text: String::new(),
+        },
+        Event::Closed(Summary::default()),
+    ]
+    .iter()
+    .map(shown)
+    .collect();
+    out.extend([
+        info("help", "x"),
+        history(0, false),
+        found(&[]),
+        peers(&[]),
+        users(&[]),
+        connections(&[]),
+        rtt(&[]),
+        doctor(&Report::default()),
+        trace(&Trace {
+            received_at: line.sent_at,
+            position: 1,
+            causes: Vec::new(),
+            known_to: Vec::new(),
+            line: line.clone(),
+        }),
+        why(&Why {
+            first: line.clone(),
+            second: line,
+            path: Vec::new(),
+        }),
+    ]);
+    out
+}
+
+/// docs/scripting.md is what programs are written from.
+#[test]
+fn the_page_for_scripts_names_every_event_and_every_field_and_no_others() {
+    let page = include_str!("../../../../../docs/scripting.md");
+    let (_, page) = page
+        .split_once("## `lamparina-peer --json`")
+        .expect("a part about peers");
+    let (page, _) = page.split_once("\n## ").expect("a part behind it");
+    let rows = || page.lines().filter(|row| row.starts_with("| `"));
+    let mut known = Vec::new();
+    for line in samples() {
+        let event: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let kind = format!("`{}`", event["type"].as_str().unwrap());
+        let cell = |row: &str, at: usize| row.split('|').nth(at).unwrap_or_default().to_owned();
+        let row = rows().find(|row| cell(row, 1).contains(&kind));
+        let row = row.unwrap_or_else(|| panic!("{kind} has no row"));
+        for field in event.as_object().unwrap().keys() {
+            let is_common = ["v", "type"].contains(&field.as_str());
+            let named = cell(row, 2).contains(&format!("`{field}`"));
+            assert!(is_common || named, "{kind}: {field}");
+        }
+        known.push(kind);
+    }
+    for row in rows() {
+        let kinds = row.split('|').nth(1).unwrap_or_default().trim();
+        for kind in kinds.split(", ") {
+            assert!(
+                known.iter().any(|known| known == kind),
+                "{kind} is never told"
+            );
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! What the program says: for whom, sealed where it is for some only, and no faster than others on other
+//! machines take it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use lamparina_order::converging;
+use lamparina_protocol::Instant;
+use lamparina_protocol::bucket::Rate;
+use lamparina_protocol::message::TEXT_BYTES_MAX;
+use lamparina_protocol::peer::private::{self, PrivateRecipient, PrivateText};
+use lamparina_protocol::peer::{Body, Foreign, MessageName};
+use zeroize::Zeroizing;
+
+use super::names::is_meant;
+use super::request::Reply;
+use super::{Node, wall_clock};
+use crate::error::PeerError;
+use crate::event::{RECIPIENTS_MAX, Recipients};
+
+/// Messages that an author says in a second, where others are on other machines.
+pub(super) const RATE: Rate = Rate::per_second(20);
+/// And at once, after silence.
+pub(super) const BURST: u32 = 100;
+
+/// Something that was said and has to wait.
+#[derive(Debug)]
+pub(super) struct Paced {
+    to: Recipients,
+    text: String,
+    reply: Reply<Result<MessageName, PeerError>>,
+    /// When it may go.
+    pub(super) at: Instant,
+}
+
+impl Node {
+    /// The program says something.
+    pub(super) fn say_as_asked(
+        &mut self,
+        to: Recipients,
+        text: String,
+        reply: Reply<Result<MessageName, PeerError>>,
+    ) {
+        let now = self.now();
+        match self.take_turn(now) {
+            Ok(()) => {
+                let said = self.say_now(to, text);
+                // Who asked may have gone.
+                let _ = reply.send(said);
+            }
+            Err(wait) => {
+                let at = now + wait;
+                self.paced = Some(Paced {
+                    to,
+                    text,
+                    reply,
+                    at,
+                });
+            }
+        }
+    }
+
+    /// What was said and had to wait goes, when it may.
+    pub(super) fn say_paced(&mut self) {
+        let due = |paced: &mut Paced| paced.at <= self.clock.now();
+        if let Some(Paced {
+            to, text, reply, ..
+        }) = self.paced.take_if(due)
+        {
+            self.say_as_asked(to, text, reply);
+        }
+    }
+
+    /// Counts a message, where there are neighbours on other machines.
+    fn take_turn(&mut self, now: Instant) -> Result<(), Duration> {
+        let remote = |wire: &super::Wire| !wire.addr.ip().to_canonical().is_loopback();
+        match self.wires.values().any(remote) {
+            true => self.pace.take(now),
+            false => Ok(()),
+        }
+    }
+
+    fn say_now(&mut self, to: Recipients, text: String) -> Result<MessageName, PeerError> {
+        if self.leaving.is_some() {
+            return Err(PeerError::Closed);
+        }
+        if text.is_empty() {
+            let words = "there is nothing to say: the text is empty";
+            return Err(PeerError::Refused(words.to_owned()));
+        }
+        if text.len() > TEXT_BYTES_MAX {
+            let words = format!(
+                "the text has {} bytes, and at most {TEXT_BYTES_MAX} are taken: split it",
+                text.len()
+            );
+            return Err(PeerError::Refused(words));
+        }
+        let body = match to {
+            Recipients::All => Body::All(text),
+            Recipients::Room(room) => Body::Room(room, text),
+            Recipients::Some(patterns) => self.seal(&patterns, text)?,
+        };
+        self.enter(body, None)
+    }
+
+    /// Gives a message to the order; its name.
+    pub(super) fn enter(
+        &mut self,
+        body: Body,
+        foreign: Option<Foreign>,
+    ) -> Result<MessageName, PeerError> {
+        let name = self.order.next_name();
+        let input = converging::Input::Say {
+            body,
+            sent_at: wall_clock(),
+            foreign,
+        };
+        let (now, mut out) = (self.now(), Vec::new());
+        let taken = self.order.handle(now, input, &mut out);
+        taken.map_err(|error| PeerError::Refused(error.to_string()))?;
+        self.counts.sent += 1;
+        self.do_order(out);
+        Ok(name)
+    }
+
+    fn is_oneself(&self, pattern: &crate::event::NamePattern) -> bool {
+        is_meant(pattern, &self.reader.own, &self.own.name)
+    }
+
+    fn seal(
+        &self,
+        patterns: &[crate::event::NamePattern],
+        text: String,
+    ) -> Result<Body, PeerError> {
+        let mut recipients = vec![PrivateRecipient {
+            author: self.reader.own,
+            sealing: self.reader.sealing.public(),
+        }];
+        let (mut to, mut known) = (Vec::new(), BTreeSet::from([self.reader.own]));
+        for pattern in patterns {
+            let recipient = match self.names.resolve(pattern) {
+                Ok(recipient) => recipient,
+                // Nobody else is called so: dropped.
+                Err(PeerError::NoSuchPeer { .. }) if self.is_oneself(pattern) => continue,
+                Err(error) => return Err(error),
+            };
+            // Somebody named twice, and oneself, are dropped.
+            if known.insert(recipient.sealed_for.author) {
+                recipients.push(recipient.sealed_for);
+                to.push(recipient.name);
+            }
+        }
+        if to.is_empty() {
+            let words = "a message for oneself only goes nowhere: name somebody else";
+            return Err(PeerError::Refused(words.to_owned()));
+        }
+        if to.len() > RECIPIENTS_MAX {
+            let words = format!(
+                "a message is for at most {RECIPIENTS_MAX} peers, and {} are named: split the list, or \
+                 use a room",
+                to.len()
+            );
+            return Err(PeerError::Refused(words));
+        }
+        let mut seed = Zeroizing::new([0; 32]);
+        getrandom::fill(&mut *seed)?;
+        let said = PrivateText { to, text };
+        let sealed = private::seal(&self.order.next_name(), &seed, &recipients, &said);
+        sealed.map_err(|error| PeerError::Refused(error.to_string()))
+    }
+}

@@ -1,0 +1,160 @@
+//! What waits for each link. The order emits no more than it is given room for, and that room is given again
+//! when the link's queue is empty: a slow link costs that much memory, and its cursor.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use lamparina_order::converging::{BUNDLE_BYTES, Position};
+use lamparina_protocol::control::CloseCode;
+use lamparina_protocol::peer::link::{BUNDLE_MAX, ITEM_EXTRA_BYTES};
+use lamparina_protocol::peer::{LinkMessage, PeerName};
+use lamparina_protocol::{AuthorKey, Instant, UnixMicros};
+
+use crate::event::{Direction, LinkLine, Spoken};
+use crate::links::LinkHandle;
+
+/// Bytes of messages that the order may emit for a link before its queue is empty again.
+pub(super) const ROOM_BYTES: u32 = 256 * 1024;
+/// Messages that wait for a link. What membership says is no part of the room, and little; a link that lets so
+/// much wait is closed.
+pub(super) const WAITING_MAX: usize = 2_048;
+
+/// A link, as the node sees it.
+#[derive(Debug)]
+pub(super) struct Wire {
+    handle: LinkHandle,
+    pub(super) direction: Direction,
+    pub(super) spoken: Spoken,
+    pub(super) addr: std::net::SocketAddr,
+    pub(super) key: AuthorKey,
+    pub(super) name: PeerName,
+    pub(super) since: UnixMicros,
+    /// Messages of one run that go into bundles together.
+    positions: Vec<Position>,
+    /// Link messages that the queue had no room for.
+    waiting: VecDeque<Bytes>,
+    /// Something came last, as far as membership was told.
+    pub(super) heard_told_at: Option<Instant>,
+    /// Everything before this position was said, or is known to be there.
+    covered: u64,
+    /// It is told everything from here on as it comes.
+    subscribed: bool,
+}
+
+impl Wire {
+    pub(super) fn new(opened: crate::links::Opened, since: UnixMicros) -> Self {
+        Self {
+            direction: opened.direction,
+            spoken: opened.spoken,
+            addr: opened.addr,
+            key: opened.key,
+            name: opened.hello.name.clone(),
+            handle: opened.handle,
+            since,
+            positions: Vec::new(),
+            waiting: VecDeque::new(),
+            heard_told_at: None,
+            covered: 0,
+            subscribed: false,
+        }
+    }
+
+    /// Messages to say, behind everything before.
+    pub(super) fn push_positions(&mut self, positions: &[Position]) {
+        if let (Some(last), true) = (positions.last(), self.subscribed) {
+            self.covered = self.covered.max(u64::from(last.0) + 1);
+        }
+        self.positions.extend_from_slice(positions);
+    }
+
+    /// A page is over: with nothing more, the neighbour has all that was delivered before `delivered`.
+    pub(super) fn page_ended(&mut self, more: bool, delivered: u64) {
+        if !more {
+            self.subscribed = true;
+            self.covered = self.covered.max(delivered);
+        }
+    }
+
+    /// Everything before this position has been handed to the link.
+    pub(super) fn handed(&self) -> u64 {
+        match self.is_idle() {
+            true => self.covered,
+            false => 0,
+        }
+    }
+
+    /// Nothing waits here, nor in the queue.
+    fn is_idle(&self) -> bool {
+        self.positions.is_empty()
+            && self.waiting.is_empty()
+            && self.handle.room() == crate::links::QUEUE_MAX
+    }
+
+    /// Bundles what was pushed; `bytes_of` gives the messages' bytes.
+    pub(super) fn bundle<E>(
+        &mut self,
+        mut bytes_of: impl FnMut(Position) -> Result<Bytes, E>,
+    ) -> Result<(), E> {
+        if self.positions.is_empty() {
+            return Ok(());
+        }
+        let (mut items, mut size) = (Vec::new(), 0);
+        for position in std::mem::take(&mut self.positions) {
+            let item = bytes_of(position)?;
+            let extra = item.len() + ITEM_EXTRA_BYTES;
+            let full = size + extra > BUNDLE_BYTES as usize || items.len() == BUNDLE_MAX;
+            if full && !items.is_empty() {
+                self.say(&LinkMessage::Messages(std::mem::take(&mut items)));
+                size = 0;
+            }
+            size += extra;
+            items.push(item);
+        }
+        self.say(&LinkMessage::Messages(items));
+        Ok(())
+    }
+
+    /// Says something; positions pushed before must have been bundled.
+    pub(super) fn say(&mut self, message: &LinkMessage) {
+        debug_assert!(self.positions.is_empty(), "first in, first out");
+        let bytes = message.encode();
+        if !self.waiting.is_empty() || !self.handle.say(bytes.clone()) {
+            self.waiting.push_back(bytes);
+        }
+    }
+
+    /// The queue has room: moves what waits. Whether nothing waits any more.
+    pub(super) fn move_on(&mut self) -> bool {
+        while let Some(next) = self.waiting.front() {
+            if self.handle.room() == 0 || !self.handle.say(next.clone()) {
+                return false;
+            }
+            self.waiting.pop_front();
+        }
+        true
+    }
+
+    /// Whether more waits than should.
+    pub(super) fn is_too_slow(&self) -> bool {
+        self.waiting.len() > WAITING_MAX
+    }
+
+    /// Closes it, once what is in its queue has left.
+    pub(super) fn close(mut self, code: CloseCode, text: String) {
+        self.move_on();
+        self.handle.close(code, text);
+    }
+
+    pub(super) fn line(&self) -> LinkLine {
+        LinkLine {
+            number: self.handle.number,
+            direction: self.direction,
+            spoken: self.spoken,
+            addr: self.addr,
+            key: Some(self.key),
+            name: Some(self.name.to_string()),
+            since: self.since,
+            rtt: self.handle.rtt(),
+        }
+    }
+}
