@@ -143,7 +143,7 @@ impl Setting {
         let pairs = rounds.iter().filter_map(|pair| pair.first_chunk::<2>());
         let times: Vec<_> = pairs.map(|[raw, ours]| ours / raw).collect();
         if !times.is_empty() {
-            let of_raw = median(times.into_iter());
+            let of_raw = median(times);
             self.result(
                 "healing",
                 &[("time_of_raw", format!("{of_raw:.2}"), of_raw)],

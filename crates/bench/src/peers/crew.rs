@@ -23,8 +23,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(300);
 #[derive(Debug)]
 pub(crate) struct Crew {
     nodes: Vec<Node>,
-    /// Their folders; gone with them.
-    folder: Folder,
+    /// What they keep; gone with them.
+    _folder: Folder,
 }
 
 #[derive(Debug)]
@@ -41,7 +41,10 @@ impl Crew {
     pub(crate) fn start(side: Side, count: u16, folder: Folder) -> Result<Self, Fault> {
         let nodes = (0..count).map(|index| Node::start(side, index, &folder));
         let nodes = nodes.collect::<Result<_, _>>()?;
-        Ok(Self { nodes, folder })
+        Ok(Self {
+            nodes,
+            _folder: folder,
+        })
     }
 
     /// Links `later` to `earlier`.
@@ -101,18 +104,6 @@ impl Crew {
         let pids = self.nodes.iter().map(|node| node.child.id());
         let cpus = pids.map(CpuReading::of).collect::<Result<_, _>>();
         cpus.map_err(Fault::io("reading the nodes' CPU time"))
-    }
-
-    /// What the first node that said something wrote to its standard error.
-    pub(crate) fn words(&self) -> String {
-        let words = self
-            .nodes
-            .iter()
-            .map(|node| std::fs::read_to_string(&node.words).unwrap_or_default());
-        let mut spoken = words.filter(|words| !words.is_empty());
-        spoken
-            .next()
-            .unwrap_or_else(|| format!("none, in {}", self.folder.path().display()))
     }
 }
 

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::io::{self, BufRead, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 use lamparina_peer::{Event, Identity, Peer, PeerConfig, PeerError, Recipients};
 use lamparina_protocol::peer::PeerName;
@@ -117,17 +119,26 @@ impl Node {
         let text = "x".repeat(bytes);
         let mut left = count;
         while left > 0 {
-            tokio::select! {
-                biased;
-                event = self.peer.next_event() => self.heard(event)?,
-                taken = self.peer.send(Recipients::All, text.clone()) => match taken {
-                    Ok(_) => left -= 1,
-                    Err(PeerError::Full(_)) => sleep(ROOM_AFTER).await,
-                    Err(error) => return Err(error.to_string()),
-                },
+            match self.peer.send(Recipients::All, text.clone()).await {
+                Ok(_) => left -= 1,
+                Err(PeerError::Full(_)) => sleep(ROOM_AFTER).await,
+                Err(error) => return Err(error.to_string()),
             }
+            self.hear_now()?;
         }
         Ok(())
+    }
+
+    /// Hears what has happened already.
+    fn hear_now(&mut self) -> Result<(), String> {
+        let mut context = Context::from_waker(Waker::noop());
+        loop {
+            let event = match pin!(self.peer.next_event()).poll(&mut context) {
+                Poll::Ready(event) => event,
+                Poll::Pending => return Ok(()),
+            };
+            self.heard(event)?;
+        }
     }
 }
 

@@ -40,6 +40,7 @@ impl Node {
                 self.membership(membership::Input::Reconnect);
                 self.look_at = self.now();
             }
+            Request::Dial(host) => self.dial_given(host),
             Request::Unregister(reply) => {
                 let words = "this peer registers nowhere: there is no `--rendezvous`";
                 drop(reply.send(Err(PeerError::Refused(words.to_owned()))));

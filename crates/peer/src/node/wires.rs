@@ -146,6 +146,7 @@ impl Wire {
     }
 
     pub(super) fn line(&self) -> LinkLine {
+        let (sent_bytes, received_bytes) = self.handle.bytes();
         LinkLine {
             number: self.handle.number,
             direction: self.direction,
@@ -155,6 +156,8 @@ impl Wire {
             name: Some(self.name.to_string()),
             since: self.since,
             rtt: self.handle.rtt(),
+            sent_bytes,
+            received_bytes,
         }
     }
 }
