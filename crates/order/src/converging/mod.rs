@@ -213,6 +213,11 @@ impl Converging {
         self.ready_at.is_none()
     }
 
+    /// Messages that wait until this peer is ready; [`WAITING_MAX`] at most.
+    pub fn waiting(&self) -> usize {
+        self.own.waiting.len()
+    }
+
     /// Members that are not set aside, without this peer.
     pub fn members(&self) -> impl Iterator<Item = AuthorKey> {
         self.members.present()
