@@ -52,6 +52,8 @@ pub(super) struct Graph {
     by_digest: BTreeSet<(u64, u32)>,
     /// By stamp; those of one stamp are sorted when somebody asks.
     by_stamp: BTreeSet<(u32, u32)>,
+    /// The one with the greatest key of each stamp.
+    greatest: BTreeMap<u32, u32>,
     chains: Vec<ChainLine>,
     chain_of: BTreeMap<Chain, u32>,
     /// Messages that none other names.
@@ -127,6 +129,13 @@ impl Graph {
         self.newest.iter().copied()
     }
 
+    /// The greatest key with a stamp up to this one.
+    pub(super) fn greatest_upto(&self, stamp: Lamport) -> Option<HistoryKey> {
+        let stamp = u32::try_from(stamp.get()).unwrap_or(u32::MAX);
+        let (_, position) = self.greatest.range(..=stamp).next_back()?;
+        Some(self.key(*position))
+    }
+
     /// Positions with a stamp from `low` to `high`, by stamp.
     pub(super) fn between(&self, low: u32, high: u32) -> impl DoubleEndedIterator<Item = u32> {
         let range = (low, 0)..=(high, NONE);
@@ -167,6 +176,10 @@ impl Graph {
         self.heads.extend_from_slice(&heads);
         self.by_digest.insert((short(&message.digest()), position));
         self.by_stamp.insert((stamp, position));
+        let before = self.greatest.get(&stamp).map(|at| self.key(*at));
+        if before < Some(self.key(position)) {
+            self.greatest.insert(stamp, position);
+        }
         self.newest.insert(position);
         self.clock = self.clock.max(stamp);
         Ok(Inserted {

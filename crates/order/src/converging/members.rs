@@ -1,5 +1,5 @@
 //! Who is a member, and how far lines are final: no member that is known and not set aside will say anything with
-//! a stamp up to the frontier, so nothing but late lines enters before the final key. Both only rise.
+//! a stamp up to the frontier, so nothing but late lines enters before the final key, which only rises.
 //!
 //! A member's next message has a greater stamp than its newest one, and than the clock that it announced. An announced clock counts once
 //! its author's last message was delivered here: before, an older message may still be under way.
@@ -79,7 +79,6 @@ impl Members {
 
     /// Lines up to this one were final in an earlier life.
     pub(super) const fn restore_final(&mut self, key: HistoryKey) {
-        self.frontier = key.stamp;
         self.final_key = Some(key);
         self.told = Some(key);
     }
@@ -115,9 +114,6 @@ impl Members {
         key: &HistoryKey,
         out: &mut Vec<Output>,
     ) {
-        if key.stamp <= self.frontier && self.final_key.is_none_or(|last| *key > last) {
-            self.final_key = Some(*key);
-        }
         let author = key.name.chain.author;
         if author == self.ours {
             return;
@@ -189,23 +185,12 @@ impl Members {
         self.check_at = oldest.map(|at| at + self.aside_after);
     }
 
-    /// Lets the frontier rise as far as all members allow; `clock` is our own.
+    /// Looks how far all members have come; `clock` is our own. The frontier falls when somebody comes back, and what
+    /// was final remains so.
     pub(super) fn settle(&mut self, graph: &Graph, clock: Lamport) {
         let lowest = self.floors.first().map_or(clock, |(floor, _)| *floor);
-        let frontier = lowest.min(clock);
-        if frontier <= self.frontier {
-            return;
-        }
-        self.frontier = frontier;
-        // Stamps are positions' kin: 32 bits are enough for those that stand in history.
-        let high = u32::try_from(frontier.get()).unwrap_or(u32::MAX);
-        let known = self.final_key.map_or(0, |key| key.stamp.get() as u32);
-        let Some(last) = graph.between(known, high).next_back() else {
-            return;
-        };
-        let stamp = graph.stamp(last);
-        let greatest = graph.between(stamp, stamp).map(|at| graph.key(at)).max();
-        self.final_key = self.final_key.max(greatest);
+        self.frontier = lowest.min(clock);
+        self.final_key = self.final_key.max(graph.greatest_upto(self.frontier));
     }
 
     /// Says how far lines are final, when that is news.

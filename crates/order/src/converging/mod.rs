@@ -71,7 +71,6 @@ pub const READY_AFTER_MAX: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug)]
 pub struct Converging {
     graph: Graph,
-    newest: Option<HistoryKey>,
     links: Links,
     taking: Taking,
     members: Members,
@@ -87,7 +86,6 @@ impl Converging {
         let own = Own::new(config);
         Self {
             graph: Graph::default(),
-            newest: None,
             links: Links::new(),
             taking: Taking::default(),
             members: Members::new(own.author, own.config.aside_after),
@@ -230,7 +228,7 @@ impl Converging {
 
     /// Both sides begin with what they have; a few messages of what the other has show whether there are more.
     fn on_link_up(&mut self, now: Instant, link: LinkId, out: &mut Vec<Output>) {
-        self.taking.begin(now, &self.graph, self.newest);
+        self.taking.begin(now, &self.graph);
         self.links.insert(link, Link::new(now));
         out.push(Output::Send(
             link,
@@ -355,7 +353,6 @@ impl Converging {
     /// What follows from a message in the log.
     fn note(&mut self, now: Instant, position: u32, out: &mut Vec<Output>) {
         let key = self.graph.key(position);
-        self.newest = self.newest.max(Some(key));
         if key.name.chain.author == self.own.author {
             self.own.delivered(position);
         }

@@ -44,11 +44,11 @@ struct Run {
 
 impl Taking {
     /// A link came up: another run, unless one is going on.
-    pub(super) fn begin(&mut self, now: Instant, graph: &Graph, newest: Option<HistoryKey>) {
-        self.run.get_or_insert(Run {
+    pub(super) fn begin(&mut self, now: Instant, graph: &Graph) {
+        self.run.get_or_insert_with(|| Run {
             since: now,
             first: graph.len(),
-            newest,
+            newest: graph.greatest_upto(graph.clock()),
             lines: 0,
             late: 0,
             holds_up: true,

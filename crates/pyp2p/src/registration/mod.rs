@@ -1,5 +1,5 @@
 //! Our side of the rendezvous: registered while we want to be, listed peers asked for at a pace that
-//! all programs behind one address can keep together, and silence when it blocks us (rules 36 and 38).
+//! all programs behind one address can keep together, and silence when it blocks us (rules 36 and 39).
 //!
 //! In: replies. Out: one request at a time, each on a connection of its own, and what it brought.
 
