@@ -73,6 +73,37 @@ fn a_client_takes_the_arguments_that_the_readme_gives() {
     }
 }
 
+#[test]
+fn peers_without_a_server_meet_as_the_readme_says() {
+    let commands = of("lamparina-peer");
+    let [first, second] = &commands[..] else {
+        panic!("a peer, and another that calls it: {commands:?}");
+    };
+    let folder = lamparina_tests::real::Folder::new();
+    let start = |name: &str, command: &str| {
+        let mut sh = shell(&format!("exec {command} --json"));
+        sh.current_dir(folder.path());
+        sh.env("HOME", folder.within(name));
+        sh.env_remove("XDG_DATA_HOME");
+        Process::start(name, sh)
+    };
+    let ana = start("ana", &first.replace(" 5001 ", " 0 "));
+    let port = ana.transcript().wait("ana's address", |heard| {
+        let event = heard.of_type("listening").next()?;
+        let addr = event["addr"].as_str()?;
+        addr.rsplit_once(':').map(|(_, port)| port.to_owned())
+    });
+    let command = second.replace(" 5002 ", " 0 ").replace("5001", &port);
+    let mut bob = start("bob", &command);
+    bob.write(b"hello\n");
+    ana.transcript().wait("bob's line", |heard| {
+        let mut messages = heard.of_type("message");
+        messages.find(|message| message["text"] == "hello").cloned()
+    });
+    bob.end_input();
+    assert_eq!(bob.wait_code(), 0);
+}
+
 /// The commands that start `program`, with its built file in place of cargo's run.
 fn of(program: &str) -> Vec<String> {
     let run = format!("cargo run --release --bin {program}");

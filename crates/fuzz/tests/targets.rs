@@ -27,8 +27,8 @@ macro_rules! targets {
 }
 
 targets! {
-    captures clean codec commands control datagram_handshake datagram_pairs datagrams frames handshake
-    impair journal known_servers link nick packet_ack reassembly rows sealed server_log
+    captures clean codec commands control datagram_handshake datagram_pairs datagrams directory frames handshake
+    impair journal known_servers link nick packet_ack peers pyp2p reassembly rows sealed server_log
 }
 
 fn quick(name: &str) {

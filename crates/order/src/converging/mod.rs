@@ -52,7 +52,7 @@ use lamparina_protocol::{AuthorKey, Instant, Lamport};
 pub use graph::{MESSAGES_MAX, PROOFS_OF_CHAIN_MAX};
 pub use history::{History, Why};
 pub use links::{BUNDLE_BYTES, PAGE_BYTES, PAGE_MESSAGES_MAX};
-pub use members::{ANNOUNCED_GAP_MIN, ANNOUNCED_ONLY_MAX};
+pub use members::{ANNOUNCED_BURST, ANNOUNCED_GAP_MIN, ANNOUNCED_ONLY_MAX};
 pub use naming::{
     ASK_AGAIN_AFTER, BEHIND_BYTES_MAX, GIVEN_WITHIN, NAME_ONLY_MAX, NAMED_WITHIN, NEEDED_MAX,
 };
@@ -597,5 +597,7 @@ impl Converging {
     }
 }
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;

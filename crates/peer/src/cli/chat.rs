@@ -11,17 +11,17 @@ use lamparina_console::interrupt::Interrupts;
 use lamparina_console::lines::Line as Typed;
 use lamparina_console::logging::Levels;
 use lamparina_console::terminal::{GivenBack, Terminal};
-use lamparina_protocol::{Lamport, RoomName};
+use lamparina_protocol::RoomName;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::args::Args;
+use super::asking;
 use super::command::{self, Command, HELP, Own};
 use super::log;
 use super::setup::{self, Setup};
 use super::talk::Screen;
-use crate::event::{Event, HistoryKey, PeerLine, PeerState, Recipients, Summary};
-use crate::show::{answers, json};
+use crate::event::{Event, Recipients, Summary};
 use crate::{Peer, PeerError};
 
 /// How long a leaving peer waits until neighbours have what was said.
@@ -273,7 +273,7 @@ impl Chat {
             Command::Quit => self.ended = true,
             Command::Help => self.screen.info("help", HELP).await,
             about => {
-                if let Err(error) = self.about(about).await {
+                if let Err(error) = asking::answer(&self.peer, &self.screen, about).await {
                     self.failed(&error).await;
                 }
             }
@@ -323,103 +323,6 @@ impl Chat {
         let words = format!("what is said in #{room} is shown no more");
         self.peer.leave(room).await;
         self.screen.info("leave", &words).await;
-    }
-
-    /// Commands that ask for something.
-    async fn about(&self, command: Command) -> Result<(), PeerError> {
-        let screen = &self.screen;
-        match command {
-            Command::Who => {
-                let mut peers = self.peer.peers().await;
-                peers.retain(|peer| peer.own || peer.state == PeerState::Active);
-                let words = || answers::users(&peers);
-                screen.answer(|| json::users(&peers), words).await;
-            }
-            Command::Own(Own::Peers(namespace)) => {
-                let mut peers = self.peer.peers().await;
-                if let Some(namespace) = namespace {
-                    peers.retain(|peer| is_in(peer, &namespace));
-                }
-                let words = || answers::peers(&peers);
-                screen.answer(|| json::peers(&peers), words).await;
-            }
-            Command::Connection => {
-                let links = self.peer.links().await;
-                let words = || answers::connections(&links);
-                screen.answer(|| json::connections(&links), words).await;
-            }
-            Command::Rtt => {
-                let mut peers = self.peer.peers().await;
-                peers.retain(|peer| !peer.own && peer.rtt_mean.is_some());
-                let words = || answers::rtt(&peers);
-                screen.answer(|| json::rtt(&peers), words).await;
-            }
-            Command::Own(Own::Coordinator) => {
-                let who = self.peer.coordinator().await;
-                let words = || crate::show::plain::coordinator(who.as_ref());
-                screen
-                    .answer(|| json::coordinator(who.as_ref()), words)
-                    .await;
-            }
-            Command::Own(Own::Unregister) => {
-                self.peer.unregister().await?;
-                let words = "the registration at the rendezvous is taken back";
-                screen.info("unregister", words).await;
-            }
-            about => return self.about_messages(about).await,
-        }
-        Ok(())
-    }
-
-    async fn about_messages(&self, command: Command) -> Result<(), PeerError> {
-        let screen = &self.screen;
-        match command {
-            Command::History { count, before } => self.history(count, before).await?,
-            Command::Find(words) => {
-                let hits = self.peer.find(words).await?;
-                match screen.json {
-                    true => screen.print(json::found(&hits)).await,
-                    false => match answers::found(&hits, &screen.style) {
-                        crate::show::plain::Line::Data(lines) => screen.print(lines).await,
-                        crate::show::plain::Line::Talk(words) => screen.say(&words),
-                    },
-                }
-            }
-            Command::Own(Own::Trace(which)) => {
-                let trace = self.peer.trace(which).await?;
-                let words = || answers::trace(&trace, &screen.style);
-                screen.answer(|| json::trace(&trace), words).await;
-            }
-            Command::Own(Own::Why(one, other)) => {
-                let why = self.peer.why(one, other).await?;
-                screen
-                    .answer(|| json::why(&why), || answers::why(&why))
-                    .await;
-            }
-            // Everything else is done elsewhere.
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// The newest lines before a stamp, or of all.
-    async fn history(&self, count: u32, before: Lamport) -> Result<(), PeerError> {
-        let before = (before != Lamport::ZERO).then(|| first_at(before));
-        // One more tells whether there are more.
-        let mut lines = self.peer.history(count.saturating_add(1), before).await?;
-        let more = lines.len() > count as usize;
-        if more {
-            lines.remove(0);
-        }
-        for line in &mut lines {
-            line.history = true;
-        }
-        let screen = &self.screen;
-        screen.past(&lines).await;
-        let count = lines.len() as u64;
-        let words = || answers::history(count, more);
-        screen.answer(|| json::history(count, more), words).await;
-        Ok(())
     }
 
     /// stdout takes no more. What was given is settled all the same, unless the disk is at fault.
@@ -476,27 +379,6 @@ impl Chat {
             true => Exit::NotSettled,
             false => Exit::Done,
         })
-    }
-}
-
-/// Before every line of this stamp.
-fn first_at(stamp: Lamport) -> HistoryKey {
-    HistoryKey {
-        stamp,
-        author: lamparina_protocol::AuthorKey([0; 32]),
-        incarnation: lamparina_protocol::peer::Incarnation(0),
-        n: 0,
-        digest: lamparina_protocol::peer::message::Digest([0; 32]),
-    }
-}
-
-fn is_in(peer: &PeerLine, namespace: &RoomName) -> bool {
-    match (&peer.name, &peer.foreign) {
-        (Some(name), _) => name.namespace.key() == namespace.key(),
-        (None, Some(foreign)) => foreign
-            .rsplit_once('@')
-            .is_some_and(|(_, there)| there == namespace.as_str()),
-        (None, None) => false,
     }
 }
 

@@ -7,11 +7,13 @@
 //! | `setup` | who, where and how |
 //! | `command` | what is typed |
 //! | `chat` | lines in, events out, until the input ends and everything said is settled |
+//! | `asking` | commands that ask |
 //! | `talk` | what is shown, as JSON or as readable lines |
 //! | `log` | the log file |
 //! | `doctor` | whether this machine can be found |
 
 pub(crate) mod args;
+mod asking;
 mod chat;
 mod command;
 mod doctor;

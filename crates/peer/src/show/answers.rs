@@ -50,7 +50,7 @@ fn peer(peer: &PeerLine) -> String {
         // Writing to a String does not fail.
         let _ = write!(
             out,
-            ", {} times reached, {} not",
+            ", reached {}, failed {}",
             peer.successes, peer.failures
         );
     }
@@ -230,9 +230,9 @@ mod tests {
         assert_eq!(
             peers(&[you, bob, unknown]),
             "rui@lan ~bbbbbbbb at 192.0.2.6:5002: you, id bbbb.3.1, coordinates\n\
-             bob@lan ~bbbbbbbb at 192.0.2.6:5002: ACTIVE, last seen 2026-11-20T18:42:01.123456Z, 2 times \
-             reached, 1 not, id bbbb.3.1, coordinates\n\
-             192.0.2.6:5002 at 192.0.2.6:5002: UNKNOWN, 2 times reached, 1 not"
+             bob@lan ~bbbbbbbb at 192.0.2.6:5002: ACTIVE, last seen 2026-11-20T18:42:01.123456Z, \
+             reached 2, failed 1, id bbbb.3.1, coordinates\n\
+             192.0.2.6:5002 at 192.0.2.6:5002: UNKNOWN, reached 2, failed 1"
         );
         assert_eq!(peers(&[]), "nobody is known there");
     }
