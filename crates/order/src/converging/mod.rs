@@ -53,9 +53,7 @@ pub use graph::{MESSAGES_MAX, PROOFS_OF_CHAIN_MAX};
 pub use history::{History, Why};
 pub use links::{BUNDLE_BYTES, PAGE_BYTES, PAGE_MESSAGES_MAX};
 pub use members::{ANNOUNCED_BURST, ANNOUNCED_GAP_MIN, ANNOUNCED_ONLY_MAX};
-pub use naming::{
-    ASK_AGAIN_AFTER, BEHIND_BYTES_MAX, GIVEN_WITHIN, NAME_ONLY_MAX, NAMED_WITHIN, NEEDED_MAX,
-};
+pub use naming::{ASK_AGAIN_AFTER, BEHIND_BYTES_MAX, NAME_ONLY_MAX, NAMED_WITHIN, NEEDED_MAX};
 pub use own::{ANNOUNCE_EVERY, ANNOUNCE_RISEN_EVERY, WAITING_MAX};
 pub use pull::{FIRST_LOOK_MESSAGES, HOLD_UP_MAX, NEWEST_NAMED_MAX, STUCK_AFTER};
 pub use types::{
@@ -181,7 +179,7 @@ impl Converging {
         };
         let taking = self.taking.deadline(&self.links);
         let gaps = self.links.values().filter_map(|link| link.gap.as_ref());
-        let gap = gaps.map(Gap::deadline).min();
+        let gap = gaps.filter_map(Gap::deadline).min();
         let all = [announce, taking, gap, self.members.deadline()];
         all.into_iter().flatten().min()
     }
@@ -420,9 +418,9 @@ impl Converging {
             }
             (None, None) => {
                 let knows = |digest: &Digest| graph.find(digest).is_some();
-                let due = gap.on_time(now, id, knows, out);
+                gap.on_time(now, id, knows, out);
                 link.gap = Some(gap);
-                return due.map(|()| false);
+                return Ok(false);
             }
         };
         let (mut rest, mut behind) = gap.into_rest();

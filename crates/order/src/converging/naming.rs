@@ -19,8 +19,6 @@ use super::{LinkId, Position};
 pub const NAMED_WITHIN: Duration = Duration::from_millis(100);
 /// Whose messages come again all the same is asked again to name them, after so long.
 pub const ASK_AGAIN_AFTER: Duration = Duration::from_secs(10);
-/// Who named a message and was asked for it gives it within this, or is at fault.
-pub const GIVEN_WITHIN: Duration = Duration::from_secs(10);
 /// Bytes that wait behind a named message, at most; more is a fault, and the next link begins anew.
 pub const BEHIND_BYTES_MAX: usize = 4 << 20;
 /// Authors that a neighbour may ask to be named only; more are told whole.
@@ -93,27 +91,22 @@ impl Gap {
         self
     }
 
-    /// When something is due.
-    pub(super) fn deadline(&self) -> Instant {
-        match self.needed.contains(&self.digest) {
-            false => self.since + NAMED_WITHIN,
-            true => self.since + GIVEN_WITHIN,
-        }
+    /// When to ask for it, unless that was done. Who is asked and gives nothing holds up what it says itself, and nobody else.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let asked = self.needed.contains(&self.digest);
+        (!asked).then_some(self.since + NAMED_WITHIN)
     }
 
-    /// Asks for what has not come, or gives the neighbour up.
+    /// Asks for what has not come.
     pub(super) fn on_time(
         &mut self,
         now: Instant,
         link: LinkId,
         knows: impl Fn(&Digest) -> bool,
         out: &mut Vec<Output>,
-    ) -> Result<(), Fault> {
-        if now < self.deadline() {
-            return Ok(());
-        }
-        if self.needed.contains(&self.digest) {
-            return Err(Fault::NotGiven(self.digest));
+    ) {
+        if self.deadline().is_none_or(|at| now < at) {
+            return;
         }
         // Whatever else is missing behind it is asked for at once, and what came by another link is needed no more.
         self.needed.retain(|digest| !knows(digest));
@@ -132,7 +125,6 @@ impl Gap {
         let missing: Vec<Digest> = missing.take(room.max(1)).collect();
         self.needed.extend(missing.iter().copied());
         out.push(Output::Send(link, Sending::Need(missing)));
-        Ok(())
     }
 }
 

@@ -370,9 +370,6 @@ pub enum Fault {
     /// It ended a page that was not wanted.
     #[error("a page ended that was not wanted")]
     NotWanted,
-    /// It named a message and did not give it when it was needed.
-    #[error("a message was named and not given: {0}")]
-    NotGiven(Digest),
     /// It sent very much behind a message that it only named.
     #[error("too much waits behind a message that was only named")]
     TooMuchBehind,
