@@ -376,6 +376,9 @@ pub enum Fault {
     /// It needs more than was named.
     #[error("more is needed than was named")]
     NeededTooMuch,
+    /// It says that it has more, and sent nothing.
+    #[error("a page ended with more to come, and nothing in it")]
+    EmptyPage,
     /// Our own bound, not its fault: no more messages are kept.
     #[error("no more than {max} messages are kept here: begin a new history")]
     Full {

@@ -195,12 +195,13 @@ impl Membership {
         }
         (entry.incarnation, entry.name) = (Some(said.incarnation), Some(said.name.clone()));
         (entry.record, entry.fresh) = (Some(sighting.record.clone()), now);
-        entry.at = sighting.at.or(entry.at);
+        entry.at = match is_linked {
+            true => entry.at.or(sighting.at),
+            false => sighting.at.or(entry.at),
+        };
         let was_here = entry.is_here();
-        // While a link is open, its end tells that, and BYE.
         entry.presence = match said.gone {
-            true if !is_linked => Presence::Away(Departure::Left),
-            true => entry.presence,
+            true => Presence::Away(Departure::Left),
             false => Presence::Here,
         };
         match (was_here, entry.is_here()) {
@@ -241,7 +242,9 @@ impl Membership {
             Via::Beacon(_) => None,
             Via::Link(link) => Some(link),
         };
-        let at = sighting.at;
+        // Its neighbour knows better than itself how it is reached.
+        let entry = self.table.get(&sighting.record.said().key);
+        let at = entry.and_then(|entry| entry.at).or(sighting.at);
         for link in self.links.ids() {
             if Some(link) != from {
                 sighting.at = self.portable(at, link);
