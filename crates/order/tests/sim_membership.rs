@@ -359,6 +359,31 @@ fn three_hundred_peers_keep_few_links_and_one_group() {
     world.assert_everybody_knows_who_is_there();
 }
 
+/// Two halves of a group too large for all to be linked with all, by beacons or without.
+#[test]
+fn halves_of_a_large_group_meet_again() {
+    seeds(2, |seed| {
+        let mut world = World::new(seed, 40, MembershipConfig::default());
+        world.beacon_loss = if seed % 2 == 0 { 95 } else { 100 };
+        (1..40).for_each(|at| drop(world.given.insert(at, vec![at / 2])));
+        (0..40).for_each(|at| world.start(at));
+        world.run(secs(60));
+        degrees(&world);
+        world.given.clear();
+        for (a, b) in (0..20).flat_map(|a| (20..40).map(move |b| (a, b))) {
+            world.wall(a, b, true);
+        }
+        let apart = 20 + world.below(150);
+        world.run(secs(apart));
+        world.walls.clear();
+        world.run(secs(90));
+        degrees(&world);
+        world.assert_one_coordinator();
+        world.assert_everybody_knows_who_is_there();
+        world.digest()
+    });
+}
+
 fn degrees(world: &World) {
     let degrees = world
         .up()
