@@ -401,6 +401,27 @@ fn degrees(world: &World) {
     assert!(world.is_connected());
 }
 
+/// A peer that dies unheard and is there again at once: its new links stay, its old ones go.
+#[test]
+fn who_starts_anew_at_once_is_linked_and_led_at_once() {
+    seeds(24, |seed| {
+        let mut world = World::new(seed, 4, MembershipConfig::default());
+        (0..4).for_each(|at| world.start(at));
+        world.run(secs(30));
+        let coordinator = world.assert_one_coordinator();
+        let at = match seed % 2 {
+            0 => coordinator,
+            _ => (coordinator + 1) % 4,
+        };
+        world.kill(at, false);
+        world.start(at);
+        let took = until_one_coordinator(&mut world, secs(4));
+        world.run(secs(4).saturating_sub(took));
+        world.assert_full_mesh();
+        world.digest()
+    });
+}
+
 /// Chat beside membership: what befalls `disturb`'s group, and what is said meanwhile.
 fn chat_world(seed: u64, election: bool, liars: usize) -> u64 {
     let config = MembershipConfig {
