@@ -2,7 +2,7 @@
 
 mod common;
 
-use lamparina_peer::{Event, Line, Peer, Recipients, Summary};
+use lamparina_peer::{Event, Line, Peer, Recipients, Spoken, Summary};
 use tokio::time::timeout;
 
 use common::{Folder, PATIENCE, Running, config, named};
@@ -283,4 +283,23 @@ async fn a_newcomer_takes_a_long_history_in_pages() {
     });
     let expected = (0..MESSAGES).map(|at| format!("line {at}"));
     assert!(texts.eq(expected), "all of them, once, in order");
+}
+
+#[tokio::test]
+async fn links_go_by_udp_where_both_sides_do_and_by_tcp_elsewhere() {
+    let over_udp = |config: &mut lamparina_peer::PeerConfig| config.udp = true;
+    let mut ana = Running::start_in(Folder::new(), "ana", &[], over_udp).await;
+    let mut rui = Running::start_in(Folder::new(), "rui", &[ana.addr()], over_udp).await;
+    let spoken = |event: &Event| match event {
+        Event::LinkUp(line) => Some(line.spoken),
+        _ => None,
+    };
+    assert_eq!(rui.until("a link", spoken).await, Spoken::Udp);
+    rui.says("by datagrams").await;
+    ana.hears("by datagrams").await;
+    let mut eva = Running::start("eva", &[]).await;
+    let mut bob = Running::start_in(Folder::new(), "bob", &[eva.addr()], over_udp).await;
+    assert_eq!(bob.until("a link", spoken).await, Spoken::Tcp);
+    bob.says("by a stream").await;
+    eva.hears("by a stream").await;
 }

@@ -211,6 +211,12 @@ impl Converging {
         self.ready_at.is_none()
     }
 
+    /// Whether a neighbour was sent everything that it may be told by now, or has it. `None` for a link that is not up.
+    pub fn is_told(&self, link: LinkId) -> Option<bool> {
+        let link = self.links.get(&link)?;
+        Some(link.is_told(self.own.tellable(&self.graph)))
+    }
+
     /// Members that are not set aside, without this peer.
     pub fn members(&self) -> impl Iterator<Item = AuthorKey> {
         self.members.present()
@@ -245,21 +251,15 @@ impl Converging {
         match heard {
             Heard::Want { has, limit } => link.wants(&self.graph, &has, limit),
             Heard::Messages(messages) => {
-                if let Pull::Asked { since, .. } = &mut link.pull {
-                    *since = now;
+                if let Pull::Asked { since, came, .. } = &mut link.pull {
+                    (*since, *came) = (now, *came || !messages.is_empty());
                 }
                 self.progress(now);
                 let mut messages = messages.into_iter();
                 messages.try_for_each(|message| self.on_message(now, id, message, out))
             }
             Heard::PageEnd { more } => {
-                if !matches!(link.pull, Pull::Asked { .. }) {
-                    return Err(Fault::NotWanted);
-                }
-                link.pull = match more {
-                    true => Pull::More,
-                    false => Pull::Done,
-                };
+                link.on_page_end(more)?;
                 self.progress(now);
                 Ok(())
             }
