@@ -11,6 +11,7 @@
 //! | [`config`] | what a peer is started with |
 //! | [`event`] | what it tells |
 //! | [`error`] | why something is not possible, in words |
+//! | `foreign` | sockets of PyP2P |
 //! | `links` | a task for each link, between its socket and the node |
 //! | `node` | the thread that owns the machines and the store |
 //! | [`multicast`] | beacons by UDP multicast, on each interface |
@@ -25,6 +26,7 @@ mod config_file;
 pub mod doctor;
 pub mod error;
 pub mod event;
+mod foreign;
 mod links;
 pub mod multicast;
 mod node;

@@ -2,166 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+mod common;
 
-use lamparina_peer::{
-    Event, Identity, Line, NamePattern, Peer, PeerConfig, PeerError, Recipients, Summary,
-};
-use lamparina_protocol::nick::{Nick, RoomName};
-use lamparina_protocol::peer::PeerName;
+use lamparina_peer::{Event, Line, Peer, Recipients, Summary};
 use tokio::time::timeout;
 
-/// Long enough for any machine; no test waits for it.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A peer, what it keeps, and what it has told so far.
-struct Running {
-    peer: Peer,
-    name: &'static str,
-    folder: Folder,
-    told: Vec<Event>,
-}
-
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let next = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("lamparina-peers-{}-{next}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        let _ = std::fs::remove_dir_all(&path);
-        Self(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-fn named(name: &str) -> PeerName {
-    PeerName {
-        name: Nick::try_from(name).unwrap(),
-        namespace: RoomName::try_from("lab").unwrap(),
-    }
-}
-
-fn config(name: &str, folder: &Folder, peers: &[SocketAddr]) -> PeerConfig {
-    let identity = Identity::open(&folder.0.join("identity")).unwrap();
-    PeerConfig {
-        listen: vec!["127.0.0.1:0".parse().unwrap()],
-        peers: peers.iter().map(ToString::to_string).collect(),
-        multicast: None,
-        ..PeerConfig::new(named(name), folder.0.join("data"), identity)
-    }
-}
-
-impl Running {
-    async fn start(name: &'static str, peers: &[SocketAddr]) -> Self {
-        Self::start_in(Folder::new(), name, peers, |_| {}).await
-    }
-
-    /// In a line of peers, that link only where they are told to.
-    async fn start_in_line(name: &'static str, peers: &[SocketAddr]) -> Self {
-        Self::start_in(Folder::new(), name, peers, |config| config.mesh = false).await
-    }
-
-    async fn start_in(
-        folder: Folder,
-        name: &'static str,
-        peers: &[SocketAddr],
-        change: impl FnOnce(&mut PeerConfig),
-    ) -> Self {
-        let mut config = config(name, &folder, peers);
-        change(&mut config);
-        let peer = Peer::start(config).await.unwrap();
-        let told = Vec::new();
-        Self {
-            peer,
-            name,
-            folder,
-            told,
-        }
-    }
-
-    fn addr(&self) -> SocketAddr {
-        self.peer.listening()[0]
-    }
-
-    /// Waits until it tells something.
-    async fn until<T>(&mut self, what: &str, wanted: impl Fn(&Event) -> Option<T>) -> T {
-        let found = self.told.iter().find_map(&wanted);
-        if let Some(found) = found {
-            return found;
-        }
-        loop {
-            let next = timeout(PATIENCE, self.peer.next_event()).await;
-            let told = &self.told;
-            let next =
-                next.unwrap_or_else(|_| panic!("{} never told {what}: {told:#?}", self.name));
-            let next = next.unwrap_or_else(|| panic!("{} ended before {what}", self.name));
-            let found = wanted(&next);
-            self.told.push(next);
-            if let Some(found) = found {
-                return found;
-            }
-        }
-    }
-
-    async fn hears(&mut self, text: &str) -> Line {
-        self.until(text, |event| match event {
-            Event::Message(line) if line.text == text => Some(line.clone()),
-            _ => None,
-        })
-        .await
-    }
-
-    async fn commits(&mut self, text: &str) {
-        self.until(text, |event| match event {
-            Event::Committed { text: said, .. } if said == text => Some(()),
-            _ => None,
-        })
-        .await;
-    }
-
-    async fn is_linked(&mut self) {
-        let linked = |event: &Event| matches!(event, Event::LinkUp(_)).then_some(());
-        self.until("a link", linked).await;
-    }
-
-    async fn says(&mut self, text: &str) {
-        let said = self.peer.send(Recipients::All, text.to_owned()).await;
-        said.unwrap();
-        self.commits(text).await;
-    }
-
-    async fn says_to(&self, to: &[&str], text: &str) -> Result<(), PeerError> {
-        let to = to.iter().map(|name| NamePattern::parse(name).unwrap());
-        let to = Recipients::Some(to.collect());
-        self.peer.send(to, text.to_owned()).await.map(drop)
-    }
-
-    /// The texts of its history, in order.
-    async fn history(&self) -> Vec<String> {
-        let lines = self.peer.history(1_000, None).await.unwrap();
-        lines.into_iter().map(|line| line.text).collect()
-    }
-
-    async fn close(self) -> (Folder, Summary) {
-        let summary = self.peer.close(PATIENCE).await;
-        (self.folder, summary)
-    }
-
-    fn times_told(&self, text: &str) -> usize {
-        let heard = |event: &&Event| matches!(event, Event::Message(line) if line.text == text);
-        self.told.iter().filter(heard).count()
-    }
-}
+use common::{Folder, PATIENCE, Running, config, named};
 
 #[tokio::test]
 async fn two_hear_each_other() {
@@ -259,14 +105,6 @@ async fn in_a_cycle_each_message_comes_once() {
     assert_eq!(ana.history().await, rui.history().await);
     assert_eq!(ana.history().await, eva.history().await);
     assert_eq!(ana.history().await.len(), texts.len());
-}
-
-impl Running {
-    fn own(&self, text: &str) -> bool {
-        let own =
-            |event: &Event| matches!(event, Event::Committed { text: said, .. } if said == text);
-        self.told.iter().any(own)
-    }
 }
 
 #[tokio::test]
@@ -415,4 +253,36 @@ async fn one_of_them_coordinates() {
     let lines = ana.peer.peers().await;
     assert!(lines[0].own);
     assert_eq!(lines[1].name, Some(named("rui")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newcomer_takes_a_long_history_in_pages() {
+    const MESSAGES: usize = 10_000;
+    let mut ana = Running::start("ana", &[]).await;
+    for at in 0..MESSAGES {
+        let said = ana.peer.send(Recipients::All, format!("line {at}")).await;
+        if said.is_err() {
+            // Too many wait until the peer is ready to speak.
+            let ready = |event: &Event| matches!(event, Event::Ready { .. }).then_some(());
+            ana.until("that it is ready", ready).await;
+            ana.peer
+                .send(Recipients::All, format!("line {at}"))
+                .await
+                .unwrap();
+        }
+        if at % 500 == 499 {
+            ana.commits(&format!("line {at}")).await;
+        }
+    }
+    let began = std::time::Instant::now();
+    let mut rui = Running::start("rui", &[ana.addr()]).await;
+    let last = rui.hears(&format!("line {}", MESSAGES - 1)).await;
+    eprintln!("{MESSAGES} messages after {:?}", began.elapsed());
+    assert!(last.history, "it is older than this start");
+    let texts = rui.told.iter().filter_map(|event| match event {
+        Event::Message(line) => Some(line.text.clone()),
+        _ => None,
+    });
+    let expected = (0..MESSAGES).map(|at| format!("line {at}"));
+    assert!(texts.eq(expected), "all of them, once, in order");
 }

@@ -21,6 +21,7 @@
 //! | [`proxy`] | a TCP proxy that drops its connections when told |
 //! | [`udp_relay`] | a relay of datagrams with ports of its own: a NAT, a bad line, a thief |
 //! | [`netns`] | two machines: network namespaces with a line between them |
+//! | [`lan`] | several machines on one network, which may part |
 //! | [`readme`] | the commands that the README gives |
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
@@ -29,6 +30,7 @@ use std::time::Duration;
 pub mod client;
 pub mod crash;
 pub mod folder;
+pub mod lan;
 pub mod light;
 pub mod log;
 pub mod netns;

@@ -122,6 +122,20 @@ impl Line {
     }
 }
 
+/// Drops what comes to the usual port of beacons within the namespace `name`, by any interface.
+///
+/// # Errors
+///
+/// When the kernel cannot filter so.
+pub fn drop_beacons(name: &str) -> Result<(), String> {
+    let rules = "table inet beacons {\n chain come {\n  type filter hook input priority 0;\n  udp dport 7677 \
+                 drop\n }\n}\n";
+    run(
+        Command::new("ip").args(["netns", "exec", name, "nft", "-f", "-"]),
+        rules,
+    )
+}
+
 impl Drop for Line {
     fn drop(&mut self) {
         for name in [&self.server, &self.client] {
@@ -130,7 +144,7 @@ impl Drop for Line {
     }
 }
 
-fn ip(args: &[&str]) -> Result<(), String> {
+pub(super) fn ip(args: &[&str]) -> Result<(), String> {
     run(Command::new("ip").args(args), "")
 }
 

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use super::Common;
 use super::task::{self, Origin};
 use crate::event::Direction;
+use crate::foreign::FromForeign;
 
 /// Inbound connections at one time; one more is closed without a word.
 pub(crate) const INBOUND_MAX: usize = 128;
@@ -66,10 +67,9 @@ async fn serve(
         _ => return,
     };
     if spoken == FOREIGN_FIRST {
-        if let Some(foreign) = &common.foreign {
-            // Whoever serves them has bounds of its own; without room the stream is closed.
-            let _ = foreign.try_send((stream, addr));
-        }
+        // Without room there the stream is closed.
+        let accepted = FromForeign::Accepted(stream, addr, permit);
+        let _ = common.foreign.try_send(accepted);
         return;
     }
     if let Err(reason) = respond(stream, &common).await {

@@ -29,10 +29,10 @@ use lamparina_protocol::link::{Link, LinkConfig};
 use lamparina_protocol::peer::PeerHello;
 use lamparina_protocol::seal::{IdentityKey, LinkKeys, SEED_BYTES, Transport};
 use lamparina_transport::Clock;
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use crate::event::{Direction, Spoken};
+use crate::foreign::FromForeign;
 pub(crate) use dial::{Dialled, dial};
 pub(crate) use listener::{INBOUND_MAX, listen};
 pub(crate) use proven::Proven;
@@ -68,8 +68,8 @@ pub(crate) struct Common {
     pub(crate) numbers: Numbers,
     pub(crate) proven: Proven,
     pub(crate) node: mpsc::Sender<FromLink>,
-    /// Streams of the other protocol; none where it is not spoken.
-    pub(crate) foreign: Option<mpsc::Sender<(TcpStream, SocketAddr)>>,
+    /// Streams of the other protocol.
+    pub(crate) foreign: mpsc::Sender<FromForeign>,
 }
 
 impl Common {

@@ -7,7 +7,7 @@ use lamparina_protocol::peer::{
     Body, Chain, Content, Incarnation, LinkMessage, MessageName, PeerName, Signed,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 struct End {
     common: Arc<Common>,
     inputs: mpsc::Receiver<FromLink>,
-    foreign: mpsc::Receiver<(TcpStream, SocketAddr)>,
+    foreign: mpsc::Receiver<FromForeign>,
 }
 
 impl End {
@@ -41,7 +41,7 @@ impl End {
             numbers: Numbers::default(),
             proven: Proven::default(),
             node,
-            foreign: Some(other),
+            foreign: other,
         };
         Self {
             common: Arc::new(common),
@@ -212,7 +212,9 @@ async fn the_first_byte_says_what_is_spoken_and_is_not_lost() {
     let mut stream = TcpStream::connect(ana.listen().await).await.unwrap();
     stream.write_all(b"{\"type\":\"HELLO\"}\n").await.unwrap();
     let came = timeout(PATIENCE, ana.foreign.recv()).await;
-    let (mut came, addr) = came.unwrap().unwrap();
+    let FromForeign::Accepted(mut came, addr, _permit) = came.unwrap().unwrap() else {
+        panic!("nothing else comes");
+    };
     assert_eq!(addr, stream.local_addr().unwrap());
     let mut read = [0; 8];
     came.read_exact(&mut read).await.unwrap();

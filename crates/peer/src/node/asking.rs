@@ -2,6 +2,7 @@
 
 use lamparina_order::{converging, membership};
 use lamparina_protocol::peer::{MessageName, Signed};
+use lamparina_pyp2p::contacts;
 
 use super::line::{room_key, told};
 use super::{Node, Request};
@@ -38,12 +39,10 @@ impl Node {
             Request::Trace { which, reply } => drop(reply.send(self.trace(&which))),
             Request::Reconnect => {
                 self.membership(membership::Input::Reconnect);
+                self.contacts(contacts::Input::Reconnect);
                 self.look_at = self.now();
             }
-            Request::Unregister(reply) => {
-                let words = "this peer registers nowhere: there is no `--rendezvous`";
-                drop(reply.send(Err(PeerError::Refused(words.to_owned()))));
-            }
+            Request::Unregister(reply) => self.unregister(reply),
             Request::Join(room) => drop(self.rooms.insert(room_key(&room))),
             Request::Leave(room) => drop(self.rooms.remove(&room_key(&room))),
             Request::Close { within, reply } => self.begin_to_leave(within, reply),
@@ -70,11 +69,13 @@ impl Node {
         let others = self.members.peers().into_iter();
         let others = others.map(|peer| self.line_of(peer));
         let others = others.filter(|line| !line.own);
+        let others = others.chain(self.foreign_lines());
         std::iter::once(own).chain(others).collect()
     }
 
     fn link_lines(&self) -> Vec<LinkLine> {
-        self.wires.values().map(super::Wire::line).collect()
+        let ours = self.wires.values().map(super::Wire::line);
+        ours.chain(self.foreign_links()).collect()
     }
 
     fn rooms(&self) -> Vec<String> {

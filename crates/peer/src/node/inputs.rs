@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
 use super::{Node, Request};
+use crate::foreign::FromForeign;
 use crate::links::FromLink;
 use crate::multicast::Heard;
 
@@ -19,6 +20,7 @@ pub(super) struct Inputs {
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) heard: mpsc::Receiver<Heard>,
     pub(super) found: mpsc::Receiver<Found>,
+    pub(super) foreign: mpsc::Receiver<FromForeign>,
     /// Requests that came while nothing could be stored.
     pub(super) deferred: VecDeque<Request>,
 }
@@ -37,6 +39,7 @@ pub(super) enum Next {
     Request(Request),
     Heard(Heard),
     Found(Found),
+    Foreign(FromForeign),
     Time,
     /// The program has let go of its handle.
     Gone,
@@ -61,6 +64,9 @@ impl Node {
                     return request.map_or(Next::Gone, Next::Request);
                 }
                 Some(heard) = inputs.heard.recv() => return Next::Heard(heard),
+                Some(from) = inputs.foreign.recv(), if self.backlog.has_room() => {
+                    return Next::Foreign(from);
+                }
                 Some(found) = inputs.found.recv() => return Next::Found(found),
                 () = sleep_until(at) => return Next::Time,
             }
@@ -90,6 +96,7 @@ impl Node {
             Next::Link(from) => self.link_tells(from),
             Next::Request(request) => self.asked(request),
             Next::Heard(heard) => self.beacon(&heard),
+            Next::Foreign(from) => self.foreign_tells(from),
             Next::Found(found) => self.found(found),
             Next::Time => {}
             Next::Gone => self.abandoned(),

@@ -6,11 +6,17 @@ use std::time::Duration;
 use lamparina_order::{LinkId, converging, membership};
 use lamparina_protocol::Instant;
 use lamparina_protocol::control::CloseCode;
+use lamparina_pyp2p::{contacts, registration};
 
 use super::Node;
 use super::request::Reply;
 use crate::event::{Event, Summary};
 use crate::links::CLOSE_WITHIN;
+
+/// Links and connections end within this: BYE_OK is waited for as long, and the rendezvous a little.
+const GONE_WITHIN: Duration = Duration::from_secs(3);
+
+const _: () = assert!(GONE_WITHIN.as_millis() > CLOSE_WITHIN.as_millis());
 
 /// A peer that leaves.
 #[derive(Debug)]
@@ -63,7 +69,7 @@ impl Node {
         match leaving.gone_until {
             None if self.is_settled() || leaving.until <= now => self.take_leave(now),
             None => {}
-            Some(until) if self.open_links.is_empty() || until <= now => self.end(),
+            Some(until) if self.is_gone() || until <= now => self.end(),
             Some(_) => {}
         }
     }
@@ -75,16 +81,24 @@ impl Node {
         stored && handed && self.paced.is_none()
     }
 
+    /// All links have ended, and nothing is registered.
+    fn is_gone(&self) -> bool {
+        self.open_links.is_empty() && self.foreign.is_done()
+    }
+
     fn take_leave(&mut self, now: Instant) {
         self.order(converging::Input::Leave);
         self.membership(membership::Input::Leave);
+        // BYE first: whoever is listed and cannot be reached any more is dialled in vain.
+        self.contacts(contacts::Input::Leave { reason: "leaving" });
+        self.registration(registration::Input::Unregister);
         self.flush();
         let numbers: Vec<u64> = self.wires.keys().copied().collect();
         for number in numbers {
             self.close(LinkId(number), CloseCode::Goodbye, String::new());
         }
         if let Some(leaving) = &mut self.leaving {
-            leaving.gone_until = Some(now + CLOSE_WITHIN);
+            leaving.gone_until = Some(now + GONE_WITHIN);
         }
     }
 

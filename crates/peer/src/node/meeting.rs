@@ -155,9 +155,10 @@ impl Node {
         let Some(wire) = self.wires.remove(&link.0) else {
             return;
         };
-        let line = wire.line();
+        let (line, key) = (wire.line(), wire.key);
         self.order(converging::Input::LinkDown(link));
         self.membership(membership::Input::LinkDown { link });
+        self.foreign_unlinked(&key);
         self.tell(Event::LinkDown { link: line, reason });
     }
 

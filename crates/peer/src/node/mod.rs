@@ -10,6 +10,7 @@
 //! | `speaking` | what the order wants done |
 //! | `meeting` | what membership wants done |
 //! | `storing` | batches to the disk |
+//! | `foreign` | peers that speak PyP2P |
 //! | `asking` | what the program asks |
 //! | `saying` | what the program says |
 //! | `leaving` | the end |
@@ -19,6 +20,7 @@
 mod asking;
 mod backlog;
 mod bodies;
+mod foreign;
 mod inputs;
 mod leaving;
 mod line;
@@ -41,6 +43,8 @@ use lamparina_order::converging::{self, Converging};
 use lamparina_protocol::bucket::TokenBucket;
 use lamparina_protocol::peer::PeerName;
 use lamparina_protocol::{Instant, UnixMicros};
+use lamparina_pyp2p::contacts;
+use lamparina_pyp2p::registration::{self, Registration};
 use lamparina_transport::Clock;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -51,6 +55,7 @@ use crate::multicast::Multicast;
 use crate::store::{Batch, Store};
 use backlog::Backlog;
 use bodies::Bodies;
+use foreign::Foreigners;
 use inputs::{Found, Inputs};
 use leaving::Leaving;
 use line::Reader;
@@ -93,6 +98,7 @@ struct Node {
     /// Rooms that are shown, folded.
     rooms: BTreeSet<String>,
     multicast: Option<Multicast>,
+    foreign: Foreigners,
     /// When interfaces and names of hosts are looked at next.
     look_at: Instant,
     /// `HOST:PORT` of peers to dial.
@@ -163,10 +169,14 @@ impl Node {
     /// When something is due, if nothing happens before.
     fn deadline(&self) -> Instant {
         let pace = self.paced.as_ref().map(|paced| paced.at);
+        let registration = self.foreign.registration.as_ref();
+        let registration = registration.and_then(Registration::deadline);
         let leaving = self.leaving.as_ref().map(Leaving::until);
         let all = [
             self.order.deadline(),
             self.members.deadline(),
+            self.foreign.contacts.deadline(),
+            registration,
             self.sync_at,
             pace,
             leaving,
@@ -184,6 +194,14 @@ impl Node {
         }
         if self.members.deadline().is_some_and(|at| at <= now) {
             self.membership(lamparina_order::membership::Input::Tick);
+        }
+        if self.foreign.contacts.deadline().is_some_and(|at| at <= now) {
+            self.contacts(contacts::Input::Tick);
+        }
+        let registration = self.foreign.registration.as_ref();
+        let due = registration.and_then(Registration::deadline);
+        if due.is_some_and(|at| at <= now) {
+            self.registration(registration::Input::Tick);
         }
         self.say_paced();
         self.leave_on();

@@ -8,15 +8,15 @@ use lamparina_order::converging;
 use lamparina_protocol::Instant;
 use lamparina_protocol::bucket::Rate;
 use lamparina_protocol::message::TEXT_BYTES_MAX;
-use lamparina_protocol::peer::private::{self, PrivateRecipient, PrivateText};
-use lamparina_protocol::peer::{Body, Foreign, MessageName};
-use zeroize::Zeroizing;
+use lamparina_protocol::peer::private::PrivateText;
+use lamparina_protocol::peer::{Body, Foreign, MessageName, PeerName};
+use lamparina_pyp2p::PeerId;
 
-use super::names::is_meant;
+use super::names::{Recipient, SHOWN_DIGITS, is_meant};
 use super::request::Reply;
 use super::{Node, wall_clock};
 use crate::error::PeerError;
-use crate::event::{RECIPIENTS_MAX, Recipients};
+use crate::event::{NamePattern, RECIPIENTS_MAX, Recipients};
 
 /// Messages that an author says in a second, where others are on other machines.
 pub(super) const RATE: Rate = Rate::per_second(20);
@@ -107,47 +107,42 @@ impl Node {
     pub(super) fn enter(
         &mut self,
         body: Body,
-        foreign: Option<Foreign>,
+        via: Option<Foreign>,
     ) -> Result<MessageName, PeerError> {
-        let name = self.order.next_name();
+        let (name, foreign) = (self.order.next_name(), via.is_some());
         let input = converging::Input::Say {
             body,
             sent_at: wall_clock(),
-            foreign,
+            foreign: via,
         };
         let (now, mut out) = (self.now(), Vec::new());
         let taken = self.order.handle(now, input, &mut out);
         taken.map_err(|error| PeerError::Refused(error.to_string()))?;
-        self.counts.sent += 1;
+        self.counts.sent += u64::from(!foreign);
         self.do_order(out);
         Ok(name)
     }
 
-    fn is_oneself(&self, pattern: &crate::event::NamePattern) -> bool {
+    fn is_oneself(&self, pattern: &NamePattern) -> bool {
         is_meant(pattern, &self.reader.own, &self.own.name)
     }
 
-    fn seal(
-        &self,
-        patterns: &[crate::event::NamePattern],
-        text: String,
-    ) -> Result<Body, PeerError> {
-        let mut recipients = vec![PrivateRecipient {
-            author: self.reader.own,
-            sealing: self.reader.sealing.public(),
-        }];
-        let (mut to, mut known) = (Vec::new(), BTreeSet::from([self.reader.own]));
+    /// Seals a text for those who are named, and notes who of them speaks PyP2P: they get it in clear.
+    fn seal(&mut self, patterns: &[NamePattern], text: String) -> Result<Body, PeerError> {
+        let (mut recipients, mut foreign, mut to) = (Vec::new(), Vec::new(), Vec::new());
+        let mut known = BTreeSet::from([self.reader.own]);
         for pattern in patterns {
-            let recipient = match self.names.resolve(pattern) {
-                Ok(recipient) => recipient,
-                // Nobody else is called so: dropped.
-                Err(PeerError::NoSuchPeer { .. }) if self.is_oneself(pattern) => continue,
-                Err(error) => return Err(error),
-            };
-            // Somebody named twice, and oneself, are dropped.
-            if known.insert(recipient.sealed_for.author) {
-                recipients.push(recipient.sealed_for);
-                to.push(recipient.name);
+            match self.whom(pattern)? {
+                Some(Whom::Ours(recipient)) if known.insert(recipient.sealed_for.author) => {
+                    recipients.push(recipient.sealed_for);
+                    to.push(recipient.name);
+                }
+                Some(Whom::Foreign(peer, name)) if !foreign.contains(&peer) => {
+                    foreign.push(peer);
+                    to.push(name);
+                }
+                // Somebody named twice is dropped, and so is oneself.
+                Some(_) | None => {}
             }
         }
         if to.is_empty() {
@@ -162,10 +157,40 @@ impl Node {
             );
             return Err(PeerError::Refused(words));
         }
-        let mut seed = Zeroizing::new([0; 32]);
-        getrandom::fill(&mut *seed)?;
-        let said = PrivateText { to, text };
-        let sealed = private::seal(&self.order.next_name(), &seed, &recipients, &said);
-        sealed.map_err(|error| PeerError::Refused(error.to_string()))
+        let body = self.seal_for(recipients, PrivateText { to, text })?;
+        self.foreign.is_for(self.order.next_name(), foreign);
+        Ok(body)
     }
+
+    /// Whom a name means, of our peers and of those that speak PyP2P; nobody where it means oneself.
+    fn whom(&self, pattern: &NamePattern) -> Result<Option<Whom>, PeerError> {
+        let ours = self.names.resolve(pattern);
+        let mut foreign = self.foreign.resolve(pattern);
+        match (ours, foreign.pop()) {
+            (Ok(recipient), None) => Ok(Some(Whom::Ours(recipient))),
+            (Err(PeerError::NoSuchPeer { .. }), Some((peer, name))) if foreign.is_empty() => {
+                Ok(Some(Whom::Foreign(peer, name)))
+            }
+            (Err(PeerError::NoSuchPeer { .. }), None) if self.is_oneself(pattern) => Ok(None),
+            (Err(error), None) => Err(error),
+            (ours, Some((last, _))) => {
+                let foreign = foreign.iter().map(|(peer, _)| peer).chain([&last]);
+                let foreign = foreign.map(|peer| format!("{peer} (PyP2P)"));
+                let ours = ours.iter().map(|recipient| {
+                    let key = recipient.sealed_for.author.to_string();
+                    format!("{} (~{})", recipient.name, &key[..SHOWN_DIGITS])
+                });
+                Err(PeerError::Ambiguous {
+                    asked: pattern.to_string(),
+                    candidates: ours.chain(foreign).collect(),
+                })
+            }
+        }
+    }
+}
+
+/// Somebody that a message is for.
+enum Whom {
+    Ours(Recipient),
+    Foreign(PeerId, PeerName),
 }

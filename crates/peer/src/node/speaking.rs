@@ -70,12 +70,12 @@ impl Node {
 
     fn own_delivered(&mut self, row: &NewRow) {
         self.must_sync = true;
-        self.counts.committed += 1;
-        self.counts.unhanded.push_back(row.position);
         let line = &row.line;
         if line.via.is_some() {
             return self.told(row);
         }
+        self.counts.committed += 1;
+        self.counts.unhanded.push_back(row.position);
         self.tell(Event::Committed {
             key: line.key,
             kind: line.kind,

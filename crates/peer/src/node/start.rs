@@ -13,6 +13,10 @@ use lamparina_protocol::bucket::TokenBucket;
 use lamparina_protocol::link::LinkConfig;
 use lamparina_protocol::peer::private::SealingKey;
 use lamparina_protocol::peer::{ElectionEpoch, Incarnation, PeerHello, Signed};
+use lamparina_protocol::{Instant, UnixMicros};
+use lamparina_pyp2p::contacts::Contacts;
+use lamparina_pyp2p::registration::{self, Registration};
+use lamparina_pyp2p::{PeerId, SEED_BYTES, Settings};
 use lamparina_transport::Clock;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -21,6 +25,7 @@ use tokio::task::JoinHandle;
 
 use super::backlog::{Backlog, EVENTS_MAX};
 use super::bodies::Bodies;
+use super::foreign::Foreigners;
 use super::inputs::{FOUND_MAX, Inputs};
 use super::line::{Reader, room_key};
 use super::names::Names;
@@ -31,6 +36,7 @@ use super::{Counts, Node, Own, wall_clock};
 use crate::config::{ADDRESSES_MAX, PeerConfig};
 use crate::error::PeerError;
 use crate::event::Event;
+use crate::foreign::{self, FromForeign};
 use crate::links::{Common, INBOUND_MAX, INPUTS_MAX, Numbers, Proven, VERSION, listen};
 use crate::multicast::{HEARD_MAX, Multicast};
 use crate::store::{Batch, Kept, Store, StoreError};
@@ -82,6 +88,7 @@ pub(crate) async fn start(config: PeerConfig) -> Result<Started, PeerError> {
     let (requests_sender, requests) = mpsc::channel(REQUESTS_MAX);
     let (heard_sender, heard) = mpsc::channel(HEARD_MAX);
     let (found_sender, found) = mpsc::channel(FOUND_MAX);
+    let (foreign_sender, foreign) = mpsc::channel(foreign::INPUTS_MAX);
     let identity = config.identity.key();
     let port = listening.first().map_or(0, SocketAddr::port);
     let common = Arc::new(Common {
@@ -97,7 +104,7 @@ pub(crate) async fn start(config: PeerConfig) -> Result<Started, PeerError> {
         numbers: Numbers::default(),
         proven: Proven::default(),
         node: node_sender,
-        foreign: None,
+        foreign: foreign_sender.clone(),
     });
     let room = Arc::new(Semaphore::new(INBOUND_MAX));
     let accept = |listener| tokio::spawn(listen(listener, common.clone(), room.clone()));
@@ -129,6 +136,7 @@ pub(crate) async fn start(config: PeerConfig) -> Result<Started, PeerError> {
         },
         rooms: BTreeSet::from([room_key(&config.name.namespace)]),
         multicast,
+        foreign: foreigners(&config, port, began, now, foreign_sender)?,
         look_at: now,
         given: config.peers.clone(),
         found_sender,
@@ -154,6 +162,7 @@ pub(crate) async fn start(config: PeerConfig) -> Result<Started, PeerError> {
         requests,
         heard,
         found,
+        foreign,
         deferred: VecDeque::new(),
     };
     let thread = run(node, inputs)?;
@@ -226,7 +235,7 @@ fn members(
     config: &PeerConfig,
     restored: &Restored,
     port: u16,
-    now: lamparina_protocol::Instant,
+    now: Instant,
 ) -> Result<Membership, PeerError> {
     let defaults = MembershipConfig::default();
     let member = Member {
@@ -252,6 +261,51 @@ fn members(
         ..defaults
     };
     Ok(Membership::new(member, settings, now))
+}
+
+/// The other protocol's machines.
+fn foreigners(
+    config: &PeerConfig,
+    port: u16,
+    began: UnixMicros,
+    now: Instant,
+    node: mpsc::Sender<FromForeign>,
+) -> Result<Foreigners, PeerError> {
+    let (name, namespace) = (config.name.name.as_str(), config.name.namespace.as_str());
+    let me = PeerId::own(name, namespace);
+    let me = me.map_err(|error| PeerError::Config(error.to_string()))?;
+    let seed = || -> Result<[u8; SEED_BYTES], getrandom::Error> {
+        let mut seed = [0; SEED_BYTES];
+        getrandom::fill(&mut seed)?;
+        Ok(seed)
+    };
+    // What another of ours needs to go on by our own frames.
+    let key = config.identity.author().to_string();
+    let ours = [("key", key.into()), ("port", port.into())];
+    let ours = ours.map(|(name, value)| (name.to_owned(), value));
+    let settings = Settings {
+        lamparina: Some(ours.into_iter().collect()),
+        ack_within: config.ack_within,
+        reconnect_attempts: config.reconnect_attempts,
+        ..Settings::new(me.clone(), began)
+    };
+    let contacts = Contacts::new(settings, seed()?);
+    let server = config.rendezvous.as_ref();
+    let registration = server.map(|rendezvous| -> Result<Registration, PeerError> {
+        let settings = registration::Settings {
+            ttl: u32::try_from(rendezvous.ttl.as_secs()).unwrap_or(u32::MAX),
+            discover_every: rendezvous.discover_every,
+            ..registration::Settings::new(me, port)
+        };
+        Ok(Registration::new(settings, seed()?, now))
+    });
+    let server = server.map_or_else(String::new, |rendezvous| rendezvous.server.clone());
+    Ok(Foreigners::new(
+        contacts,
+        registration.transpose()?,
+        server,
+        node,
+    ))
 }
 
 /// Opens the store and gives the order everything that is in it, beside the runtime.

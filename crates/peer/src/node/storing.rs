@@ -56,6 +56,9 @@ impl Node {
         // More than 2^32 messages are not kept.
         let upto = Position(u32::try_from(self.delivered).unwrap_or(u32::MAX));
         self.order(converging::Input::Stored(upto));
+        for row in batch.rows.iter().filter(|row| row.line.own) {
+            self.pass_to_foreigners(&row.line);
+        }
         if let Some(epoch) = batch.epoch {
             self.membership(membership::Input::Persisted(ElectionEpoch(epoch)));
         }
