@@ -132,6 +132,39 @@ fn who_comes_back_has_its_history_and_goes_on_with_it() {
 }
 
 #[test]
+fn what_was_said_apart_becomes_one_history_and_what_was_final_stays_in_order() {
+    let folder = Folder::new();
+    for name in ["ana", "bob"] {
+        let mut alone = start(&folder, name).start();
+        for number in 1..=3 {
+            alone.say(&format!("{name} {number}"));
+        }
+        assert_eq!(alone.leave(), 0, "{}", alone.talk());
+    }
+    let ana = start(&folder, "ana").enter();
+    let before = ana.history();
+    assert_eq!(before.len(), 3);
+    let bob = start(&folder, "bob").calls(ana.addr()).enter();
+    for peer in [&ana, &bob] {
+        let merged = peer.wait_event("merged");
+        assert_eq!(merged["lines"], 3, "{merged}");
+        assert_eq!(merged["ranges"][0]["first"], 1, "{merged}");
+    }
+    let history = ana.wait_history(6);
+    assert_eq!(bob.wait_history(6), history);
+    let stamps: Vec<_> = history.iter().map(|line| line.stamp).collect();
+    assert_eq!(stamps, [1, 1, 2, 2, 3, 3], "neither had seen the other's");
+    let kept: Vec<_> = history
+        .iter()
+        .filter(|line| before.contains(line))
+        .collect();
+    assert_eq!(kept, before.iter().collect::<Vec<_>>());
+    // Alone, everything that ana had said was final: what came among it is late.
+    let late = ana.wait_text("bob 1");
+    assert_eq!(late["late"], true, "{late}");
+}
+
+#[test]
 fn what_was_committed_survives_a_kill() {
     let folder = Folder::new();
     let mut ana = start(&folder, "ana").enter();

@@ -79,6 +79,7 @@ fn settings() -> Settings<'static> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config;
     use std::time::Duration;
 
     /// The settings of a file that holds `text`, with these arguments.
@@ -112,6 +113,26 @@ mod tests {
         assert_eq!(options.reconnect_attempts, Some(4));
         assert!(options.no_election && options.no_mesh && options.udp);
         assert!(options.json && options.stay && !options.no_multicast);
+    }
+
+    #[test]
+    fn the_example_of_the_page_is_a_file_of_defaults() {
+        let page = include_str!("../../../docs/operations.md");
+        let (_, part) = page.split_once("## Peers without a server").unwrap();
+        let (_, example) = part.split_once("```toml\n").unwrap();
+        let (example, _) = example.split_once("```").unwrap();
+        let options = with(example, &[]).unwrap().options;
+        let seconds = |time: Option<Duration>| time.unwrap_or_default();
+        assert_eq!(options.name.as_deref(), Some("ana"));
+        assert_eq!(options.multicast, [config::MULTICAST_GROUP]);
+        assert_eq!(seconds(options.ttl), config::RENDEZVOUS_TTL);
+        assert_eq!(seconds(options.discover_every), config::DISCOVER_EVERY);
+        assert_eq!(seconds(options.ack_within), config::ACK_WITHIN);
+        assert_eq!(seconds(options.ping_every), config::PING_EVERY);
+        assert_eq!(seconds(options.ping_within), config::PING_WITHIN);
+        assert_eq!(options.reconnect_attempts, Some(config::RECONNECT_ATTEMPTS));
+        assert_eq!(seconds(options.backoff_first), config::BACKOFF_FIRST);
+        assert_eq!(seconds(options.backoff_max), config::BACKOFF_MAX);
     }
 
     #[test]

@@ -55,6 +55,8 @@ pub(super) enum Pull {
         whole: bool,
         /// Nothing came for too long: others are asked.
         stuck: bool,
+        /// Some of it has come.
+        came: bool,
     },
     /// It has more.
     More,
@@ -76,6 +78,7 @@ impl Link {
                 since: now,
                 whole: false,
                 stuck: false,
+                came: false,
             },
         }
     }
@@ -115,6 +118,22 @@ impl Link {
         if !self.claims.is_empty() && self.claims.remove(&graph.digest(position)) {
             self.has(graph, position);
         }
+    }
+
+    /// Whether it was sent everything before `end`, or has it.
+    pub(super) const fn is_told(&self, end: u32) -> bool {
+        self.subscribed && self.cursor >= end
+    }
+
+    /// Its page is over. One that has more had something.
+    pub(super) const fn on_page_end(&mut self, more: bool) -> Result<(), Fault> {
+        self.pull = match (self.pull, more) {
+            (Pull::Asked { came: false, .. }, true) => return Err(Fault::EmptyPage),
+            (Pull::Asked { .. }, true) => Pull::More,
+            (Pull::Asked { .. }, false) => Pull::Done,
+            (Pull::More | Pull::Done, _) => return Err(Fault::NotWanted),
+        };
+        Ok(())
     }
 
     /// Whether this peer is still taking from it. What comes from others meanwhile it probably has, and that shows

@@ -16,8 +16,11 @@ use super::types::{HistoryKey, LinkId, Output};
 
 /// Members that have only announced themselves, at most; a further one is not heard until one of them was set aside.
 pub const ANNOUNCED_ONLY_MAX: usize = 1_024;
-/// Announcements of one author that follow each other faster are neither kept nor passed on.
+/// Announcements of one life that follow each other faster than this, for longer than [`ANNOUNCED_BURST`], are neither kept
+/// nor passed on.
 pub const ANNOUNCED_GAP_MIN: Duration = Duration::from_millis(250);
+/// How far announcements may be ahead of their pace: a new link brings an old one and a new one at once.
+pub const ANNOUNCED_BURST: Duration = Duration::from_secs(1);
 
 /// All members but this peer.
 #[derive(Clone, Debug)]
@@ -54,7 +57,8 @@ struct Kept {
     signed: SignedAnnouncement,
     serial: u64,
     from: Option<LinkId>,
-    at: Instant,
+    /// When it would have come at the greatest pace.
+    paced_at: Instant,
     /// Its last message was delivered here.
     holds: bool,
 }
@@ -139,7 +143,7 @@ impl Members {
         if let Some(kept) = self.kept.get(&author) {
             let before = kept.signed.announcement();
             let newer = (said.incarnation, said.beat) > (before.incarnation, before.beat);
-            let hasty = now.saturating_since(kept.at) < ANNOUNCED_GAP_MIN
+            let hasty = kept.paced_at > now + ANNOUNCED_BURST
                 && said.incarnation == before.incarnation
                 && !said.gone;
             if !newer || (hasty && from.is_some()) {
@@ -222,11 +226,12 @@ impl Members {
     fn keep(&mut self, now: Instant, from: Option<LinkId>, signed: SignedAnnouncement) {
         let author = signed.announcement().author;
         self.serial += 1;
+        let before = self.kept.get(&author).map_or(now, |kept| kept.paced_at);
         let kept = Kept {
             signed,
             serial: self.serial,
             from,
-            at: now,
+            paced_at: now.max(before) + ANNOUNCED_GAP_MIN,
             holds: false,
         };
         if let Some(before) = self.kept.insert(author, kept) {

@@ -48,7 +48,7 @@ use lamparina_protocol::{AuthorKey, Instant, Lamport};
 pub use graph::{MESSAGES_MAX, PROOFS_OF_CHAIN_MAX};
 pub use history::{History, Why};
 pub use links::{BUNDLE_BYTES, PAGE_BYTES, PAGE_MESSAGES_MAX};
-pub use members::{ANNOUNCED_GAP_MIN, ANNOUNCED_ONLY_MAX};
+pub use members::{ANNOUNCED_BURST, ANNOUNCED_GAP_MIN, ANNOUNCED_ONLY_MAX};
 pub use own::{ANNOUNCE_EVERY, ANNOUNCE_RISEN_EVERY, WAITING_MAX};
 pub use pull::{FIRST_LOOK_MESSAGES, HOLD_UP_MAX, NEWEST_NAMED_MAX, STUCK_AFTER};
 pub use types::{
@@ -211,6 +211,12 @@ impl Converging {
         self.ready_at.is_none()
     }
 
+    /// Whether a neighbour was sent everything that it may be told by now, or has it. `None` for a link that is not up.
+    pub fn is_told(&self, link: LinkId) -> Option<bool> {
+        let link = self.links.get(&link)?;
+        Some(link.is_told(self.own.tellable(&self.graph)))
+    }
+
     /// Members that are not set aside, without this peer.
     pub fn members(&self) -> impl Iterator<Item = AuthorKey> {
         self.members.present()
@@ -245,21 +251,15 @@ impl Converging {
         match heard {
             Heard::Want { has, limit } => link.wants(&self.graph, &has, limit),
             Heard::Messages(messages) => {
-                if let Pull::Asked { since, .. } = &mut link.pull {
-                    *since = now;
+                if let Pull::Asked { since, came, .. } = &mut link.pull {
+                    (*since, *came) = (now, *came || !messages.is_empty());
                 }
                 self.progress(now);
                 let mut messages = messages.into_iter();
                 messages.try_for_each(|message| self.on_message(now, id, message, out))
             }
             Heard::PageEnd { more } => {
-                if !matches!(link.pull, Pull::Asked { .. }) {
-                    return Err(Fault::NotWanted);
-                }
-                link.pull = match more {
-                    true => Pull::More,
-                    false => Pull::Done,
-                };
+                link.on_page_end(more)?;
                 self.progress(now);
                 Ok(())
             }
@@ -454,5 +454,7 @@ impl Converging {
     }
 }
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;

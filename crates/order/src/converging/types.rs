@@ -301,6 +301,9 @@ pub enum Fault {
     /// It ended a page that was not wanted.
     #[error("a page ended that was not wanted")]
     NotWanted,
+    /// It says that it has more, and sent nothing.
+    #[error("a page ended with more to come, and nothing in it")]
+    EmptyPage,
     /// Our own bound, not its fault: no more messages are kept.
     #[error("no more than {max} messages are kept here: begin a new history")]
     Full {

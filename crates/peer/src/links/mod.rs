@@ -34,7 +34,7 @@ use tokio::sync::mpsc;
 use crate::event::{Direction, Spoken};
 use crate::foreign::FromForeign;
 pub(crate) use dial::{Dialled, dial};
-pub(crate) use listener::{INBOUND_MAX, listen};
+pub(crate) use listener::{INBOUND_MAX, listen, listen_datagrams};
 pub(crate) use proven::Proven;
 pub(crate) use said::Said;
 
@@ -65,6 +65,8 @@ pub(crate) struct Common {
     pub(crate) hello: PeerHello,
     pub(crate) config: LinkConfig,
     pub(crate) clock: Clock,
+    /// Others are called over UDP first.
+    pub(crate) udp: bool,
     pub(crate) numbers: Numbers,
     pub(crate) proven: Proven,
     pub(crate) node: mpsc::Sender<FromLink>,

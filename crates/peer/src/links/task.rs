@@ -30,18 +30,25 @@ pub(super) struct Origin {
     pub(super) attempt: Option<u64>,
 }
 
-/// Drives a connection until it ends. The node hears of it from when it opens until it ends.
+/// A link on which both sides know who the other one is.
+#[derive(Debug)]
+pub(super) struct Open {
+    connection: Connection,
+    /// What came with the last of the handshake.
+    events: Vec<Event>,
+    addr: SocketAddr,
+    hello: PeerHello,
+    key: AuthorKey,
+}
+
+/// Waits until a link is open.
 ///
 /// # Errors
 ///
-/// Where it did not open.
-pub(super) async fn drive(
-    mut connection: Connection,
-    common: &Common,
-    origin: Origin,
-) -> Result<(), NotOpened> {
+/// Why it is over before it was one.
+pub(super) async fn open(mut connection: Connection, common: &Common) -> Result<Open, NotOpened> {
     let mut events = Vec::new();
-    let (words, key) = open(&mut connection, common, &mut events).await?;
+    let (words, key) = shake_hands(&mut connection, common, &mut events).await?;
     let Some((hello, key)) = read_hello(&words).zip(key) else {
         let text = "these are no first words of a peer".to_owned();
         abort(connection, CloseCode::WrongProtocol, text.clone()).await;
@@ -56,21 +63,35 @@ pub(super) async fn drive(
         return Err(text);
     }
     let addr = connection.peer_addr().map_err(|error| error.to_string())?;
-    let (task, opened) = Task::new(connection, common, origin, addr, hello, key);
+    Ok(Open {
+        connection,
+        events,
+        addr,
+        hello,
+        key,
+    })
+}
+
+/// Drives an open link until it ends. The node hears of it from now on.
+pub(super) async fn drive(mut open: Open, common: &Common, origin: Origin) {
+    let events = std::mem::take(&mut open.events);
+    let (task, opened) = Task::new(open, common, origin);
     if common.node.send(FromLink::Opened(opened)).await.is_ok() {
         task.run(events).await;
     }
-    Ok(())
 }
 
-/// Waits until the link is open.
-async fn open(
+/// Answers what the handshake asks.
+async fn shake_hands(
     connection: &mut Connection,
     common: &Common,
     events: &mut Vec<Event>,
 ) -> Result<(Bytes, Option<AuthorKey>), NotOpened> {
     loop {
         connection.step(events).await;
+        if connection.is_refused() {
+            return Err("nothing listens there".to_owned());
+        }
         let came = std::mem::take(events);
         let mut came = came.into_iter();
         while let Some(event) = came.next() {
@@ -117,14 +138,14 @@ struct Task<'a> {
 }
 
 impl<'a> Task<'a> {
-    fn new(
-        connection: Connection,
-        common: &'a Common,
-        origin: Origin,
-        addr: SocketAddr,
-        hello: PeerHello,
-        key: AuthorKey,
-    ) -> (Self, Box<Opened>) {
+    fn new(open: Open, common: &'a Common, origin: Origin) -> (Self, Box<Opened>) {
+        let Open {
+            connection,
+            addr,
+            hello,
+            key,
+            ..
+        } = open;
         let (sender, queue) = mpsc::channel(QUEUE_MAX);
         let spoken = match connection.is_over_datagrams() {
             true => Spoken::Udp,

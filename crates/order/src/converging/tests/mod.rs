@@ -43,6 +43,31 @@ pub(super) struct Peer {
     pub(super) machine: Converging,
     pub(super) log: Vec<Delivery>,
     pub(super) told: Vec<Output>,
+    pub(super) final_upto: Option<HistoryKey>,
+}
+
+impl Peer {
+    pub(super) const fn new(machine: Converging) -> Self {
+        Self {
+            machine,
+            log: Vec::new(),
+            told: Vec::new(),
+            final_upto: None,
+        }
+    }
+
+    /// What holds of every delivery: it stands behind its causes, and is late where it stands before a final line.
+    fn delivered(&mut self, delivery: Delivery) {
+        assert_eq!(delivery.position.0 as usize, self.log.len());
+        let content = delivery.message.content();
+        for cause in content.prev.iter().chain(&content.heads) {
+            let mut before = self.log.iter();
+            assert!(before.any(|d| d.message.digest() == *cause), "no cause");
+        }
+        let late = self.final_upto.is_some_and(|last| delivery.key() < last);
+        assert_eq!(delivery.late, late);
+        self.log.push(delivery);
+    }
 }
 
 /// Peers and what is between them.
@@ -62,11 +87,7 @@ pub(super) struct Net {
 impl Net {
     pub(super) fn new(peers: u8) -> Self {
         let now = Instant::ZERO;
-        let peer = |of| Peer {
-            machine: Converging::new(config(of, 1), now),
-            log: Vec::new(),
-            told: Vec::new(),
-        };
+        let peer = |of| Peer::new(Converging::new(config(of, 1), now));
         Self {
             now,
             peers: (0..peers).map(peer).collect(),
@@ -97,9 +118,12 @@ impl Net {
         for output in out {
             match output {
                 Output::Send(link, sending) => self.send(of, link, sending),
-                Output::Deliver(delivery) => {
-                    assert_eq!(delivery.position.0 as usize, self.peers[of].log.len());
-                    self.peers[of].log.push(delivery);
+                Output::Deliver(delivery) => self.peers[of].delivered(delivery),
+                Output::FinalUpTo(key) => {
+                    let peer = &mut self.peers[of];
+                    assert!(peer.final_upto < Some(key), "what is final only rises");
+                    peer.final_upto = Some(key);
+                    peer.told.push(Output::FinalUpTo(key));
                 }
                 Output::Fault(link, fault) => {
                     self.cut_link(of, link);
@@ -203,6 +227,32 @@ impl Net {
         }
     }
 
+    /// Time passes as people see it: everything comes at once, and every deadline is kept.
+    pub(super) fn live(&mut self, time: Duration) {
+        let end = self.now + time;
+        self.flow();
+        while let Some(at) = self.peers.iter().filter_map(|p| p.machine.deadline()).min()
+            && at <= end
+        {
+            let time = at.saturating_since(self.now);
+            self.pass(time);
+            self.flow();
+        }
+        self.now = end;
+    }
+
+    /// A stranger brings messages, over a link of its own.
+    pub(super) fn bring(&mut self, to: usize, messages: &[&Arc<Signed>]) {
+        self.last_link += 1;
+        let link = LinkId(self.last_link);
+        let new = |message: &&Arc<Signed>| Incoming::New(Arc::clone(message));
+        let messages = messages.iter().map(new).collect();
+        self.give(to, Input::LinkUp(link));
+        self.give(to, Input::Heard(link, Heard::PageEnd { more: false }));
+        self.give(to, Input::Heard(link, Heard::Messages(messages)));
+        self.give(to, Input::LinkDown(link));
+    }
+
     pub(super) fn say(&mut self, who: usize, text: &str) {
         let said = Input::Say {
             body: Body::All(text.to_owned()),
@@ -227,6 +277,15 @@ impl Net {
             }
         };
         lines.into_iter().map(text).collect()
+    }
+
+    /// Up to where lines are final, as texts.
+    pub(super) fn final_texts(&self, who: usize) -> Vec<String> {
+        let upto = self.peers[who].machine.final_upto();
+        assert_eq!(upto, self.peers[who].final_upto);
+        let lines = self.peers[who].machine.history().after(None, usize::MAX);
+        let count = lines.iter().filter(|(key, _)| Some(*key) <= upto).count();
+        self.texts(who)[..count].to_vec()
     }
 
     pub(super) fn told(&mut self, who: usize) -> Vec<Output> {
