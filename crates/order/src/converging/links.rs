@@ -175,7 +175,7 @@ impl Link {
         out: &mut Vec<Output>,
     ) {
         while self.room > 0 {
-            let given = self.naming.to_give();
+            let given = self.naming.next_given();
             if given.is_empty() {
                 break;
             }

@@ -194,7 +194,7 @@ impl Naming {
     }
 
     /// The next messages to give.
-    pub(super) fn to_give(&mut self) -> Vec<Position> {
+    pub(super) fn next_given(&mut self) -> Vec<Position> {
         let count = self.needed.len().min(NEED_MAX);
         self.needed.drain(..count).collect()
     }
