@@ -26,8 +26,9 @@ pub(crate) const FIRST_BYTE_WITHIN: Duration = Duration::from_secs(10);
 /// Pauses after an error that may last, doubling from the first to the second.
 const PAUSE_FROM: Duration = Duration::from_millis(5);
 const PAUSE_TO: Duration = Duration::from_secs(1);
-/// The first byte of every line of PyP2P.
-const FOREIGN_FIRST: u8 = b'{';
+/// First bytes of PyP2P: of a line, or of blanks before it. A frame of ours begins with a length, and that
+/// with 0.
+const FOREIGN_FIRST: [u8; 5] = *b"{ \t\r\n";
 
 /// Accepts until dropped.
 pub(crate) async fn listen(listener: TcpListener, common: Arc<Common>, room: Arc<Semaphore>) {
@@ -67,7 +68,7 @@ async fn serve(
         // Nothing came, or the end.
         _ => return,
     };
-    if spoken == FOREIGN_FIRST {
+    if FOREIGN_FIRST.contains(&spoken) {
         // Without room there the stream is closed.
         let accepted = FromForeign::Accepted(stream, addr, permit);
         let _ = common.foreign.try_send(accepted);

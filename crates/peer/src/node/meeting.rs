@@ -119,7 +119,6 @@ impl Node {
         if self.wires.contains_key(&link.0) {
             self.counts.had_neighbours = true;
             self.tell(Event::LinkUp(line));
-            self.order(converging::Input::Room(link, ROOM_BYTES));
             self.order(converging::Input::LinkUp(link));
             self.order(converging::Input::Room(link, ROOM_BYTES));
         }
