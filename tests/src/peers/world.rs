@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use lamparina_order::converging::{Heard, Incoming, Input, Output, Position, Sending};
+use lamparina_order::converging::{self, Heard, Incoming, Input, Output, Position, Sending};
 use lamparina_protocol::peer::{Body, LinkMessage, ReadError, Signed, SignedAnnouncement, signed};
 use lamparina_protocol::{AuthorKey, Instant, UnixMicros};
 
@@ -289,7 +289,11 @@ impl World {
 
     fn send(&mut self, node: usize, end: EndId, sending: Sending) {
         let peer = &self.nodes[node];
-        if peer.withholds && matches!(sending, Sending::Messages(_) | Sending::Announcements(_)) {
+        let tells = matches!(
+            sending,
+            Sending::Messages(_) | Sending::Given(_) | Sending::Announcements(_)
+        );
+        if peer.withholds && tells {
             return;
         }
         let bytes = |at: Position| Ok::<_, ()>(peer.log[at.0 as usize].bytes().clone());
@@ -346,6 +350,10 @@ impl World {
             LinkMessage::Messages(items) => {
                 let mut incoming = Vec::new();
                 for item in &items {
+                    if let Some(digest) = converging::named(item) {
+                        incoming.push(Incoming::Named(digest));
+                        continue;
+                    }
                     let digest = signed::digest_of(item)?;
                     if machine.knows(&digest) {
                         incoming.push(Incoming::Known(digest));
