@@ -359,6 +359,31 @@ fn three_hundred_peers_keep_few_links_and_one_group() {
     world.assert_everybody_knows_who_is_there();
 }
 
+/// Two halves of a group too large for all to be linked with all, by beacons or without.
+#[test]
+fn halves_of_a_large_group_meet_again() {
+    seeds(2, |seed| {
+        let mut world = World::new(seed, 40, MembershipConfig::default());
+        world.beacon_loss = if seed % 2 == 0 { 95 } else { 100 };
+        (1..40).for_each(|at| drop(world.given.insert(at, vec![at / 2])));
+        (0..40).for_each(|at| world.start(at));
+        world.run(secs(60));
+        degrees(&world);
+        world.given.clear();
+        for (a, b) in (0..20).flat_map(|a| (20..40).map(move |b| (a, b))) {
+            world.wall(a, b, true);
+        }
+        let apart = 20 + world.below(150);
+        world.run(secs(apart));
+        world.walls.clear();
+        world.run(secs(90));
+        degrees(&world);
+        world.assert_one_coordinator();
+        world.assert_everybody_knows_who_is_there();
+        world.digest()
+    });
+}
+
 fn degrees(world: &World) {
     let degrees = world
         .up()
@@ -374,6 +399,27 @@ fn degrees(world: &World) {
     );
     assert!(*least >= 4 && *most <= DEGREE_KEPT + 1 && *most <= LINKS_MAX);
     assert!(world.is_connected());
+}
+
+/// A peer that dies unheard and is there again at once: its new links stay, its old ones go.
+#[test]
+fn who_starts_anew_at_once_is_linked_and_led_at_once() {
+    seeds(24, |seed| {
+        let mut world = World::new(seed, 4, MembershipConfig::default());
+        (0..4).for_each(|at| world.start(at));
+        world.run(secs(30));
+        let coordinator = world.assert_one_coordinator();
+        let at = match seed % 2 {
+            0 => coordinator,
+            _ => (coordinator + 1) % 4,
+        };
+        world.kill(at, false);
+        world.start(at);
+        let took = until_one_coordinator(&mut world, secs(4));
+        world.run(secs(4).saturating_sub(took));
+        world.assert_full_mesh();
+        world.digest()
+    });
 }
 
 /// Chat beside membership: what befalls `disturb`'s group, and what is said meanwhile.

@@ -419,6 +419,8 @@ fn peer_messages() -> String {
         ),
         ("WANT", want.encode()),
         ("PAGE_END", LinkMessage::PageEnd { more: false }.encode()),
+        ("NEED", LinkMessage::Need(vec![signed.digest()]).encode()),
+        ("NAME_ONLY", LinkMessage::NameOnly(vec![author]).encode()),
     ];
     digits(&lines)
 }

@@ -178,6 +178,12 @@ impl Membership {
     fn take_record(&mut self, now: Instant, sighting: &Sighting, via: Via, out: &mut Vec<Output>) {
         let said = sighting.record.said();
         let (key, who) = (said.key, Who::Key(said.key));
+        // It started anew: nobody is at the other end of its links of before.
+        for link in self.links.of_earlier_lives(&key, said.incarnation) {
+            let why = Closing::Dead;
+            out.push(Output::Close { link, why });
+            self.forget_link(now, link, false, out);
+        }
         let is_linked = self.links.is_linked(&key);
         let first = now + self.bias(&key) + self.chance.jitter(Duration::from_millis(100));
         let linked = |key: &AuthorKey| self.links.is_linked(key);
@@ -318,7 +324,7 @@ impl Membership {
         self.record = own_record(&self.own, self.key, beat, self.ids.own(), gone);
         self.published = now;
         let every = self.config.refresh_every;
-        self.publish_at = now + self.chance.jitter(every * 2).min(every * 4 / 3);
+        self.publish_at = now + self.chance.jitter(every * 4 / 3);
         let (record, at) = (self.record.clone(), None);
         let here = Control::Here(Sighting { record, at });
         self.flood(&here.to_bytes(), None, out);

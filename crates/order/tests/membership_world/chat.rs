@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use lamparina_order::LinkId;
@@ -11,6 +12,8 @@ use lamparina_order::converging::{
 use lamparina_protocol::peer::{Body, Digest, Incarnation, LinkMessage, PeerName, Signed, signed};
 use lamparina_protocol::seal::IdentityKey;
 use lamparina_protocol::{Instant, UnixMicros};
+
+use super::{At, Ev, World};
 
 /// Signatures that were judged already, for all peers of a world.
 pub(crate) type Proved = BTreeMap<Digest, Arc<Signed>>;
@@ -156,5 +159,52 @@ impl Chat {
     /// What it was delivered and keeps.
     pub(crate) const fn kept(&self) -> &BTreeSet<Digest> {
         &self.has
+    }
+}
+
+impl World {
+    /// Sends what an order wants sent, and ends links that it finds at fault.
+    pub(super) fn chatted(&mut self, at: At) {
+        if !self.chats || !self.is_up(at) {
+            return;
+        }
+        let faults = std::mem::take(&mut self.nodes[at].chat.faults);
+        assert!(
+            faults.is_empty(),
+            "p{at} finds neighbours at fault: {faults:?}"
+        );
+        for (link, bytes) in std::mem::take(&mut self.nodes[at].chat.leaves) {
+            self.note(&bytes);
+            let Some(pipe) = self.nodes[at].links.get(&link).copied() else {
+                continue;
+            };
+            let when = self.after(pipe.last);
+            if let Some(pipe) = self.nodes[at].links.get_mut(&link) {
+                pipe.last = when;
+            }
+            let life = self.nodes[pipe.other].life;
+            self.at(when, Ev::Order(pipe.other, life, pipe.their, at, bytes));
+        }
+        if let Some(deadline) = self.nodes[at].chat.deadline() {
+            let when = deadline.max(self.now + Duration::from_millis(1));
+            self.at(when, Ev::ChatTick(at));
+        }
+    }
+
+    pub(crate) fn say(&mut self, at: At, text: String) {
+        if self.is_up(at) {
+            let now = self.now;
+            self.nodes[at].chat.say(now, text);
+            self.chatted(at);
+        }
+    }
+
+    pub(super) fn chat_down(&mut self, at: At, link: LinkId) {
+        if self.chats {
+            let now = self.now;
+            let down = Input::LinkDown(link);
+            self.nodes[at].chat.give(now, down);
+            self.chatted(at);
+        }
     }
 }

@@ -16,8 +16,10 @@ use lamparina_protocol::peer::{
 use lamparina_protocol::seal::IdentityKey;
 use lamparina_protocol::{AuthorKey, Instant, Nick, RoomName};
 
-pub(crate) mod chat;
-pub(crate) mod lies;
+mod befall;
+mod chat;
+mod judge;
+mod lies;
 
 use chat::{Chat, Proved};
 
@@ -179,10 +181,6 @@ impl World {
         self.roll() % bound
     }
 
-    pub(crate) const fn digest(&self) -> u64 {
-        self.digest
-    }
-
     fn note(&mut self, bytes: &[u8]) {
         for byte in bytes {
             self.digest = (self.digest ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
@@ -224,10 +222,6 @@ impl World {
         self.nodes[at].machine.as_ref().expect("it is up")
     }
 
-    pub(crate) fn up(&self) -> Vec<At> {
-        (0..self.nodes.len()).filter(|at| self.is_up(*at)).collect()
-    }
-
     pub(crate) fn start(&mut self, at: At) {
         if self.is_up(at) {
             return;
@@ -261,66 +255,6 @@ impl World {
             self.give(at, Input::Address { addr, source });
         }
         self.give(at, Input::Tick);
-    }
-
-    /// Dies; the other ends of its links learn it at once, or only by silence.
-    pub(crate) fn kill(&mut self, at: At, is_heard: bool) {
-        self.nodes[at].machine = None;
-        self.nodes[at].chat.crash();
-        let links = std::mem::take(&mut self.nodes[at].links);
-        for pipe in links.into_values() {
-            if is_heard {
-                self.close_far(at, pipe);
-            }
-        }
-    }
-
-    pub(crate) fn leave(&mut self, at: At) {
-        if self.is_up(at) {
-            self.give(at, Input::Leave);
-            let links: Vec<LinkId> = self.nodes[at].links.keys().copied().collect();
-            for link in links {
-                let pipe = self.nodes[at].links[&link];
-                let life = self.nodes[pipe.other].life;
-                let when = self.after(pipe.last);
-                self.at(when, Ev::Bye(pipe.other, life, pipe.their, at));
-                if let Some(pipe) = self.nodes[at].links.get_mut(&link) {
-                    pipe.last = when;
-                }
-            }
-            self.kill(at, true);
-        }
-    }
-
-    pub(crate) fn sleep(&mut self, at: At, time: Duration) {
-        self.nodes[at].sleeps_until = self.now + time;
-    }
-
-    pub(crate) fn reconnect(&mut self, at: At) {
-        if self.is_up(at) {
-            self.give(at, Input::Reconnect);
-        }
-    }
-
-    /// Breaks one link of a peer; both ends are told.
-    pub(crate) fn flap(&mut self, at: At) {
-        let links: Vec<LinkId> = self.nodes[at].links.keys().copied().collect();
-        if links.is_empty() {
-            return;
-        }
-        let link = links[self.below(links.len() as u64) as usize];
-        if let Some(pipe) = self.nodes[at].links.remove(&link) {
-            self.close_far(at, pipe);
-            self.chat_down(at, link);
-            self.give(at, Input::LinkDown { link });
-        }
-    }
-
-    pub(crate) fn wall(&mut self, a: At, b: At, both: bool) {
-        self.walls.insert((a, b));
-        if both {
-            self.walls.insert((b, a));
-        }
     }
 
     fn after(&mut self, last: Instant) -> Instant {
@@ -464,64 +398,6 @@ impl World {
                 from: at,
             },
         );
-    }
-
-    /// Sends what an order wants sent, and ends links that it finds at fault.
-    fn chatted(&mut self, at: At) {
-        if !self.chats || !self.is_up(at) {
-            return;
-        }
-        let faults = std::mem::take(&mut self.nodes[at].chat.faults);
-        assert!(
-            faults.is_empty(),
-            "p{at} finds neighbours at fault: {faults:?}"
-        );
-        for (link, bytes) in std::mem::take(&mut self.nodes[at].chat.leaves) {
-            self.note(&bytes);
-            let Some(pipe) = self.nodes[at].links.get(&link).copied() else {
-                continue;
-            };
-            let when = self.after(pipe.last);
-            if let Some(pipe) = self.nodes[at].links.get_mut(&link) {
-                pipe.last = when;
-            }
-            let life = self.nodes[pipe.other].life;
-            self.at(when, Ev::Order(pipe.other, life, pipe.their, at, bytes));
-        }
-        if let Some(deadline) = self.nodes[at].chat.deadline() {
-            let when = deadline.max(self.now + Duration::from_millis(1));
-            self.at(when, Ev::ChatTick(at));
-        }
-    }
-
-    pub(crate) fn say(&mut self, at: At, text: String) {
-        if self.is_up(at) {
-            let now = self.now;
-            self.nodes[at].chat.say(now, text);
-            self.chatted(at);
-        }
-    }
-
-    fn chat_down(&mut self, at: At, link: LinkId) {
-        if self.chats {
-            let now = self.now;
-            let down = lamparina_order::converging::Input::LinkDown(link);
-            self.nodes[at].chat.give(now, down);
-            self.chatted(at);
-        }
-    }
-
-    /// All have the same history, and everything that any of them keeps.
-    #[track_caller]
-    pub(crate) fn assert_one_history(&self, honest: &[At]) {
-        let seed = self.seed;
-        let first = self.nodes[honest[0]].chat.history();
-        for at in honest {
-            assert_eq!(self.nodes[*at].chat.history(), first, "seed {seed}: p{at}");
-            let kept = self.nodes[*at].chat.kept();
-            assert_eq!(kept.len(), first.len(), "seed {seed}: p{at}");
-        }
-        assert!(!first.is_empty());
     }
 
     fn new_link(&mut self, at: At) -> LinkId {
@@ -717,102 +593,5 @@ impl World {
             self.nodes[at].chat.up(now, link);
             self.chatted(at);
         }
-    }
-
-    /// Everybody follows one coordinator that is there and knows it.
-    #[track_caller]
-    pub(crate) fn assert_one_coordinator(&self) -> At {
-        let up = self.up();
-        let seed = self.seed;
-        let views: BTreeSet<_> = up
-            .iter()
-            .map(|at| self.machine(*at).coordinator())
-            .collect();
-        let coordinating: Vec<At> = up
-            .iter()
-            .copied()
-            .filter(|at| self.machine(*at).coordinates())
-            .collect();
-        assert_eq!(views.len(), 1, "seed {seed}: {views:?}");
-        assert_eq!(coordinating.len(), 1, "seed {seed}: {coordinating:?}");
-        let at = coordinating[0];
-        let own = self.machine(at).coordinator().map(|one| one.key);
-        assert_eq!(own, Some(self.nodes[at].key), "seed {seed}");
-        at
-    }
-
-    #[track_caller]
-    pub(crate) fn assert_greatest_coordinates(&self) {
-        let at = self.assert_one_coordinator();
-        let greatest = self.up().into_iter().max_by_key(|at| self.nodes[*at].key);
-        assert_eq!(Some(at), greatest, "seed {}", self.seed);
-    }
-
-    /// Everybody takes those for there who are there, and nobody else.
-    #[track_caller]
-    pub(crate) fn assert_everybody_knows_who_is_there(&self) {
-        let up: BTreeSet<AuthorKey> = self.up().iter().map(|at| self.nodes[*at].key).collect();
-        for at in self.up() {
-            let peers = self.machine(at).peers();
-            let mut present: BTreeSet<AuthorKey> = peers
-                .iter()
-                .filter(|peer| peer.present)
-                .filter_map(|peer| peer.key)
-                .collect();
-            present.insert(self.nodes[at].key);
-            let missing: Vec<_> = up.difference(&present).collect();
-            let ghosts: Vec<_> = present.difference(&up).collect();
-            assert!(
-                missing.is_empty() && ghosts.is_empty(),
-                "seed {}: p{at} misses {missing:?} and sees {ghosts:?}",
-                self.seed
-            );
-        }
-    }
-
-    /// All are linked with all, by one link each.
-    #[track_caller]
-    pub(crate) fn assert_full_mesh(&self) {
-        let up = self.up();
-        for at in &up {
-            let mut keys: Vec<_> = self.machine(*at).links().iter().map(|l| l.key).collect();
-            keys.sort_unstable();
-            let mut wanted: Vec<_> = up
-                .iter()
-                .filter(|o| *o != at)
-                .map(|o| self.nodes[*o].key)
-                .collect();
-            wanted.sort_unstable();
-            assert_eq!(keys, wanted, "seed {}: links of p{at}", self.seed);
-        }
-    }
-
-    #[track_caller]
-    pub(crate) fn assert_everybody_has_a_number(&self) {
-        for at in self.up() {
-            assert!(self.machine(at).id().is_some(), "seed {}: p{at}", self.seed);
-        }
-    }
-
-    /// Whether links join all that are up.
-    pub(crate) fn is_connected(&self) -> bool {
-        let up = self.up();
-        let Some(first) = up.first() else {
-            return true;
-        };
-        let mut seen = BTreeSet::from([*first]);
-        let mut todo = vec![*first];
-        while let Some(at) = todo.pop() {
-            for pipe in self.nodes[at].links.values() {
-                if self.is_up(pipe.other) && seen.insert(pipe.other) {
-                    todo.push(pipe.other);
-                }
-            }
-        }
-        seen.len() == up.len()
-    }
-
-    pub(crate) fn dialled(&self) -> u64 {
-        self.nodes.iter().map(|node| node.dialled).sum()
     }
 }

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 use lamparina_protocol::AuthorKey;
@@ -17,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::said::Said;
-use super::{CLOSE_WITHIN, Common, FromLink, LinkHandle, Opened, QUEUE_MAX, VERSION};
+use super::{CLOSE_WITHIN, Common, FromLink, LinkHandle, Measures, Opened, QUEUE_MAX, VERSION};
 use crate::event::{Direction, Spoken};
 
 /// Why a link is over before it was one, in words; the node is told by whoever made it.
@@ -130,7 +131,7 @@ struct Task<'a> {
     number: u64,
     queue: mpsc::Receiver<Bytes>,
     closing: Arc<OnceLock<(CloseCode, String)>>,
-    rtt_micros: Arc<AtomicU64>,
+    measures: Arc<Measures>,
     /// Taken from the queue, and the link had no room for it.
     held: Option<Outgoing>,
     /// The node has let go of it: it closes once the queue is empty.
@@ -155,7 +156,7 @@ impl<'a> Task<'a> {
             number: common.numbers.next(),
             queue,
             closing: Arc::default(),
-            rtt_micros: Arc::default(),
+            measures: Arc::default(),
             held: None,
             let_go: false,
             common,
@@ -166,7 +167,7 @@ impl<'a> Task<'a> {
                 number: task.number,
                 queue: sender,
                 closing: task.closing.clone(),
-                rtt_micros: task.rtt_micros.clone(),
+                measures: task.measures.clone(),
             },
             direction: origin.direction,
             attempt: origin.attempt,
@@ -300,9 +301,12 @@ impl<'a> Task<'a> {
     }
 
     fn measure(&self) {
-        let rtt = self.connection.link().stats().rtt;
-        let micros = rtt.map_or(0, |rtt| u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX));
-        self.rtt_micros.store(micros, Ordering::Relaxed);
+        let stats = self.connection.link().stats();
+        let micros = |rtt: Duration| u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX);
+        let set = |at: &AtomicU64, value| at.store(value, Ordering::Relaxed);
+        set(&self.measures.rtt_micros, stats.rtt.map_or(0, micros));
+        set(&self.measures.sent_bytes, stats.bytes_sent);
+        set(&self.measures.received_bytes, stats.bytes_received);
     }
 }
 

@@ -235,7 +235,9 @@ fn page(machine: &mut Converging, has: Vec<Digest>, limit: u32) -> (Vec<Position
     let (mut positions, mut end) = (Vec::new(), None);
     for output in out {
         match output {
-            Output::Send(_, Sending::Messages(more)) => positions.extend(more),
+            Output::Send(_, Sending::Messages(more)) => {
+                positions.extend(more.iter().map(Telling::position));
+            }
             Output::Send(_, Sending::PageEnd { more }) => end = Some(more),
             _ => {}
         }
