@@ -4,7 +4,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::time::Instant;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use lamparina_tests::real::lan::Lan;
 use lamparina_tests::real::netns::{deafen, forbid_groups};
@@ -38,12 +39,15 @@ impl World {
         }
     }
 
-    /// A peer on each, that have found each other.
+    /// A peer on each, and a link between any two.
     fn of_friends(machines: usize) -> Option<Self> {
         let mut world = Self::try_new(machines)?;
         world.peers = (0..machines).map(|at| world.start(at).enter()).collect();
         for peer in &world.peers {
-            peer.wait_events("joined", machines - 1);
+            peer.wait("links to all others", |heard| {
+                let links = heard.of_type("link_up").map(author);
+                (links.collect::<BTreeSet<_>>().len() == machines - 1).then_some(())
+            });
         }
         Some(world)
     }
@@ -203,6 +207,24 @@ fn halves_that_parted_go_on_and_converge_when_they_meet() {
     // And they talk on.
     say(&world.peers[3], &lines("together", 1));
     world.one_history(33);
+}
+
+#[test]
+fn who_says_much_to_other_machines_waits_and_none_is_refused() {
+    // At once as many as the burst has, and 20 a second from then on.
+    const LINES: usize = 130;
+    let Some(mut world) = World::try_new(2) else {
+        return;
+    };
+    let start = |at: usize| world.start(at).args(&["--udp"]).enter();
+    world.peers = (0..2).map(start).collect();
+    let link = world.peers[0].wait_event("link_up");
+    assert_eq!(link["spoken"], "udp", "{link}");
+    let began = Instant::now();
+    say(&world.peers[0], &lines("ana", LINES));
+    assert!(began.elapsed() > Duration::from_secs(1), "they were paced");
+    world.one_history(LINES);
+    assert_eq!(world.peers[0].events("error"), [Value::Null; 0]);
 }
 
 #[test]
