@@ -4,9 +4,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::time::Instant;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use lamparina_tests::real::lan::Lan;
+use lamparina_tests::real::netns::{deafen, forbid_groups};
 use lamparina_tests::real::peer::Line;
 use lamparina_tests::real::process::Signal;
 use lamparina_tests::real::{Folder, Peer, PeerStart, wait_for};
@@ -37,12 +39,15 @@ impl World {
         }
     }
 
-    /// A peer on each, that have found each other.
+    /// A peer on each, and a link between any two.
     fn of_friends(machines: usize) -> Option<Self> {
         let mut world = Self::try_new(machines)?;
         world.peers = (0..machines).map(|at| world.start(at).enter()).collect();
         for peer in &world.peers {
-            peer.wait_events("joined", machines - 1);
+            peer.wait("links to all others", |heard| {
+                let links = heard.of_type("link_up").map(author);
+                (links.collect::<BTreeSet<_>>().len() == machines - 1).then_some(())
+            });
         }
         Some(world)
     }
@@ -173,7 +178,14 @@ fn halves_that_parted_go_on_and_converge_when_they_meet() {
             half
         })
         .collect();
-    let coordinators = [world.coordinator(&[0, 1]), world.coordinator(&[2, 3])];
+    // Each half takes the other one for gone, and has a coordinator of its own.
+    for peer in &world.peers {
+        peer.wait_events("left", 2);
+    }
+    let coordinators = wait_for("a coordinator of each half", || {
+        let both = [world.coordinator(&[0, 1]), world.coordinator(&[2, 3])];
+        (both[0] != both[1]).then_some(both)
+    });
     world.lan.join().unwrap();
     let met = Instant::now();
     let all = world.one_history(32);
@@ -190,11 +202,29 @@ fn halves_that_parted_go_on_and_converge_when_they_meet() {
             .into_iter()
             .find(|report| report["inserted"].as_u64() > Some(0))
     });
-    world.coordinator(&[0, 1, 2, 3]);
-    eprintln!("coordinators while parted: {coordinators:?}");
+    let one = world.coordinator(&[0, 1, 2, 3]);
+    assert!(coordinators.contains(&one), "{coordinators:?}");
     // And they talk on.
     say(&world.peers[3], &lines("together", 1));
     world.one_history(33);
+}
+
+#[test]
+fn who_says_much_to_other_machines_waits_and_none_is_refused() {
+    // At once as many as the burst has, and 20 a second from then on.
+    const LINES: usize = 130;
+    let Some(mut world) = World::try_new(2) else {
+        return;
+    };
+    let start = |at: usize| world.start(at).args(&["--udp"]).enter();
+    world.peers = (0..2).map(start).collect();
+    let link = world.peers[0].wait_event("link_up");
+    assert_eq!(link["spoken"], "udp", "{link}");
+    let began = Instant::now();
+    say(&world.peers[0], &lines("ana", LINES));
+    assert!(began.elapsed() > Duration::from_secs(1), "they were paced");
+    world.one_history(LINES);
+    assert_eq!(world.peers[0].events("error"), [Value::Null; 0]);
 }
 
 #[test]
@@ -227,13 +257,28 @@ fn the_doctor_says_what_keeps_beacons_away() {
     let report = well.out();
     assert!(report.contains("multicast by eth0"), "{report}");
     assert!(report.contains("own beacon heard"), "{report}");
-    let Err(why) = lamparina_tests::real::netns::drop_beacons(host) else {
-        let mut ill = world.start(0).start_with(&["doctor"]);
-        assert_eq!(ill.process().wait_code(), 1);
-        let report = ill.out();
-        assert!(report.contains("own beacon sent and not heard"), "{report}");
-        assert!(report.contains("firewall"), "{report}");
+    forbid_groups(host).unwrap();
+    let mut ill = world.start(0).start_with(&["doctor"]);
+    assert_eq!(ill.process().wait_code(), 1);
+    let report = ill.out();
+    assert!(
+        report.contains("eth0 to 239.255.76.77:7677: cannot listen"),
+        "{report}"
+    );
+}
+
+#[test]
+fn the_doctor_says_that_beacons_do_not_come_back() {
+    let Some(world) = World::try_new(1) else {
         return;
     };
-    eprintln!("half skipped: no filters here: {why}");
+    if let Err(why) = deafen(world.lan.host(0)) {
+        eprintln!("skipped: nothing is filtered here: {why}");
+        return;
+    }
+    let mut ill = world.start(0).start_with(&["doctor"]);
+    assert_eq!(ill.process().wait_code(), 1);
+    let report = ill.out();
+    assert!(report.contains("own beacon sent and not heard"), "{report}");
+    assert!(report.contains("firewall"), "{report}");
 }

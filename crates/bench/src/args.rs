@@ -21,6 +21,7 @@ Examples:
   lamparina-bench durable --fanout 100
   lamparina-bench stalled
   lamparina-bench startup --messages 10000000
+  lamparina-bench peers
 
 What the figures mean:
   deliveries/s   messages received by all recipients together, per second
@@ -50,6 +51,9 @@ For `durable` the raw server appends the frames to one plain file, syncs once fo
 that came in a turn of its loop (fdatasync), and only then answers each with 8 bytes.
 For `stalled` rounds without and with the client that does not read alternate; the result
 is the others' p99 with it divided by that without, and the memory it adds.
+For `peers` the baseline's processes copy length-prefixed frames to each other and do nothing
+else: no order, no signatures, no seal, no disk. `per core` divides by the CPU time of all of
+them, `sent bytes` counts what they wrote to all links.
 For `startup` all that was committed must be known again, also after kill -9.";
 
 /// Measures the Lamparina server on loopback, beside a raw baseline on the same machine.
@@ -122,11 +126,29 @@ pub(crate) enum Case {
         #[command(flatten)]
         common: Common,
     },
+    /// Peers without a server: everybody talks; and two halves that meet again.
+    Peers {
+        #[command(flatten)]
+        peers: PeersOptions,
+        #[command(flatten)]
+        common: Common,
+    },
     /// Fanout, roomchat, pingpong and idle, shortly.
     All {
         #[command(flatten)]
         common: Common,
     },
+    /// One of our peers, in a process of its own.
+    #[command(hide = true)]
+    PeerNode {
+        /// Where it keeps its messages.
+        folder: PathBuf,
+        /// Which one it is.
+        index: u16,
+    },
+    /// One of the baseline's peers.
+    #[command(hide = true)]
+    PlainNode,
     /// The baseline's own process.
     #[command(hide = true)]
     RawServer,
@@ -170,6 +192,20 @@ pub(crate) struct StalledOptions {
     /// Messages a second, each to all.
     #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub(crate) rate: u16,
+}
+
+/// What `peers` measures.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct PeersOptions {
+    /// Peers, each linked to all others.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(2..=16))]
+    pub(crate) peers: u16,
+    /// Messages that each of them says.
+    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(crate) messages: u64,
+    /// Messages on each side before two that went on alone meet.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(crate) heal: u64,
 }
 
 /// What `startup` measures.

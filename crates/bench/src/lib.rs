@@ -9,6 +9,7 @@
 //! | `child`, `folder`, `disk` | a server process; where it keeps its data; how fast that is |
 //! | `host`, `proc` | cores and limits; what Linux says of a process |
 //! | `raw_server` | the baseline, in hidden roles of this program |
+//! | `peers` | peers without a server, and their baseline, in hidden roles of this program |
 //! | `load` | the loads: saturate (fanout, roomchat), pingpong, idle, durable (and startup's) |
 //! | `flock`, `wire`, `mark` | many connections on one thread; the two protocols; what a text carries |
 //! | `histogram`, `report` | figures |
@@ -29,6 +30,7 @@ mod histogram;
 mod host;
 mod load;
 mod mark;
+mod peers;
 mod proc;
 mod raw_server;
 mod report;
@@ -47,6 +49,12 @@ use crate::raw_server::RawServer;
 pub fn main() -> ExitCode {
     let cli = args::Cli::parse();
     let done = match cli.case {
+        args::Case::PeerNode { folder, index } => host::end_with_parent()
+            .map_err(|error| error.to_string())
+            .and_then(|()| peers::serve_node(&folder, index)),
+        args::Case::PlainNode => host::end_with_parent()
+            .map_err(|error| error.to_string())
+            .and_then(|()| peers::serve_plain()),
         args::Case::RawServer => serve_raw(None).map_err(|error| error.to_string()),
         args::Case::RawDurable { file, copies } => {
             serve_raw(Some((&file, copies))).map_err(|error| error.to_string())

@@ -306,6 +306,10 @@ pub struct LinkLine {
     pub since: UnixMicros,
     /// The last round trip.
     pub rtt: Option<Duration>,
+    /// Bytes sent on it so far; of PyP2P none are counted.
+    pub sent_bytes: u64,
+    /// Bytes that came on it.
+    pub received_bytes: u64,
 }
 
 /// Who coordinates.

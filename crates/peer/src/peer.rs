@@ -117,6 +117,12 @@ impl Peer {
         self.tell(Request::Reconnect).await;
     }
 
+    /// Dials a peer at `HOST:PORT`, and again whenever its link breaks, as one that was given at the start. What
+    /// comes of it is told by events.
+    pub async fn dial(&self, host: String) {
+        self.tell(Request::Dial(host)).await;
+    }
+
     /// Takes the registration at the rendezvous back.
     ///
     /// # Errors

@@ -1,8 +1,10 @@
 //! Real peers over loopback: what one says, all have, once and in one order.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod common;
 
-use lamparina_peer::{Event, Line, Peer, Recipients, Summary};
+use lamparina_peer::{Event, Line, Peer, Recipients, Spoken, Summary};
 use tokio::time::timeout;
 
 use common::{Folder, PATIENCE, Running, config, named};
@@ -283,4 +285,112 @@ async fn a_newcomer_takes_a_long_history_in_pages() {
     });
     let expected = (0..MESSAGES).map(|at| format!("line {at}"));
     assert!(texts.eq(expected), "all of them, once, in order");
+}
+
+#[tokio::test]
+async fn links_go_by_udp_where_both_sides_do_and_by_tcp_elsewhere() {
+    let over_udp = |config: &mut lamparina_peer::PeerConfig| config.udp = true;
+    let mut ana = Running::start_in(Folder::new(), "ana", &[], over_udp).await;
+    let mut rui = Running::start_in(Folder::new(), "rui", &[ana.addr()], over_udp).await;
+    let spoken = |event: &Event| match event {
+        Event::LinkUp(line) => Some(line.spoken),
+        _ => None,
+    };
+    assert_eq!(rui.until("a link", spoken).await, Spoken::Udp);
+    rui.says("by datagrams").await;
+    ana.hears("by datagrams").await;
+    let mut eva = Running::start("eva", &[]).await;
+    let mut bob = Running::start_in(Folder::new(), "bob", &[eva.addr()], over_udp).await;
+    assert_eq!(bob.until("a link", spoken).await, Spoken::Tcp);
+    bob.says("by a stream").await;
+    eva.hears("by a stream").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_does_not_read_makes_its_peer_wait_and_loses_nothing() {
+    // More than wait anywhere on the way.
+    const MESSAGES: usize = 25_000;
+    let mut ana = Running::start("ana", &[]).await;
+    let mut rui = Running::start("rui", &[ana.addr()]).await;
+    rui.is_linked().await;
+    rui.says("first").await;
+    for at in 0..MESSAGES {
+        rui.peer
+            .send(Recipients::All, at.to_string())
+            .await
+            .unwrap();
+        if at % 1_000 == 999 {
+            rui.commits(&at.to_string()).await;
+            rui.told.clear();
+        }
+    }
+    // Only now ana's program reads.
+    ana.hears(&(MESSAGES - 1).to_string()).await;
+    let texts = ana.told.iter().filter_map(|event| match event {
+        Event::Message(line) => Some(line.text.clone()),
+        _ => None,
+    });
+    let expected =
+        std::iter::once("first".to_owned()).chain((0..MESSAGES).map(|at| at.to_string()));
+    assert!(texts.eq(expected), "all of them, once, in order");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_and_those_who_do_not_read_hold_up_nobody() {
+    let mut ana = Running::start("ana", &[]).await;
+    let mut rui = Running::start("rui", &[ana.addr()]).await;
+    rui.is_linked().await;
+    let silent = tokio::net::TcpStream::connect(ana.addr()).await.unwrap();
+    let mut loud = tokio::net::TcpStream::connect(ana.addr()).await.unwrap();
+    // It may be closed in the midst of it.
+    let _ = tokio::io::AsyncWriteExt::write_all(&mut loud, &[0xff; 10_000]).await;
+    let deaf = neighbour(ana.addr()).await;
+    let text = |at: usize| format!("{at} {}", "x".repeat(4_000));
+    const MESSAGES: usize = 1_500;
+    for at in 0..MESSAGES {
+        ana.peer.send(Recipients::All, text(at)).await.unwrap();
+        if at % 100 == 99 {
+            rui.hears(&text(at)).await;
+        }
+    }
+    assert_eq!(rui.history().await.len(), 1_000, "a page");
+    // Nobody asks the deaf one for signs of life: it is found dead.
+    let down = |event: &Event| match event {
+        Event::LinkDown { link, .. } if link.name.as_deref() == Some("eva@lab") => Some(()),
+        _ => None,
+    };
+    ana.until("that the deaf one is gone", down).await;
+    drop((silent, loud, deaf));
+}
+
+/// A neighbour that opens a link, and then neither reads nor says anything.
+async fn neighbour(addr: std::net::SocketAddr) -> lamparina_transport::Connection {
+    use lamparina_protocol::link::{Event, Input, Link, LinkConfig};
+    use lamparina_protocol::seal::{LinkKeys, SEED_BYTES, Transport};
+    let clock = lamparina_transport::Clock::start();
+    let hello = lamparina_protocol::peer::PeerHello {
+        version: 1,
+        name: named("eva"),
+        incarnation: lamparina_protocol::peer::Incarnation(1),
+        port: 0,
+    };
+    let mut seed = [0; SEED_BYTES];
+    getrandom::fill(&mut seed).unwrap();
+    let identity = lamparina_peer::Identity::generate().unwrap();
+    let keys = LinkKeys::new(identity.key(), seed, Transport::Tcp);
+    let words = lamparina_protocol::codec::encode(&hello).unwrap();
+    let link = Link::initiate(LinkConfig::new(1), words, clock.now()).sealed(keys);
+    let stream = tokio::net::TcpStream::connect(addr).await.unwrap();
+    let mut connection = lamparina_transport::Connection::new(stream, link, clock).unwrap();
+    let mut events = Vec::new();
+    loop {
+        connection.step(&mut events).await;
+        for event in events.drain(..) {
+            match event {
+                Event::Proven { .. } => connection.input(Input::Trust).unwrap(),
+                Event::Opened { .. } => return connection,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
 }

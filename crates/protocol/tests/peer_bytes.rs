@@ -304,6 +304,14 @@ fn link_messages_have_the_bytes_of_12_8() {
     );
     check(&LinkMessage::Control(item(b"xyz")), b"\x05xyz");
     check(&LinkMessage::Bye, &[6]);
+    let expected = [&[7, 2][..], &[2; 32], &[1; 32]].concat();
+    check(&LinkMessage::Need(digests.to_vec()), &expected);
+    check(
+        &LinkMessage::Given(vec![item(b"ab")]),
+        b"\x08\0\x01\0\0\0\x02ab",
+    );
+    let expected = [&[9, 1][..], &[3; 32]].concat();
+    check(&LinkMessage::NameOnly(vec![AuthorKey([3; 32])]), &expected);
 
     let hello = PeerHello {
         version: 1,

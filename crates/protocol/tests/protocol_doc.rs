@@ -1,5 +1,5 @@
 //! The worked conversations of `docs/protocol.md`, sections 9 and 10, are what two links really say, and
-//! the messages of section 12 are what peers do.
+//! the messages of sections 12 and 13 are what peers do.
 //!
 //! `UPDATE_EXPECT=1 cargo test -p lamparina-protocol --test protocol_doc` writes it anew.
 
@@ -18,9 +18,13 @@ use lamparina_protocol::control::{CloseCode, Hello, Pace, Welcome};
 use lamparina_protocol::frame::{Decoded, Frame, FrameDecoder, FrameType, HEADER_BYTES};
 use lamparina_protocol::link::{Event, Input, Link, LinkConfig, Outgoing, Output};
 use lamparina_protocol::message::{Delivery, SetNick, Submit, ToClient, ToServer};
+use lamparina_protocol::peer::control::{
+    Announced, Candidacy, Cause, JoinAnswer, Parting, Sighting,
+};
 use lamparina_protocol::peer::private::SealingKey;
 use lamparina_protocol::peer::{
-    Announcement, Body, Chain, Content, Incarnation, LinkMessage, MessageName, PeerName, Signed,
+    Announcement, Attested, Beacon, BeaconKind, Body, Chain, Content, Control, Coordinator,
+    ElectionEpoch, Incarnation, LinkMessage, MessageName, PeerId, PeerName, PeerRecord, Signed,
     SignedAnnouncement,
 };
 use lamparina_protocol::seal::{IdentityKey, LinkKeys, SEED_BYTES, Transport};
@@ -34,6 +38,8 @@ const BEGIN: &str = "<!-- conversation: begin -->\n";
 const END: &str = "<!-- conversation: end -->\n";
 const SEALED_BEGIN: &str = "<!-- sealed conversation: begin -->\n";
 const SEALED_END: &str = "<!-- sealed conversation: end -->\n";
+const MEMBERSHIP_BEGIN: &str = "<!-- membership: begin -->\n";
+const MEMBERSHIP_END: &str = "<!-- membership: end -->\n";
 const PEERS_BEGIN: &str = "<!-- peer messages: begin -->\n";
 const PEERS_END: &str = "<!-- peer messages: end -->\n";
 
@@ -413,7 +419,98 @@ fn peer_messages() -> String {
         ),
         ("WANT", want.encode()),
         ("PAGE_END", LinkMessage::PageEnd { more: false }.encode()),
+        ("NEED", LinkMessage::Need(vec![signed.digest()]).encode()),
+        ("NAME_ONLY", LinkMessage::NameOnly(vec![author]).encode()),
     ];
+    digits(&lines)
+}
+
+/// A beacon, and what membership says on links.
+fn membership() -> String {
+    let [one, two] = [1, 2].map(|seed| IdentityKey::from_seed(&[seed; 32]));
+    let key = AuthorKey(one.public().0);
+    let incarnation = Incarnation(1_700_000_000_000 << 16);
+    let (epoch, leader) = (ElectionEpoch(7), AuthorKey(two.public().0));
+    let coordinator = Coordinator { epoch, key: leader };
+    let id = PeerId {
+        by: coordinator,
+        n: 3,
+    };
+    let lan = RoomName::try_from("lan").unwrap();
+    let record = PeerRecord {
+        key,
+        incarnation,
+        beat: 1,
+        name: PeerName::parse("ana", &lan).unwrap(),
+        port: 7_001,
+        udp: false,
+        addrs: vec!["192.0.2.1:7001".parse().unwrap()],
+        id: Some(id),
+        gone: false,
+    };
+    let record = Attested::sign(&one, record);
+    let candidacy = Candidacy {
+        key,
+        incarnation,
+        round: 1,
+        epoch: ElectionEpoch(6),
+        cause: Cause::Lost,
+    };
+    let announced = Announced {
+        coordinator,
+        beat: 1,
+    };
+    let answer = JoinAnswer {
+        key,
+        incarnation,
+        id,
+        history: vec![leader],
+    };
+    let at = "192.0.2.1:7001".parse().ok();
+    let here = Control::Here(Sighting {
+        record: record.clone(),
+        at,
+    });
+    let lost = Control::Lost {
+        key,
+        incarnation,
+        beat: 1,
+    };
+    let heartbeat = Control::Heartbeat {
+        beat: 2,
+        echo: 1,
+        held_micros: 250_000,
+        coordinator: Some(coordinator),
+    };
+    let beacon = Beacon {
+        kind: BeaconKind::JoinRequest,
+        record,
+        coordinator: None,
+    };
+    let lines = [
+        ("beacon JOIN_REQUEST", beacon.to_bytes()),
+        ("HEARTBEAT", heartbeat.to_bytes()),
+        ("PEER_UPDATE, here", here.to_bytes()),
+        ("PEER_UPDATE, lost", lost.to_bytes()),
+        (
+            "ELECTION",
+            Control::Election(Attested::sign(&one, candidacy)).to_bytes(),
+        ),
+        (
+            "COORDINATOR_ANNOUNCEMENT",
+            Control::Announcement(Attested::sign(&two, announced)).to_bytes(),
+        ),
+        ("JOIN", Control::Join { key, incarnation }.to_bytes()),
+        (
+            "JOIN_ANSWER",
+            Control::Joined(Attested::sign(&two, answer)).to_bytes(),
+        ),
+        ("PARTING", Control::Parting(Parting::Full).to_bytes()),
+    ];
+    digits(&lines)
+}
+
+fn digits(lines: &[(&str, Bytes)]) -> String {
     let mut text = String::new();
     for (what, bytes) in lines {
         let _ = writeln!(text, "{what}");
@@ -448,4 +545,5 @@ fn the_worked_conversations_are_what_links_say() {
     check(BEGIN, END, &conversation());
     check(SEALED_BEGIN, SEALED_END, &sealed_conversation());
     check(PEERS_BEGIN, PEERS_END, &peer_messages());
+    check(MEMBERSHIP_BEGIN, MEMBERSHIP_END, &membership());
 }

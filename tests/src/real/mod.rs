@@ -19,6 +19,7 @@
 //! | [`raw`] | single frames on a socket, right and wrong ones |
 //! | [`light`] | a bare link with a nick: a client of a few KiB |
 //! | [`proxy`] | a TCP proxy that drops its connections when told |
+//! | [`stranger`] | a scripted program that speaks PyP2P |
 //! | [`udp_relay`] | a relay of datagrams with ports of its own: a NAT, a bad line, a thief |
 //! | [`netns`] | two machines: network namespaces with a line between them |
 //! | [`lan`] | several machines on one network, which may part |
@@ -42,6 +43,7 @@ pub mod proxy;
 pub mod raw;
 pub mod readme;
 pub mod server;
+pub mod stranger;
 pub mod transcript;
 pub mod udp_relay;
 

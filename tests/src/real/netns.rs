@@ -122,18 +122,29 @@ impl Line {
     }
 }
 
-/// Drops what comes to the usual port of beacons within the namespace `name`, by any interface.
+/// No program within the namespace `name` may hear what is sent to a multicast group.
 ///
 /// # Errors
 ///
-/// When the kernel cannot filter so.
-pub fn drop_beacons(name: &str) -> Result<(), String> {
-    let rules = "table inet beacons {\n chain come {\n  type filter hook input priority 0;\n  udp dport 7677 \
-                 drop\n }\n}\n";
-    run(
-        Command::new("ip").args(["netns", "exec", name, "nft", "-f", "-"]),
-        rules,
-    )
+/// When the kernel cannot be told so.
+pub fn forbid_groups(name: &str) -> Result<(), String> {
+    let sysctl = ["netns", "exec", name, "sysctl", "-qw"];
+    ip(&[&sysctl[..], &["net.ipv4.igmp_max_memberships=0"]].concat())
+}
+
+/// Drops everything that comes to the interface `eth0` of the namespace `name`, what it sent itself included.
+///
+/// # Errors
+///
+/// When there is no `tc`, or the kernel cannot filter so.
+pub fn deafen(name: &str) -> Result<(), String> {
+    let tc = |args: &[&str]| run(Command::new("tc").args(["-n", name]).args(args), "");
+    tc(&["qdisc", "add", "dev", "eth0", "ingress"])?;
+    let add = ["filter", "add", "dev", "eth0", "parent", "ffff:"];
+    let all = [
+        "protocol", "ip", "u32", "match", "u32", "0", "0", "action", "drop",
+    ];
+    tc(&[&add[..], &all[..]].concat())
 }
 
 impl Drop for Line {

@@ -27,6 +27,11 @@ pub fn peer() -> PathBuf {
     built().join("lamparina-peer")
 }
 
+/// The built `lamparina-rendezvous`.
+pub fn rendezvous() -> PathBuf {
+    built().join("lamparina-rendezvous")
+}
+
 /// The root of the workspace.
 pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -53,10 +58,13 @@ fn build() -> PathBuf {
         Some(above) if folder.ends_with("deps") => above,
         _ => folder,
     };
-    if ["lamparina-server", "lamparina-client", "lamparina-peer"]
-        .iter()
-        .all(|program| is_fresh(folder, program))
-    {
+    const PROGRAMS: [&str; 4] = [
+        "lamparina-server",
+        "lamparina-client",
+        "lamparina-peer",
+        "lamparina-rendezvous",
+    ];
+    if PROGRAMS.iter().all(|program| is_fresh(folder, program)) {
         return folder.to_owned();
     }
     let target = folder.parent().expect("a profile lies in its target");
@@ -71,7 +79,7 @@ fn build() -> PathBuf {
         .args(["build", "--bins", "--profile", profile, "--target-dir"])
         .arg(target)
         .args(["-p", "lamparina-server", "-p", "lamparina-client"])
-        .args(["-p", "lamparina-peer"])
+        .args(["-p", "lamparina-peer", "-p", "lamparina-rendezvous"])
         .output()
         .expect("cargo can be started: it started this test");
     let said = String::from_utf8_lossy(&output.stderr);
@@ -102,6 +110,7 @@ fn is_fresh(folder: &Path, program: &str) -> bool {
         "crates/client/Cargo.toml",
         "crates/console/Cargo.toml",
         "crates/peer/Cargo.toml",
+        "crates/rendezvous/Cargo.toml",
     ];
     let manifests = manifests.iter().map(|file| workspace().join(file));
     let built = changed(&folder.join(program));

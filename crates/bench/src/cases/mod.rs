@@ -1,6 +1,7 @@
 //! Runs a case: pairs of rounds in alternation, a fresh server for each, then the result.
 
 mod durable;
+mod peers;
 mod stalled;
 mod startup;
 
@@ -74,16 +75,16 @@ pub(crate) fn run(case: Case) -> Result<(), Fault> {
         Case::Startup { startup, common } => {
             Setting::new(&in_clear(common), 3, 2.0)?.startup(&startup)
         }
+        Case::Peers { peers, common } => Setting::without_server(&common, 3, 2.0)?.peers(&peers),
         // Hidden roles, taken before.
-        Case::RawServer | Case::RawDurable { .. } => Ok(()),
+        Case::RawServer | Case::RawDurable { .. } | Case::PeerNode { .. } | Case::PlainNode => {
+            Ok(())
+        }
     }
 }
 
 impl Setting {
     fn new(common: &Common, rounds: u32, seconds: f64) -> Result<Self, Fault> {
-        let seconds = common.seconds.unwrap_or(seconds);
-        let measured = Duration::try_from_secs_f64(seconds)
-            .map_err(|error| Fault::Broken(format!("--seconds: {error}")))?;
         if !common.raw_only {
             // Built once, before anything is pinned or measured.
             let program = host::server_program().map_err(Fault::Broken)?;
@@ -91,11 +92,20 @@ impl Setting {
         }
         let cores = if common.unpinned { None } else { Cores::two() };
         println!("{}", Cores::describe(cores));
+        let setting = Self::without_server(common, rounds, seconds)?;
+        Ok(Self { cores, ..setting })
+    }
+
+    /// Processes of this program only, on all cores.
+    fn without_server(common: &Common, rounds: u32, seconds: f64) -> Result<Self, Fault> {
+        let seconds = common.seconds.unwrap_or(seconds);
+        let measured = Duration::try_from_secs_f64(seconds)
+            .map_err(|error| Fault::Broken(format!("--seconds: {error}")))?;
         Ok(Self {
             common: common.clone(),
             rounds: common.rounds.unwrap_or(rounds),
             measured,
-            cores,
+            cores: None,
             raw: RawKind::Copies,
             sealed: !common.cleartext,
             stores: false,

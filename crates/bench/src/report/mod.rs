@@ -38,6 +38,11 @@ pub(crate) const SATURATED_HEAD: &str = "round  side       deliveries/s  ns/deli
 /// The heading over the rounds of the ping-pong.
 pub(crate) const PINGPONG_HEAD: &str =
     "round  side       round trips     p50 us     p99 us   p99.9 us";
+/// The heading over the rounds of talk among peers.
+pub(crate) const PEERS_HEAD: &str =
+    "round  side       deliveries/s  per core and s  sent bytes each   seconds";
+/// The heading over the rounds of healing.
+pub(crate) const HEALING_HEAD: &str = "round  side       seconds to converge";
 /// The heading over the rounds of the idle case.
 pub(crate) const IDLE_HEAD: &str = "round  side       connections  KiB each   entering s";
 

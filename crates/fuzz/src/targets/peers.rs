@@ -28,11 +28,17 @@ pub fn peers(input: &[u8]) {
     };
     assert_eq!(message.encode(), bytes, "one value, one form");
     match message {
-        LinkMessage::Messages(items) | LinkMessage::Announcements(items) => {
+        LinkMessage::Messages(items)
+        | LinkMessage::Announcements(items)
+        | LinkMessage::Given(items) => {
             items.iter().for_each(signed);
         }
         LinkMessage::Control(body) => control(&body),
-        LinkMessage::Want { .. } | LinkMessage::PageEnd { .. } | LinkMessage::Bye => {}
+        LinkMessage::Want { .. }
+        | LinkMessage::PageEnd { .. }
+        | LinkMessage::Bye
+        | LinkMessage::Need(_)
+        | LinkMessage::NameOnly(_) => {}
     }
 }
 
@@ -92,6 +98,9 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
         LinkMessage::Announcements(vec![announced.clone()]),
         LinkMessage::Control(controls()[0].to_bytes()),
         LinkMessage::Bye,
+        LinkMessage::Need(vec![Digest([1; 32])]),
+        LinkMessage::Given(vec![messages[0].clone()]),
+        LinkMessage::NameOnly(vec![key()]),
     ];
     seeds.extend(said.iter().map(LinkMessage::encode));
     seeds.push(announced);

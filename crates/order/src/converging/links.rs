@@ -3,13 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lamparina_protocol::peer::link::{BUNDLE_MAX, ITEM_EXTRA_BYTES};
-use lamparina_protocol::{Instant, peer::Digest};
+use lamparina_protocol::peer::Digest;
+use lamparina_protocol::peer::link::{BUNDLE_MAX, ITEM_EXTRA_BYTES, NAMED_BYTES};
+use lamparina_protocol::{AuthorKey, Instant};
 
 use super::graph::Graph;
 use super::had::Had;
 use super::members::Members;
-use super::types::{Fault, LinkId, Output, Position, Sending};
+use super::naming::{Gap, Naming};
+use super::types::{Fault, LinkId, Output, Position, Sending, Telling};
 
 /// Messages in a page, at most.
 pub const PAGE_MESSAGES_MAX: u32 = 1_024;
@@ -34,6 +36,10 @@ pub(super) struct Link {
     subscribed: bool,
     /// Announcements up to this serial were sent.
     announced: u64,
+    /// What is only named, to it and by it.
+    pub(super) naming: Naming,
+    /// A message that it named is not here, and what it said since.
+    pub(super) gap: Option<Gap>,
     /// What this peer asks of it.
     pub(super) pull: Pull,
 }
@@ -55,6 +61,8 @@ pub(super) enum Pull {
         whole: bool,
         /// Nothing came for too long: others are asked.
         stuck: bool,
+        /// Some of it has come.
+        came: bool,
     },
     /// It has more.
     More,
@@ -72,10 +80,13 @@ impl Link {
             page: None,
             subscribed: false,
             announced: 0,
+            naming: Naming::default(),
+            gap: None,
             pull: Pull::Asked {
                 since: now,
                 whole: false,
                 stuck: false,
+                came: false,
             },
         }
     }
@@ -110,11 +121,37 @@ impl Link {
         Ok(())
     }
 
+    /// It needs what was only named to it.
+    pub(super) fn needs(&mut self, graph: &Graph, digests: &[Digest]) -> Result<(), Fault> {
+        let told = |digest: &Digest| graph.find(digest).filter(|at| *at < self.cursor);
+        let told: Vec<u32> = digests.iter().filter_map(told).collect();
+        told.into_iter().try_for_each(|at| {
+            let author = graph.key(at).name.chain.author;
+            self.naming.need(Position(at), &author)
+        })
+    }
+
     /// A message is in the log now. If the neighbour named it before, it has it and all its causes.
     pub(super) fn claimed(&mut self, graph: &Graph, position: u32) {
         if !self.claims.is_empty() && self.claims.remove(&graph.digest(position)) {
             self.has(graph, position);
         }
+    }
+
+    /// Whether it was sent everything before `end`, or has it.
+    pub(super) const fn is_told(&self, end: u32) -> bool {
+        self.subscribed && self.cursor >= end
+    }
+
+    /// Its page is over. One that has more had something.
+    pub(super) const fn on_page_end(&mut self, more: bool) -> Result<(), Fault> {
+        self.pull = match (self.pull, more) {
+            (Pull::Asked { came: false, .. }, true) => return Err(Fault::EmptyPage),
+            (Pull::Asked { .. }, true) => Pull::More,
+            (Pull::Asked { .. }, false) => Pull::Done,
+            (Pull::More | Pull::Done, _) => return Err(Fault::NotWanted),
+        };
+        Ok(())
     }
 
     /// Whether this peer is still taking from it. What comes from others meanwhile it probably has, and that shows
@@ -137,9 +174,19 @@ impl Link {
         patient: bool,
         out: &mut Vec<Output>,
     ) {
+        while self.room > 0 {
+            let given = self.naming.next_given();
+            if given.is_empty() {
+                break;
+            }
+            let bytes = given.iter().map(|at| graph.bytes(at.0));
+            self.room = self.room.saturating_sub(bytes.sum());
+            let given = given.into_iter().map(|at| vec![at]);
+            out.extend(given.map(|one| Output::Send(link, Sending::Given(one))));
+        }
         let tells = self.subscribed && !(patient && self.is_ahead());
         if tells || self.page.is_some() {
-            self.pump_messages(link, graph, end, out);
+            self.pump_messages(link, (graph, members.ours()), end, out);
         }
         if tells && self.cursor >= end && self.room > 0 {
             let (mut items, serial) = members.after(self.announced, link);
@@ -152,7 +199,23 @@ impl Link {
         }
     }
 
-    fn pump_messages(&mut self, link: LinkId, graph: &Graph, end: u32, out: &mut Vec<Output>) {
+    /// How it is told the message at its cursor. Pages are whole, and one's own messages nobody has sooner.
+    fn telling(&self, graph: &Graph, ours: &AuthorKey) -> Telling {
+        let position = Position(self.cursor);
+        let author = graph.key(self.cursor).name.chain.author;
+        match self.page.is_none() && author != *ours && self.naming.names(&author) {
+            true => Telling::Named(position, graph.digest(self.cursor)),
+            false => Telling::Whole(position),
+        }
+    }
+
+    fn pump_messages(
+        &mut self,
+        link: LinkId,
+        (graph, ours): (&Graph, &AuthorKey),
+        end: u32,
+        out: &mut Vec<Output>,
+    ) {
         let mut bundle = Vec::new();
         let mut bundle_bytes = 0_u32;
         while self.cursor < end {
@@ -163,7 +226,12 @@ impl Link {
             if self.room == 0 || self.page.is_some_and(Page::is_over) {
                 break;
             }
-            let bytes = graph.bytes(self.cursor) + ITEM_EXTRA_BYTES as u32;
+            let telling = self.telling(graph, ours);
+            let bytes = match telling {
+                Telling::Whole(at) => graph.bytes(at.0),
+                Telling::Named(..) => NAMED_BYTES as u32,
+            };
+            let bytes = bytes + ITEM_EXTRA_BYTES as u32;
             let full =
                 bundle.len() == BUNDLE_MAX || bundle_bytes.saturating_add(bytes) > BUNDLE_BYTES;
             if full && !bundle.is_empty() {
@@ -171,7 +239,7 @@ impl Link {
                 out.push(Output::Send(link, Sending::Messages(bundle)));
                 bundle_bytes = 0;
             }
-            bundle.push(Position(self.cursor));
+            bundle.push(telling);
             bundle_bytes += bytes;
             self.room = self.room.saturating_sub(bytes);
             if let Some(page) = &mut self.page {

@@ -87,6 +87,10 @@ impl Members {
         self.told = Some(key);
     }
 
+    pub(super) const fn ours(&self) -> &AuthorKey {
+        &self.ours
+    }
+
     pub(super) const fn final_key(&self) -> Option<HistoryKey> {
         self.final_key
     }

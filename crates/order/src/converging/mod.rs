@@ -11,6 +11,7 @@
 //! | `history` | lines by key, pages, why |
 //! | `links`, `had` | what goes to each neighbour |
 //! | `pull` | what is taken from neighbours |
+//! | `naming` | what is only named, since it comes sooner from others |
 //! | `members` | who is there, and how far lines are final |
 //! | `own` | what this peer says |
 //!
@@ -22,6 +23,8 @@
 //! | [`ANNOUNCED_ONLY_MAX`] | further members that never said anything are not heard |
 //! | [`WAITING_MAX`] | what is said before this peer is ready is refused |
 //! | [`PAGE_MESSAGES_MAX`], [`PAGE_BYTES`] | a page ends, and is asked for again |
+//! | [`NAME_ONLY_MAX`] | further authors' messages are told whole |
+//! | [`BEHIND_BYTES_MAX`], [`NEEDED_MAX`] | the link is at fault, and the next one begins anew |
 //! | [`BUNDLE_BYTES`] | a bundle ends, and another follows |
 //! | [`PROOFS_OF_CHAIN_MAX`] | further equivocations of a life are kept like all messages, without proofs |
 //!
@@ -35,6 +38,7 @@ mod had;
 mod history;
 mod links;
 mod members;
+mod naming;
 mod own;
 mod pull;
 mod types;
@@ -49,16 +53,18 @@ pub use graph::{MESSAGES_MAX, PROOFS_OF_CHAIN_MAX};
 pub use history::{History, Why};
 pub use links::{BUNDLE_BYTES, PAGE_BYTES, PAGE_MESSAGES_MAX};
 pub use members::{ANNOUNCED_BURST, ANNOUNCED_GAP_MIN, ANNOUNCED_ONLY_MAX};
+pub use naming::{ASK_AGAIN_AFTER, BEHIND_BYTES_MAX, NAME_ONLY_MAX, NAMED_WITHIN, NEEDED_MAX};
 pub use own::{ANNOUNCE_EVERY, ANNOUNCE_RISEN_EVERY, WAITING_MAX};
 pub use pull::{FIRST_LOOK_MESSAGES, HOLD_UP_MAX, NEWEST_NAMED_MAX, STUCK_AFTER};
 pub use types::{
     ASIDE_AFTER, Config, Delivery, Fault, Heard, HistoryKey, Incoming, Input, LinkId,
-    MERGE_RANGES_MAX, MergeReport, Output, Position, Proof, Sending, UseError,
+    MERGE_RANGES_MAX, MergeReport, Output, Position, Proof, Sending, Telling, UseError, named,
 };
 
 use graph::{Graph, Inserted};
 use links::{Link, Links, Pull};
 use members::Members;
+use naming::{Gap, Rest};
 use own::{Own, Said};
 use pull::Taking;
 
@@ -172,7 +178,9 @@ impl Converging {
             None => self.own.announce_at(),
         };
         let taking = self.taking.deadline(&self.links);
-        let all = [announce, taking, self.members.deadline()];
+        let gaps = self.links.values().filter_map(|link| link.gap.as_ref());
+        let gap = gaps.filter_map(Gap::deadline).min();
+        let all = [announce, taking, gap, self.members.deadline()];
         all.into_iter().flatten().min()
     }
 
@@ -211,6 +219,17 @@ impl Converging {
         self.ready_at.is_none()
     }
 
+    /// Messages that wait until this peer is ready; [`WAITING_MAX`] at most.
+    pub fn waiting(&self) -> usize {
+        self.own.waiting.len()
+    }
+
+    /// Whether a neighbour was sent everything that it may be told by now, or has it. `None` for a link that is not up.
+    pub fn is_told(&self, link: LinkId) -> Option<bool> {
+        let link = self.links.get(&link)?;
+        Some(link.is_told(self.own.tellable(&self.graph)))
+    }
+
     /// Members that are not set aside, without this peer.
     pub fn members(&self) -> impl Iterator<Item = AuthorKey> {
         self.members.present()
@@ -244,22 +263,47 @@ impl Converging {
         };
         match heard {
             Heard::Want { has, limit } => link.wants(&self.graph, &has, limit),
+            Heard::Need(digests) => link.needs(&self.graph, &digests),
+            Heard::NameOnly(authors) => {
+                link.naming.name_only(authors);
+                Ok(())
+            }
+            Heard::Given(items) => {
+                if let Some(gap) = &mut link.gap {
+                    items.into_iter().for_each(|signed| gap.give(signed));
+                }
+                Ok(())
+            }
+            heard => match &mut link.gap {
+                // Everything has its place behind what was named.
+                Some(gap) => gap.push(heard),
+                None => self.on_told(now, id, heard, &mut Rest::default(), out),
+            },
+        }
+    }
+
+    /// What a neighbour tells in its order. `rest` is what it was asked to give.
+    fn on_told(
+        &mut self,
+        now: Instant,
+        id: LinkId,
+        heard: Heard,
+        rest: &mut Rest,
+        out: &mut Vec<Output>,
+    ) -> Result<(), Fault> {
+        let Some(link) = self.links.get_mut(&id) else {
+            return Ok(());
+        };
+        match heard {
             Heard::Messages(messages) => {
-                if let Pull::Asked { since, .. } = &mut link.pull {
-                    *since = now;
+                if let Pull::Asked { since, came, .. } = &mut link.pull {
+                    (*since, *came) = (now, *came || !messages.is_empty());
                 }
                 self.progress(now);
-                let mut messages = messages.into_iter();
-                messages.try_for_each(|message| self.on_message(now, id, message, out))
+                self.on_messages(now, id, messages, rest, out)
             }
             Heard::PageEnd { more } => {
-                if !matches!(link.pull, Pull::Asked { .. }) {
-                    return Err(Fault::NotWanted);
-                }
-                link.pull = match more {
-                    true => Pull::More,
-                    false => Pull::Done,
-                };
+                link.on_page_end(more)?;
                 self.progress(now);
                 Ok(())
             }
@@ -269,31 +313,127 @@ impl Converging {
                 }
                 Ok(())
             }
-            Heard::Bye => Ok(()),
+            _ => Ok(()),
         }
+    }
+
+    /// Messages up to one that was named and is not here.
+    fn on_messages(
+        &mut self,
+        now: Instant,
+        id: LinkId,
+        messages: Vec<Incoming>,
+        rest: &mut Rest,
+        out: &mut Vec<Output>,
+    ) -> Result<(), Fault> {
+        let mut messages = messages.into_iter();
+        while let Some(mut message) = messages.next() {
+            if let Incoming::Named(digest) = message
+                && self.graph.find(&digest).is_none()
+            {
+                let Some(given) = rest.given(&digest) else {
+                    let mut gap = Gap::new(now, digest).go_on(std::mem::take(rest));
+                    let behind: Vec<Incoming> = messages.collect();
+                    if !behind.is_empty() {
+                        gap.push(Heard::Messages(behind))?;
+                    }
+                    if let Some(link) = self.links.get_mut(&id) {
+                        link.gap = Some(gap);
+                    }
+                    return Ok(());
+                };
+                message = Incoming::New(given);
+            }
+            self.on_message(now, id, message, out)?;
+        }
+        Ok(())
     }
 
     fn on_message(
         &mut self,
         now: Instant,
-        link: LinkId,
+        id: LinkId,
         message: Incoming,
         out: &mut Vec<Output>,
     ) -> Result<(), Fault> {
         let digest = match &message {
-            Incoming::Known(digest) => *digest,
+            Incoming::Known(digest) | Incoming::Named(digest) => *digest,
             Incoming::New(signed) => signed.digest(),
         };
-        let position = match (self.graph.find(&digest), message) {
+        let found = self.graph.find(&digest);
+        let whole = !matches!(message, Incoming::Named(_));
+        let position = match (found, message) {
             (Some(position), _) => position,
-            (None, Incoming::New(signed)) => self.deliver(now, signed, Some(link), out)?,
+            (None, Incoming::New(signed)) => self.deliver(now, signed, Some(id), out)?,
             // Its reader was mistaken: it cannot be delivered without its text.
-            (None, Incoming::Known(digest)) => return Err(Fault::UnknownCause(digest)),
+            (None, _) => return Err(Fault::UnknownCause(digest)),
         };
-        if let Some(link) = self.links.get_mut(&link) {
-            link.has(&self.graph, position);
+        let Some(link) = self.links.get_mut(&id) else {
+            return Ok(());
+        };
+        link.has(&self.graph, position);
+        let author = self.graph.key(position).name.chain.author;
+        let again = whole && found.is_some() && link.pull == Pull::Done;
+        if again && author != self.own.author && link.naming.came_again(now, author) {
+            out.push(Output::Send(id, Sending::NameOnly(vec![author])));
         }
         Ok(())
+    }
+
+    /// Goes on where a named message is here now, and asks for it where it is late.
+    fn fill_gaps(&mut self, now: Instant, out: &mut Vec<Output>) {
+        loop {
+            let gaps = self.links.iter().filter(|(_, link)| link.gap.is_some());
+            let ids: Vec<LinkId> = gaps.map(|(id, _)| *id).collect();
+            let mut filled = false;
+            for id in ids {
+                match self.fill_gap(now, id, out) {
+                    Ok(went_on) => filled |= went_on,
+                    Err(fault) => {
+                        self.links.remove(&id);
+                        out.push(Output::Fault(id, fault));
+                    }
+                }
+            }
+            if !filled {
+                return;
+            }
+        }
+    }
+
+    /// Whether the link went on.
+    fn fill_gap(&mut self, now: Instant, id: LinkId, out: &mut Vec<Output>) -> Result<bool, Fault> {
+        let graph = &self.graph;
+        let Some(link) = self.links.get_mut(&id) else {
+            return Ok(false);
+        };
+        let Some(mut gap) = link.gap.take() else {
+            return Ok(false);
+        };
+        let message = match (graph.find(&gap.digest), gap.take_given()) {
+            (Some(_), _) => Incoming::Named(gap.digest),
+            (None, Some(given)) => {
+                link.naming.had_to_ask(&given.content().name.chain.author);
+                Incoming::New(given)
+            }
+            (None, None) => {
+                let knows = |digest: &Digest| graph.find(digest).is_some();
+                gap.on_time(now, id, knows, out);
+                link.gap = Some(gap);
+                return Ok(false);
+            }
+        };
+        let (mut rest, mut behind) = gap.into_rest();
+        self.on_message(now, id, message, out)?;
+        while let Some(heard) = behind.pop_front() {
+            self.on_told(now, id, heard, &mut rest, out)?;
+            let gap = self.links.get_mut(&id).and_then(|link| link.gap.as_mut());
+            if let Some(gap) = gap {
+                behind.into_iter().try_for_each(|heard| gap.push(heard))?;
+                break;
+            }
+        }
+        Ok(true)
     }
 
     fn on_announcement(
@@ -409,6 +549,7 @@ impl Converging {
 
     /// What any input may have made due.
     fn after(&mut self, now: Instant, out: &mut Vec<Output>) -> Result<(), UseError> {
+        self.fill_gaps(now, out);
         self.members.on_time(now, out);
         self.taking.go_on(now, &self.graph, &mut self.links, out);
         let merged = self.taking.end(&self.graph, &self.links);

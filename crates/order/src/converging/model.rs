@@ -29,8 +29,11 @@ struct Peers {
 #[derive(Clone, Debug)]
 enum Word {
     Want(Vec<Digest>, u32),
-    Messages(Vec<Arc<Signed>>),
+    Messages(Vec<Incoming>),
     PageEnd(bool),
+    Need(Vec<Digest>),
+    Given(Vec<Arc<Signed>>),
+    NameOnly(Vec<AuthorKey>),
 }
 
 /// Peers, and what is between them.
@@ -67,6 +70,8 @@ enum Step {
     Come(usize, usize),
     Link(usize, usize),
     Cut(usize, usize),
+    /// What was only named to this peer is late.
+    Late(usize),
 }
 
 /// A link is called by whose it is with whom: once it is down, nobody knows it any more.
@@ -95,8 +100,12 @@ impl World {
     }
 
     fn give(&mut self, of: usize, input: Input) {
+        self.give_at(NOW, of, input);
+    }
+
+    fn give_at(&mut self, now: Instant, of: usize, input: Input) {
         let mut out = Vec::new();
-        let done = self.machines[of].handle(NOW, input, &mut out);
+        let done = self.machines[of].handle(now, input, &mut out);
         done.expect("nothing is asked that is refused");
         let delivered = out.iter().any(|o| matches!(o, Output::Deliver(_)));
         for output in out {
@@ -131,10 +140,18 @@ impl World {
     fn send(&mut self, from: usize, to: usize, sending: Sending) {
         let word = match sending {
             Sending::Want { has, limit } => Word::Want(has, limit),
-            Sending::Messages(positions) => {
-                let message = |at: &Position| Arc::clone(&self.logs[from][at.0 as usize]);
-                Word::Messages(positions.iter().map(message).collect())
+            Sending::Messages(tellings) => {
+                let message = |telling: &Telling| match telling {
+                    Telling::Whole(at) => Incoming::New(self.logged(from, *at)),
+                    Telling::Named(_, digest) => Incoming::Named(*digest),
+                };
+                Word::Messages(tellings.iter().map(message).collect())
             }
+            Sending::Need(digests) => Word::Need(digests),
+            Sending::Given(all) => {
+                Word::Given(all.into_iter().map(|at| self.logged(from, at)).collect())
+            }
+            Sending::NameOnly(authors) => Word::NameOnly(authors),
             Sending::PageEnd { more } => Word::PageEnd(more),
             // Clocks are another matter.
             Sending::Announcements(_) | Sending::Bye => return,
@@ -142,6 +159,19 @@ impl World {
         if let Some(way) = self.ways.get_mut(&(from, to)) {
             way.push_back(word);
         }
+    }
+
+    fn logged(&self, of: usize, at: Position) -> Arc<Signed> {
+        Arc::clone(&self.logs[of][at.0 as usize])
+    }
+
+    /// Whether something was named to this peer that it will ask for.
+    fn is_waiting(&self, of: usize) -> bool {
+        let mut links = self.machines[of].links.values();
+        links.any(|link| {
+            let gap = link.gap.as_ref();
+            gap.and_then(Gap::deadline).is_some()
+        })
     }
 
     fn take(&mut self, step: Step) {
@@ -162,10 +192,11 @@ impl World {
                 };
                 let heard = match word {
                     Word::Want(has, limit) => Heard::Want { has, limit },
-                    Word::Messages(all) => {
-                        Heard::Messages(all.into_iter().map(Incoming::New).collect())
-                    }
+                    Word::Messages(all) => Heard::Messages(all),
                     Word::PageEnd(more) => Heard::PageEnd { more },
+                    Word::Need(digests) => Heard::Need(digests),
+                    Word::Given(all) => Heard::Given(all),
+                    Word::NameOnly(authors) => Heard::NameOnly(authors),
                 };
                 self.give(to, Input::Heard(link(to, from), heard));
             }
@@ -178,6 +209,7 @@ impl World {
                     self.give(of, Input::Room(link(of, with), u32::MAX));
                 }
             }
+            Step::Late(of) => self.give_at(NOW + NAMED_WITHIN, of, Input::Tick),
             Step::Cut(a, b) => {
                 self.cut += 1;
                 for (of, with) in [(a, b), (b, a)] {
@@ -201,12 +233,8 @@ impl World {
                         name.extend(limit.to_be_bytes());
                         has.iter().for_each(|digest| name.extend(digest.0));
                     }
-                    Word::Messages(all) => {
-                        name.push(2);
-                        all.iter()
-                            .for_each(|message| name.extend(message.digest().0));
-                    }
                     Word::PageEnd(more) => name.extend([3, u8::from(*more)]),
+                    other => name.extend(blake3_of(format!("{other:?}"))),
                 }
             }
         }
@@ -215,7 +243,8 @@ impl World {
     }
 
     fn is_quiet(&self) -> bool {
-        self.ways.values().all(VecDeque::is_empty)
+        let waits = (0..self.machines.len()).any(|of| self.is_waiting(of));
+        !waits && self.ways.values().all(VecDeque::is_empty)
     }
 
     /// Whether everybody is linked with everybody, over others or not.
@@ -253,11 +282,13 @@ impl World {
         }
         for _ in 0..1_000 {
             let mut ways = world.ways.iter();
-            let Some((way, _)) = ways.find(|(_, words)| !words.is_empty()) else {
+            let come = ways.find(|(_, words)| !words.is_empty());
+            let come = come.map(|((from, to), _)| Step::Come(*from, *to));
+            let late = (0..world.machines.len()).find(|of| world.is_waiting(*of));
+            let Some(step) = come.or(late.map(Step::Late)) else {
                 break;
             };
-            let (from, to) = *way;
-            world.take(Step::Come(from, to));
+            world.take(step);
         }
         world.is_quiet() && world.is_same() && world.wrong.is_none()
     }
@@ -281,6 +312,8 @@ impl Model for Peers {
         }
         let words = world.ways.iter().filter(|(_, words)| !words.is_empty());
         steps.extend(words.map(|((from, to), _)| Step::Come(*from, *to)));
+        let waiting = (0..world.machines.len()).filter(|of| world.is_waiting(*of));
+        steps.extend(waiting.map(Step::Late));
         for (a, b) in &self.pairs {
             match world.ways.contains_key(&(*a, *b)) {
                 true if world.cut < self.cuts => steps.push(Step::Cut(*a, *b)),

@@ -85,6 +85,7 @@ impl Taking {
                 since,
                 whole,
                 stuck,
+                ..
             } = &mut link.pull
             {
                 *stuck |= now >= *since + STUCK_AFTER;
@@ -111,6 +112,7 @@ impl Taking {
                 since: now,
                 whole: true,
                 stuck: false,
+                came: false,
             };
             out.push(Output::Send(id, want(graph, PAGE_MESSAGES_MAX)));
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use lamparina_protocol::peer::link::NAMED_BYTES;
 use lamparina_protocol::peer::message::Incarnation;
 use lamparina_protocol::peer::{
     Body, Digest, Foreign, LinkMessage, MessageName, PeerName, ReadError, SignError, Signed,
@@ -113,6 +114,12 @@ pub enum Heard {
     Announcements(Vec<SignedAnnouncement>),
     /// It leaves.
     Bye,
+    /// It needs these, which were only named to it.
+    Need(Vec<Digest>),
+    /// What was needed.
+    Given(Vec<Arc<Signed>>),
+    /// Messages of these authors it wants named only.
+    NameOnly(Vec<AuthorKey>),
 }
 
 /// A message that came.
@@ -122,6 +129,8 @@ pub enum Incoming {
     Known(Digest),
     /// One that was not there when it was read.
     New(Arc<Signed>),
+    /// One that was only named.
+    Named(Digest),
 }
 
 impl Heard {
@@ -136,6 +145,9 @@ impl Heard {
         knows: impl Fn(&Digest) -> bool,
     ) -> Result<Option<Self>, ReadError> {
         let incoming = |bytes: &Bytes| {
+            if let Some(digest) = named(bytes) {
+                return Ok(Incoming::Named(digest));
+            }
             let digest = signed::digest_of(bytes)?;
             match knows(&digest) {
                 true => Ok(Incoming::Known(digest)),
@@ -154,9 +166,23 @@ impl Heard {
                 Self::Announcements(items?)
             }
             LinkMessage::Bye => Self::Bye,
+            LinkMessage::Need(digests) => Self::Need(digests),
+            LinkMessage::Given(items) => {
+                let items: Result<_, ReadError> = items
+                    .iter()
+                    .map(|item| Signed::read(item).map(Arc::new))
+                    .collect();
+                Self::Given(items?)
+            }
+            LinkMessage::NameOnly(authors) => Self::NameOnly(authors),
             LinkMessage::Control(_) => return Ok(None),
         }))
     }
+}
+
+/// The digest that is all that stands in an item of [`LinkMessage::Messages`].
+pub fn named(item: &[u8]) -> Option<Digest> {
+    <[u8; NAMED_BYTES]>::try_from(item).ok().map(Digest)
 }
 
 /// What a peer does.
@@ -220,8 +246,8 @@ pub enum Sending {
         /// How many at most.
         limit: u32,
     },
-    /// [`LinkMessage::Messages`] with the signed bytes of these.
-    Messages(Vec<Position>),
+    /// [`LinkMessage::Messages`] with these.
+    Messages(Vec<Telling>),
     /// [`LinkMessage::PageEnd`].
     PageEnd {
         /// Whether something is left.
@@ -231,6 +257,42 @@ pub enum Sending {
     Announcements(Vec<Bytes>),
     /// [`LinkMessage::Bye`].
     Bye,
+    /// [`LinkMessage::Need`].
+    Need(Vec<Digest>),
+    /// [`LinkMessage::Given`] with the signed bytes of these.
+    Given(Vec<Position>),
+    /// [`LinkMessage::NameOnly`].
+    NameOnly(Vec<AuthorKey>),
+}
+
+/// How a neighbour is told a message.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Telling {
+    /// By its signed bytes.
+    Whole(Position),
+    /// By its digest: its bytes come sooner from others.
+    Named(Position, Digest),
+}
+
+impl Telling {
+    /// Where the message stands here.
+    pub const fn position(&self) -> Position {
+        match self {
+            Self::Whole(position) | Self::Named(position, _) => *position,
+        }
+    }
+
+    /// What stands for it in [`LinkMessage::Messages`].
+    ///
+    /// # Errors
+    ///
+    /// Those of `bytes_of`.
+    pub fn item<E>(&self, bytes_of: impl FnOnce(Position) -> Result<Bytes, E>) -> Result<Bytes, E> {
+        match self {
+            Self::Whole(position) => bytes_of(*position),
+            Self::Named(_, digest) => Ok(Bytes::copy_from_slice(&digest.0)),
+        }
+    }
 }
 
 impl Sending {
@@ -241,14 +303,21 @@ impl Sending {
     /// The first of `bytes_of`.
     pub fn into_message<E>(
         self,
-        bytes_of: impl FnMut(Position) -> Result<Bytes, E>,
+        mut bytes_of: impl FnMut(Position) -> Result<Bytes, E>,
     ) -> Result<LinkMessage, E> {
         Ok(match self {
             Self::Want { has, limit } => LinkMessage::Want { has, limit },
-            Self::Messages(positions) => {
-                let items: Result<_, E> = positions.into_iter().map(bytes_of).collect();
+            Self::Messages(tellings) => {
+                let item = |telling: &Telling| telling.item(&mut bytes_of);
+                let items: Result<_, E> = tellings.iter().map(item).collect();
                 LinkMessage::Messages(items?)
             }
+            Self::Need(digests) => LinkMessage::Need(digests),
+            Self::Given(positions) => {
+                let items: Result<_, E> = positions.into_iter().map(bytes_of).collect();
+                LinkMessage::Given(items?)
+            }
+            Self::NameOnly(authors) => LinkMessage::NameOnly(authors),
             Self::PageEnd { more } => LinkMessage::PageEnd { more },
             Self::Announcements(items) => LinkMessage::Announcements(items),
             Self::Bye => LinkMessage::Bye,
@@ -301,6 +370,15 @@ pub enum Fault {
     /// It ended a page that was not wanted.
     #[error("a page ended that was not wanted")]
     NotWanted,
+    /// It sent very much behind a message that it only named.
+    #[error("too much waits behind a message that was only named")]
+    TooMuchBehind,
+    /// It needs more than was named.
+    #[error("more is needed than was named")]
+    NeededTooMuch,
+    /// It says that it has more, and sent nothing.
+    #[error("a page ended with more to come, and nothing in it")]
+    EmptyPage,
     /// Our own bound, not its fault: no more messages are kept.
     #[error("no more than {max} messages are kept here: begin a new history")]
     Full {

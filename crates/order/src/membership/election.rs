@@ -474,3 +474,8 @@ impl Election {
         }
     }
 }
+
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod tests;

@@ -178,6 +178,12 @@ impl Membership {
     fn take_record(&mut self, now: Instant, sighting: &Sighting, via: Via, out: &mut Vec<Output>) {
         let said = sighting.record.said();
         let (key, who) = (said.key, Who::Key(said.key));
+        // It started anew: nobody is at the other end of its links of before.
+        for link in self.links.of_earlier_lives(&key, said.incarnation) {
+            let why = Closing::Dead;
+            out.push(Output::Close { link, why });
+            self.forget_link(now, link, false, out);
+        }
         let is_linked = self.links.is_linked(&key);
         let first = now + self.bias(&key) + self.chance.jitter(Duration::from_millis(100));
         let linked = |key: &AuthorKey| self.links.is_linked(key);
@@ -195,12 +201,13 @@ impl Membership {
         }
         (entry.incarnation, entry.name) = (Some(said.incarnation), Some(said.name.clone()));
         (entry.record, entry.fresh) = (Some(sighting.record.clone()), now);
-        entry.at = sighting.at.or(entry.at);
+        entry.at = match is_linked {
+            true => entry.at.or(sighting.at),
+            false => sighting.at.or(entry.at),
+        };
         let was_here = entry.is_here();
-        // While a link is open, its end tells that, and BYE.
         entry.presence = match said.gone {
-            true if !is_linked => Presence::Away(Departure::Left),
-            true => entry.presence,
+            true => Presence::Away(Departure::Left),
             false => Presence::Here,
         };
         match (was_here, entry.is_here()) {
@@ -241,7 +248,9 @@ impl Membership {
             Via::Beacon(_) => None,
             Via::Link(link) => Some(link),
         };
-        let at = sighting.at;
+        // Its neighbour knows better than itself how it is reached.
+        let entry = self.table.get(&sighting.record.said().key);
+        let at = entry.and_then(|entry| entry.at).or(sighting.at);
         for link in self.links.ids() {
             if Some(link) != from {
                 sighting.at = self.portable(at, link);
@@ -315,7 +324,7 @@ impl Membership {
         self.record = own_record(&self.own, self.key, beat, self.ids.own(), gone);
         self.published = now;
         let every = self.config.refresh_every;
-        self.publish_at = now + self.chance.jitter(every * 2).min(every * 4 / 3);
+        self.publish_at = now + self.chance.jitter(every * 4 / 3);
         let (record, at) = (self.record.clone(), None);
         let here = Control::Here(Sighting { record, at });
         self.flood(&here.to_bytes(), None, out);

@@ -48,6 +48,7 @@ impl Membership {
         {
             self.note_failure(now, &Who::Key(other));
         }
+        self.end_earlier_lives(now, key, hello.incarnation, out);
         if !self.make_room(now, key, link, out) {
             return;
         }
@@ -65,7 +66,8 @@ impl Membership {
             None => SocketAddr::new(addr.ip(), hello.port),
         };
         self.table.learn(&who, listens, !inbound);
-        let live = Live::new(key, inbound, addr, now, &self.config);
+        let life = (key, hello.incarnation);
+        let live = Live::new(life, inbound, addr, now, &self.config);
         let is_first = self.links.is_empty();
         self.links.insert(now, link, live);
         self.note_link(now, key, hello, listens, out);
@@ -74,6 +76,25 @@ impl Membership {
         }
         self.greet(now, link, out);
         self.upkeep_at = now;
+    }
+
+    /// A peer that started anew has nothing to do with its links of before, and does not coordinate.
+    fn end_earlier_lives(
+        &mut self,
+        now: Instant,
+        key: AuthorKey,
+        life: Incarnation,
+        out: &mut Vec<Output>,
+    ) {
+        for link in self.links.of_earlier_lives(&key, life) {
+            let why = Closing::Dead;
+            out.push(Output::Close { link, why });
+            self.links.remove(link);
+        }
+        let known = self.table.get(&key).and_then(|entry| entry.incarnation);
+        if self.is_coordinator(&key) && known.is_some_and(|known| known < life) {
+            self.elect(now, Heard::Lost, None, out);
+        }
     }
 
     /// What both sides say first on a link.

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use lamparina_protocol::bucket::{Rate, TokenBucket};
+use lamparina_protocol::peer::Incarnation;
 use lamparina_protocol::{AuthorKey, Instant};
 
 use super::types::{LinkInfo, MembershipConfig, Rtt};
@@ -28,6 +29,8 @@ const BEATS_KEPT: usize = 16;
 #[derive(Clone, Debug)]
 pub(super) struct Live {
     pub(super) key: AuthorKey,
+    /// The life of the peer at the other end.
+    life: Incarnation,
     pub(super) inbound: bool,
     pub(super) addr: SocketAddr,
     since: Instant,
@@ -65,7 +68,7 @@ pub(super) struct Links {
 
 impl Live {
     pub(super) fn new(
-        key: AuthorKey,
+        (key, life): (AuthorKey, Incarnation),
         inbound: bool,
         addr: SocketAddr,
         now: Instant,
@@ -74,6 +77,7 @@ impl Live {
         let bucket = |rate, times| TokenBucket::new(Rate::per_second(rate), rate * times, now);
         Self {
             key,
+            life,
             inbound,
             addr,
             since: now,
@@ -164,6 +168,15 @@ impl Links {
             .map(|(link, _)| *link)
     }
 
+    /// Links that lead to a life of `key` before `life`: nobody is at their other end any more.
+    pub(super) fn of_earlier_lives(&self, key: &AuthorKey, life: Incarnation) -> Vec<LinkId> {
+        let links = self.links.iter();
+        links
+            .filter(|(_, live)| live.key == *key && live.life < life)
+            .map(|(link, _)| *link)
+            .collect()
+    }
+
     pub(super) fn is_linked(&self, key: &AuthorKey) -> bool {
         self.links.values().any(|live| live.key == *key)
     }
@@ -237,7 +250,16 @@ impl Links {
 
     pub(super) fn due(&mut self, now: Instant, config: &MembershipConfig) -> Vec<Due> {
         let mut due = Vec::new();
+        let healthy = self
+            .links
+            .values()
+            .filter(|live| live.close_at.is_none() && now < live.heard + config.suspected_after);
+        let healthy: BTreeSet<AuthorKey> = healthy.map(|live| live.key).collect();
         for (link, live) in &mut self.links {
+            // The one that was to stay is silent.
+            if !healthy.contains(&live.key) {
+                live.close_at = None;
+            }
             if now >= live.heard + config.dead_after {
                 due.push(Due::Dead(*link));
                 continue;

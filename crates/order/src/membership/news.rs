@@ -39,4 +39,11 @@ impl<N: Copy + Ord> News<N> {
             }
         }
     }
+
+    /// What is remembered, without when it came.
+    #[cfg(test)]
+    pub(super) fn greatest(&self) -> Vec<(AuthorKey, N)> {
+        let all = self.greatest.iter();
+        all.map(|(key, (greatest, _))| (*key, *greatest)).collect()
+    }
 }

@@ -6,15 +6,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lamparina_protocol::datagram::{DatagramConfig, Profile};
 use lamparina_protocol::seal::Transport;
-use lamparina_transport::Connection;
+use lamparina_transport::{Connection, DatagramListener, Incoming};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::Common;
-use super::task::{self, Origin};
+use super::task::{self, Open, Origin};
 use crate::event::Direction;
 use crate::foreign::FromForeign;
 
@@ -25,8 +26,9 @@ pub(crate) const FIRST_BYTE_WITHIN: Duration = Duration::from_secs(10);
 /// Pauses after an error that may last, doubling from the first to the second.
 const PAUSE_FROM: Duration = Duration::from_millis(5);
 const PAUSE_TO: Duration = Duration::from_secs(1);
-/// The first byte of every line of PyP2P.
-const FOREIGN_FIRST: u8 = b'{';
+/// First bytes of PyP2P: of a line, or of blanks before it. A frame of ours begins with a length, and that
+/// with 0.
+const FOREIGN_FIRST: [u8; 5] = *b"{ \t\r\n";
 
 /// Accepts until dropped.
 pub(crate) async fn listen(listener: TcpListener, common: Arc<Common>, room: Arc<Semaphore>) {
@@ -66,7 +68,7 @@ async fn serve(
         // Nothing came, or the end.
         _ => return,
     };
-    if spoken == FOREIGN_FIRST {
+    if FOREIGN_FIRST.contains(&spoken) {
         // Without room there the stream is closed.
         let accepted = FromForeign::Accepted(stream, addr, permit);
         let _ = common.foreign.try_send(accepted);
@@ -87,7 +89,58 @@ async fn respond(stream: TcpStream, common: &Common) -> Result<(), String> {
         direction: Direction::Inbound,
         attempt: None,
     };
-    task::drive(connection.map_err(|error| words(&error))?, common, origin).await
+    let open = task::open(connection.map_err(|error| words(&error))?, common).await?;
+    task::drive(open, common, origin).await;
+    Ok(())
+}
+
+/// The same over datagrams.
+pub(crate) async fn listen_datagrams(
+    mut listener: DatagramListener,
+    common: Arc<Common>,
+    room: Arc<Semaphore>,
+) {
+    let mut links = JoinSet::new();
+    loop {
+        tokio::select! {
+            incoming = listener.next() => {
+                let Some(incoming) = incoming else { return };
+                if let Ok(permit) = room.clone().try_acquire_owned() {
+                    links.spawn(serve_datagrams(incoming, common.clone(), permit));
+                }
+            }
+            Some(_) = links.join_next() => {}
+        }
+    }
+}
+
+async fn serve_datagrams(incoming: Incoming, common: Arc<Common>, permit: OwnedSemaphorePermit) {
+    let addr = incoming.from();
+    let origin = Origin {
+        direction: Direction::Inbound,
+        attempt: None,
+    };
+    match answer(incoming, &common).await {
+        Ok(open) => task::drive(open, &common, origin).await,
+        Err(reason) => tracing::debug!(%addr, "datagrams became no link: {reason}"),
+    }
+    drop(permit);
+}
+
+async fn answer(incoming: Incoming, common: &Common) -> Result<Open, String> {
+    let words = |error: getrandom::Error| error.to_string();
+    let config = DatagramConfig::new(incoming.connection(), getrandom::u64().map_err(words)?);
+    let config = match incoming.profile() {
+        Profile::Usual => config,
+        Profile::Slow => config.slow(),
+    };
+    let link = common.respond(Transport::Udp).map_err(words)?;
+    let (link, seed) = (
+        link.over_datagrams(config),
+        getrandom::u64().map_err(words)?,
+    );
+    let connection = Connection::called(incoming, link, common.clock, seed);
+    task::open(connection, common).await
 }
 
 /// Errors of a connection that ended before it was accepted say nothing of the next one.

@@ -34,7 +34,7 @@ use tokio::sync::mpsc;
 use crate::event::{Direction, Spoken};
 use crate::foreign::FromForeign;
 pub(crate) use dial::{Dialled, dial};
-pub(crate) use listener::{INBOUND_MAX, listen};
+pub(crate) use listener::{INBOUND_MAX, listen, listen_datagrams};
 pub(crate) use proven::Proven;
 pub(crate) use said::Said;
 
@@ -65,6 +65,8 @@ pub(crate) struct Common {
     pub(crate) hello: PeerHello,
     pub(crate) config: LinkConfig,
     pub(crate) clock: Clock,
+    /// Others are called over UDP first.
+    pub(crate) udp: bool,
     pub(crate) numbers: Numbers,
     pub(crate) proven: Proven,
     pub(crate) node: mpsc::Sender<FromLink>,
@@ -139,7 +141,16 @@ pub(crate) struct LinkHandle {
     pub(crate) number: u64,
     queue: mpsc::Sender<Bytes>,
     closing: Arc<OnceLock<(CloseCode, String)>>,
-    rtt_micros: Arc<AtomicU64>,
+    measures: Arc<Measures>,
+}
+
+/// What a link's task measures, for whoever looks.
+#[derive(Debug, Default)]
+struct Measures {
+    /// The last round trip; 0 until there is one.
+    rtt_micros: AtomicU64,
+    sent_bytes: AtomicU64,
+    received_bytes: AtomicU64,
 }
 
 impl LinkHandle {
@@ -161,10 +172,19 @@ impl LinkHandle {
 
     /// The last round trip, once measured.
     pub(crate) fn rtt(&self) -> Option<Duration> {
-        match self.rtt_micros.load(Ordering::Relaxed) {
+        match self.measures.rtt_micros.load(Ordering::Relaxed) {
             0 => None,
             micros => Some(Duration::from_micros(micros)),
         }
+    }
+
+    /// Bytes sent and received so far, as the last look at the link showed.
+    pub(crate) fn bytes(&self) -> (u64, u64) {
+        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        (
+            of(&self.measures.sent_bytes),
+            of(&self.measures.received_bytes),
+        )
     }
 }
 

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 use lamparina_protocol::AuthorKey;
@@ -17,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::said::Said;
-use super::{CLOSE_WITHIN, Common, FromLink, LinkHandle, Opened, QUEUE_MAX, VERSION};
+use super::{CLOSE_WITHIN, Common, FromLink, LinkHandle, Measures, Opened, QUEUE_MAX, VERSION};
 use crate::event::{Direction, Spoken};
 
 /// Why a link is over before it was one, in words; the node is told by whoever made it.
@@ -30,18 +31,25 @@ pub(super) struct Origin {
     pub(super) attempt: Option<u64>,
 }
 
-/// Drives a connection until it ends. The node hears of it from when it opens until it ends.
+/// A link on which both sides know who the other one is.
+#[derive(Debug)]
+pub(super) struct Open {
+    connection: Connection,
+    /// What came with the last of the handshake.
+    events: Vec<Event>,
+    addr: SocketAddr,
+    hello: PeerHello,
+    key: AuthorKey,
+}
+
+/// Waits until a link is open.
 ///
 /// # Errors
 ///
-/// Where it did not open.
-pub(super) async fn drive(
-    mut connection: Connection,
-    common: &Common,
-    origin: Origin,
-) -> Result<(), NotOpened> {
+/// Why it is over before it was one.
+pub(super) async fn open(mut connection: Connection, common: &Common) -> Result<Open, NotOpened> {
     let mut events = Vec::new();
-    let (words, key) = open(&mut connection, common, &mut events).await?;
+    let (words, key) = shake_hands(&mut connection, common, &mut events).await?;
     let Some((hello, key)) = read_hello(&words).zip(key) else {
         let text = "these are no first words of a peer".to_owned();
         abort(connection, CloseCode::WrongProtocol, text.clone()).await;
@@ -56,21 +64,35 @@ pub(super) async fn drive(
         return Err(text);
     }
     let addr = connection.peer_addr().map_err(|error| error.to_string())?;
-    let (task, opened) = Task::new(connection, common, origin, addr, hello, key);
+    Ok(Open {
+        connection,
+        events,
+        addr,
+        hello,
+        key,
+    })
+}
+
+/// Drives an open link until it ends. The node hears of it from now on.
+pub(super) async fn drive(mut open: Open, common: &Common, origin: Origin) {
+    let events = std::mem::take(&mut open.events);
+    let (task, opened) = Task::new(open, common, origin);
     if common.node.send(FromLink::Opened(opened)).await.is_ok() {
         task.run(events).await;
     }
-    Ok(())
 }
 
-/// Waits until the link is open.
-async fn open(
+/// Answers what the handshake asks.
+async fn shake_hands(
     connection: &mut Connection,
     common: &Common,
     events: &mut Vec<Event>,
 ) -> Result<(Bytes, Option<AuthorKey>), NotOpened> {
     loop {
         connection.step(events).await;
+        if connection.is_refused() {
+            return Err("nothing listens there".to_owned());
+        }
         let came = std::mem::take(events);
         let mut came = came.into_iter();
         while let Some(event) = came.next() {
@@ -109,7 +131,7 @@ struct Task<'a> {
     number: u64,
     queue: mpsc::Receiver<Bytes>,
     closing: Arc<OnceLock<(CloseCode, String)>>,
-    rtt_micros: Arc<AtomicU64>,
+    measures: Arc<Measures>,
     /// Taken from the queue, and the link had no room for it.
     held: Option<Outgoing>,
     /// The node has let go of it: it closes once the queue is empty.
@@ -117,14 +139,14 @@ struct Task<'a> {
 }
 
 impl<'a> Task<'a> {
-    fn new(
-        connection: Connection,
-        common: &'a Common,
-        origin: Origin,
-        addr: SocketAddr,
-        hello: PeerHello,
-        key: AuthorKey,
-    ) -> (Self, Box<Opened>) {
+    fn new(open: Open, common: &'a Common, origin: Origin) -> (Self, Box<Opened>) {
+        let Open {
+            connection,
+            addr,
+            hello,
+            key,
+            ..
+        } = open;
         let (sender, queue) = mpsc::channel(QUEUE_MAX);
         let spoken = match connection.is_over_datagrams() {
             true => Spoken::Udp,
@@ -134,7 +156,7 @@ impl<'a> Task<'a> {
             number: common.numbers.next(),
             queue,
             closing: Arc::default(),
-            rtt_micros: Arc::default(),
+            measures: Arc::default(),
             held: None,
             let_go: false,
             common,
@@ -145,7 +167,7 @@ impl<'a> Task<'a> {
                 number: task.number,
                 queue: sender,
                 closing: task.closing.clone(),
-                rtt_micros: task.rtt_micros.clone(),
+                measures: task.measures.clone(),
             },
             direction: origin.direction,
             attempt: origin.attempt,
@@ -279,9 +301,12 @@ impl<'a> Task<'a> {
     }
 
     fn measure(&self) {
-        let rtt = self.connection.link().stats().rtt;
-        let micros = rtt.map_or(0, |rtt| u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX));
-        self.rtt_micros.store(micros, Ordering::Relaxed);
+        let stats = self.connection.link().stats();
+        let micros = |rtt: Duration| u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX);
+        let set = |at: &AtomicU64, value| at.store(value, Ordering::Relaxed);
+        set(&self.measures.rtt_micros, stats.rtt.map_or(0, micros));
+        set(&self.measures.sent_bytes, stats.bytes_sent);
+        set(&self.measures.received_bytes, stats.bytes_received);
     }
 }
 

@@ -38,6 +38,7 @@ impl End {
             },
             config: LinkConfig::new(0),
             clock: Clock::start(),
+            udp: false,
             numbers: Numbers::default(),
             proven: Proven::default(),
             node,

@@ -42,6 +42,7 @@ impl Node {
                 self.contacts(contacts::Input::Reconnect);
                 self.look_at = self.now();
             }
+            Request::Dial(host) => self.dial_given(host),
             Request::Unregister(reply) => self.unregister(reply),
             Request::Join(room) => drop(self.rooms.insert(room_key(&room))),
             Request::Leave(room) => drop(self.rooms.remove(&room_key(&room))),

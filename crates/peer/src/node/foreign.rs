@@ -460,6 +460,8 @@ impl Node {
                 name: view.map(|view| view.peer.as_str().to_owned()),
                 since: self.wall_at(wire.since),
                 rtt: view.and_then(|view| view.round_trip),
+                sent_bytes: 0,
+                received_bytes: 0,
             }
         };
         self.foreign.wires.iter().map(line).collect()

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use super::Node;
 use super::inputs::Found;
 use super::wires::{ROOM_BYTES, Wire};
+use crate::config::ADDRESSES_MAX;
 use crate::event::{CoordinatorLine, Event, PeerLine, PeerState};
 use crate::links::{Dialled, FromLink, Opened, Said, dial};
 use crate::multicast::interfaces::{self, Interface};
@@ -119,7 +120,6 @@ impl Node {
         if self.wires.contains_key(&link.0) {
             self.counts.had_neighbours = true;
             self.tell(Event::LinkUp(line));
-            self.order(converging::Input::Room(link, ROOM_BYTES));
             self.order(converging::Input::LinkUp(link));
             self.order(converging::Input::Room(link, ROOM_BYTES));
         }
@@ -211,12 +211,33 @@ impl Node {
             None => {}
         }
         for host in self.given.clone() {
-            match host.parse() {
-                Ok(addr) => self.given_address(addr),
-                Err(_) => {
-                    let found = self.found_sender.clone();
-                    self.runtime.spawn(look_up(host, found));
-                }
+            self.reach(host);
+        }
+    }
+
+    /// Somebody says where a peer is: it is dialled as those are that were given at the start.
+    pub(super) fn dial_given(&mut self, host: String) {
+        if self.given.contains(&host) {
+            return self.membership(membership::Input::Reconnect);
+        }
+        if self.given.len() >= ADDRESSES_MAX {
+            let text =
+                format!("{host} is not dialled: {ADDRESSES_MAX} addresses were given already");
+            return self.tell(Event::Warning {
+                code: "too_many_addresses",
+                text,
+            });
+        }
+        self.given.push(host.clone());
+        self.reach(host);
+    }
+
+    fn reach(&mut self, host: String) {
+        match host.parse() {
+            Ok(addr) => self.given_address(addr),
+            Err(_) => {
+                let found = self.found_sender.clone();
+                self.runtime.spawn(look_up(host, found));
             }
         }
     }

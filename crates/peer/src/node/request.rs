@@ -47,6 +47,7 @@ pub(crate) enum Request {
         reply: Reply<Result<Trace, PeerError>>,
     },
     Reconnect,
+    Dial(String),
     Unregister(Reply<Result<(), PeerError>>),
     Join(RoomName),
     Leave(RoomName),

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use lamparina_order::converging;
+use lamparina_order::converging::{self, WAITING_MAX};
 use lamparina_protocol::Instant;
 use lamparina_protocol::bucket::Rate;
 use lamparina_protocol::message::TEXT_BYTES_MAX;
@@ -22,6 +22,9 @@ use crate::event::{NamePattern, RECIPIENTS_MAX, Recipients};
 pub(super) const RATE: Rate = Rate::per_second(20);
 /// And at once, after silence.
 pub(super) const BURST: u32 = 100;
+
+/// When somebody who must wait until this peer is ready looks again.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Something that was said and has to wait.
 #[derive(Debug)]
@@ -71,8 +74,12 @@ impl Node {
         }
     }
 
-    /// Counts a message, where there are neighbours on other machines.
+    /// Counts a message, where there are neighbours on other machines. Before this peer is ready, so much may wait
+    /// and no more.
     fn take_turn(&mut self, now: Instant) -> Result<(), Duration> {
+        if self.order.waiting() >= WAITING_MAX {
+            return Err(LOOK_AGAIN);
+        }
         let remote = |wire: &super::Wire| !wire.addr.ip().to_canonical().is_loopback();
         match self.wires.values().any(remote) {
             true => self.pace.take(now),

@@ -119,7 +119,10 @@ impl Node {
             return;
         };
         let message = match sending {
-            Sending::Messages(positions) => return wire.push_positions(&positions),
+            Sending::Messages(tellings) => return wire.push_tellings(&tellings),
+            Sending::Given(positions) => return self.give(link, &positions),
+            Sending::Need(digests) => LinkMessage::Need(digests),
+            Sending::NameOnly(authors) => LinkMessage::NameOnly(authors),
             Sending::PageEnd { more } => {
                 wire.page_ended(more, delivered);
                 LinkMessage::PageEnd { more }
@@ -129,6 +132,21 @@ impl Node {
             Sending::Bye => LinkMessage::Bye,
         };
         self.say(link, &message);
+    }
+
+    /// Gives what was only named and is needed.
+    fn give(&mut self, link: LinkId, positions: &[converging::Position]) {
+        let (bodies, store) = (&mut self.bodies, &self.store);
+        let items = positions
+            .iter()
+            .map(|position| bodies.get(store, u64::from(position.0)));
+        match items.collect() {
+            Ok(items) => self.say(link, &LinkMessage::Given(items)),
+            Err(error) => {
+                let error: crate::store::StoreError = error;
+                self.close(link, CloseCode::ShuttingDown, error.to_string());
+            }
+        }
     }
 
     /// Says something on a link, behind the messages that were to be said before.

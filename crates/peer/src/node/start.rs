@@ -10,6 +10,7 @@ use lamparina_order::converging::{self, Converging};
 use lamparina_order::membership::{Input, MembershipConfig, Own as Member, Source};
 use lamparina_protocol::AuthorKey;
 use lamparina_protocol::bucket::TokenBucket;
+use lamparina_protocol::datagram::Load;
 use lamparina_protocol::link::LinkConfig;
 use lamparina_protocol::peer::private::SealingKey;
 use lamparina_protocol::peer::{ElectionEpoch, Incarnation, PeerHello, Signed};
@@ -17,7 +18,7 @@ use lamparina_protocol::{Instant, UnixMicros};
 use lamparina_pyp2p::contacts::Contacts;
 use lamparina_pyp2p::registration::{self, Registration};
 use lamparina_pyp2p::{PeerId, SEED_BYTES, Settings};
-use lamparina_transport::Clock;
+use lamparina_transport::{Clock, DatagramListener};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
@@ -37,7 +38,9 @@ use crate::config::{ADDRESSES_MAX, PeerConfig};
 use crate::error::PeerError;
 use crate::event::Event;
 use crate::foreign::{self, FromForeign};
-use crate::links::{Common, INBOUND_MAX, INPUTS_MAX, Numbers, Proven, VERSION, listen};
+use crate::links::{
+    Common, INBOUND_MAX, INPUTS_MAX, Numbers, Proven, VERSION, listen, listen_datagrams,
+};
 use crate::multicast::{HEARD_MAX, Multicast};
 use crate::store::{Batch, Kept, Store, StoreError};
 
@@ -45,6 +48,12 @@ use crate::store::{Batch, Kept, Store, StoreError};
 const RESTORED_MAX: usize = 1_024;
 /// Bytes of them.
 const RESTORED_BYTES_MAX: usize = 8 << 20;
+
+/// Who asks for a link over UDP proves its address, always: a round trip more, and no flood is answered.
+const PROVE_ALWAYS: Load = Load {
+    under_way: 1,
+    unproven_max: 0,
+};
 
 /// A peer that runs.
 #[derive(Debug)]
@@ -82,6 +91,10 @@ pub(crate) async fn start(config: PeerConfig) -> Result<Started, PeerError> {
     let began = wall_clock();
     let listeners = bind(&config.listen).await?;
     let listening = addrs_of(&listeners)?;
+    let datagrams = match config.udp {
+        true => bind_datagrams(&listening, clock)?,
+        false => Vec::new(),
+    };
     let restored = restore(&config, clock).await?;
     let (node_sender, links) = mpsc::channel(INPUTS_MAX);
     let (events_sender, events) = mpsc::channel(EVENTS_MAX);
@@ -101,6 +114,7 @@ pub(crate) async fn start(config: PeerConfig) -> Result<Started, PeerError> {
         },
         config: link_config(&config),
         clock,
+        udp: config.udp,
         numbers: Numbers::default(),
         proven: Proven::default(),
         node: node_sender,
@@ -108,7 +122,11 @@ pub(crate) async fn start(config: PeerConfig) -> Result<Started, PeerError> {
     });
     let room = Arc::new(Semaphore::new(INBOUND_MAX));
     let accept = |listener| tokio::spawn(listen(listener, common.clone(), room.clone()));
-    let accepting = Accepting(listeners.into_iter().map(accept).collect());
+    let mut accepting = Accepting(listeners.into_iter().map(accept).collect());
+    for listener in datagrams {
+        let listening = listen_datagrams(listener, common.clone(), room.clone());
+        accepting.0.push(tokio::spawn(listening));
+    }
     let multicast = config.multicast.clone();
     let multicast = multicast.map(|groups| Multicast::new(groups, listening.clone(), heard_sender));
     let now = clock.now();
@@ -213,6 +231,20 @@ async fn bind(addrs: &[SocketAddr]) -> Result<Vec<TcpListener>, PeerError> {
     Ok(listeners)
 }
 
+/// UDP at the same ports.
+fn bind_datagrams(addrs: &[SocketAddr], clock: Clock) -> Result<Vec<DatagramListener>, PeerError> {
+    let mut listeners = Vec::new();
+    for &addr in addrs {
+        let failed = |source| PeerError::Listen { addr, source };
+        let socket = std::net::UdpSocket::bind(addr).map_err(failed)?;
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret)?;
+        let load = Box::new(|| PROVE_ALWAYS);
+        listeners.push(DatagramListener::start(socket, clock, secret, load).map_err(failed)?);
+    }
+    Ok(listeners)
+}
+
 fn addrs_of(listeners: &[TcpListener]) -> Result<Vec<SocketAddr>, PeerError> {
     let addrs = listeners.iter().map(TcpListener::local_addr);
     addrs
@@ -243,7 +275,7 @@ fn members(
         incarnation: restored.incarnation,
         name: config.name.clone(),
         port,
-        udp: false,
+        udp: config.udp,
         addrs: Vec::new(),
         epoch: ElectionEpoch(restored.kept.epoch),
         seed: getrandom::u64()?,

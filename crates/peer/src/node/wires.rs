@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use lamparina_order::converging::{BUNDLE_BYTES, Position};
+use lamparina_order::converging::{BUNDLE_BYTES, Position, Telling};
 use lamparina_protocol::control::CloseCode;
 use lamparina_protocol::peer::link::{BUNDLE_MAX, ITEM_EXTRA_BYTES};
 use lamparina_protocol::peer::{LinkMessage, PeerName};
@@ -30,7 +30,7 @@ pub(super) struct Wire {
     pub(super) name: PeerName,
     pub(super) since: UnixMicros,
     /// Messages of one run that go into bundles together.
-    positions: Vec<Position>,
+    tellings: Vec<Telling>,
     /// Link messages that the queue had no room for.
     waiting: VecDeque<Bytes>,
     /// Something came last, as far as membership was told.
@@ -51,7 +51,7 @@ impl Wire {
             name: opened.hello.name.clone(),
             handle: opened.handle,
             since,
-            positions: Vec::new(),
+            tellings: Vec::new(),
             waiting: VecDeque::new(),
             heard_told_at: None,
             covered: 0,
@@ -60,11 +60,11 @@ impl Wire {
     }
 
     /// Messages to say, behind everything before.
-    pub(super) fn push_positions(&mut self, positions: &[Position]) {
-        if let (Some(last), true) = (positions.last(), self.subscribed) {
-            self.covered = self.covered.max(u64::from(last.0) + 1);
+    pub(super) fn push_tellings(&mut self, tellings: &[Telling]) {
+        if let (Some(last), true) = (tellings.last(), self.subscribed) {
+            self.covered = self.covered.max(u64::from(last.position().0) + 1);
         }
-        self.positions.extend_from_slice(positions);
+        self.tellings.extend_from_slice(tellings);
     }
 
     /// A page is over: with nothing more, the neighbour has all that was delivered before `delivered`.
@@ -85,7 +85,7 @@ impl Wire {
 
     /// Nothing waits here, nor in the queue.
     fn is_idle(&self) -> bool {
-        self.positions.is_empty()
+        self.tellings.is_empty()
             && self.waiting.is_empty()
             && self.handle.room() == crate::links::QUEUE_MAX
     }
@@ -95,12 +95,12 @@ impl Wire {
         &mut self,
         mut bytes_of: impl FnMut(Position) -> Result<Bytes, E>,
     ) -> Result<(), E> {
-        if self.positions.is_empty() {
+        if self.tellings.is_empty() {
             return Ok(());
         }
         let (mut items, mut size) = (Vec::new(), 0);
-        for position in std::mem::take(&mut self.positions) {
-            let item = bytes_of(position)?;
+        for telling in std::mem::take(&mut self.tellings) {
+            let item = telling.item(&mut bytes_of)?;
             let extra = item.len() + ITEM_EXTRA_BYTES;
             let full = size + extra > BUNDLE_BYTES as usize || items.len() == BUNDLE_MAX;
             if full && !items.is_empty() {
@@ -114,9 +114,9 @@ impl Wire {
         Ok(())
     }
 
-    /// Says something; positions pushed before must have been bundled.
+    /// Says something; what was pushed before must have been bundled.
     pub(super) fn say(&mut self, message: &LinkMessage) {
-        debug_assert!(self.positions.is_empty(), "first in, first out");
+        debug_assert!(self.tellings.is_empty(), "first in, first out");
         let bytes = message.encode();
         if !self.waiting.is_empty() || !self.handle.say(bytes.clone()) {
             self.waiting.push_back(bytes);
@@ -146,6 +146,7 @@ impl Wire {
     }
 
     pub(super) fn line(&self) -> LinkLine {
+        let (sent_bytes, received_bytes) = self.handle.bytes();
         LinkLine {
             number: self.handle.number,
             direction: self.direction,
@@ -155,6 +156,8 @@ impl Wire {
             name: Some(self.name.to_string()),
             since: self.since,
             rtt: self.handle.rtt(),
+            sent_bytes,
+            received_bytes,
         }
     }
 }

@@ -77,5 +77,7 @@ pub(crate) fn link(number: u64, direction: Direction) -> LinkLine {
         name: Some("bob@lan".to_owned()),
         since: UnixMicros(1_795_200_121_123_456),
         rtt: Some(Duration::from_micros(380)),
+        sent_bytes: 1_000,
+        received_bytes: 2_000,
     }
 }

@@ -6,12 +6,17 @@ use super::bytes::{ReadError, Reader, at_most, put_list, unknown};
 use super::message::{Digest, Incarnation, SIGNED_BYTES_MAX};
 use super::name::PeerName;
 use super::signed::ANNOUNCEMENT_BYTES_MAX;
+use crate::identity::AuthorKey;
 use crate::message::MESSAGE_BYTES_MAX;
 
 /// Digests in a [`LinkMessage::Want`], at most.
 pub const HAS_MAX: usize = 4_096;
 /// Messages in one [`LinkMessage::Messages`], and announcements in one [`LinkMessage::Announcements`], at most.
 pub const BUNDLE_MAX: usize = 1_024;
+/// Bytes of an item in [`LinkMessage::Messages`] that only names a message: its digest. A signed message is longer.
+pub const NAMED_BYTES: usize = 32;
+/// Digests in a [`LinkMessage::Need`], and authors in a [`LinkMessage::NameOnly`], at most.
+pub const NEED_MAX: usize = 64;
 /// Bytes of any link message, at most. A sender ends a bundle before it would be passed; each message fits into one.
 pub const LINK_MESSAGE_BYTES_MAX: usize = MESSAGE_BYTES_MAX;
 /// What a link message takes besides what is in its list.
@@ -29,6 +34,9 @@ const PAGE_END: u8 = 3;
 const ANNOUNCEMENTS: u8 = 4;
 const CONTROL: u8 = 5;
 const BYE: u8 = 6;
+const NEED: u8 = 7;
+const GIVEN: u8 = 8;
+const NAME_ONLY: u8 = 9;
 
 /// First words of both sides of a link (the hello, and the welcome). Who they are is proved by the seal.
 #[derive(Clone, Debug, Eq, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -56,7 +64,8 @@ pub enum LinkMessage {
         /// How many messages at most; 0 only says what it has.
         limit: u32,
     },
-    /// Signed messages, each as its author signed it, in the sender's delivery order; at most [`BUNDLE_MAX`].
+    /// Signed messages, each as its author signed it, in the sender's delivery order; at most [`BUNDLE_MAX`]. One of which
+    /// only the digest stands here ([`NAMED_BYTES`]) has its place like the others, and comes by another link, or is needed.
     Messages(Vec<Bytes>),
     /// The page that was wanted is over. With `more` it asks again; else it is told everything from here on as it comes.
     PageEnd {
@@ -69,6 +78,12 @@ pub enum LinkMessage {
     Control(Bytes),
     /// It leaves and will not come back in this life.
     Bye,
+    /// Of what was only named, these have not come by another link; at most [`NEED_MAX`].
+    Need(Vec<Digest>),
+    /// The answer: signed messages, whose places are where they were named; at most [`NEED_MAX`].
+    Given(Vec<Bytes>),
+    /// Messages of these authors come sooner by other links: name them only. At most [`NEED_MAX`]; until one of theirs is needed.
+    NameOnly(Vec<AuthorKey>),
 }
 
 impl LinkMessage {
@@ -96,6 +111,18 @@ impl LinkMessage {
                 out.put_slice(body);
             }
             Self::Bye => out.put_u8(BYE),
+            Self::Need(digests) => {
+                out.put_slice(&[NEED, digests.len() as u8]);
+                digests.iter().for_each(|digest| out.put_slice(&digest.0));
+            }
+            Self::Given(items) => {
+                out.put_u8(GIVEN);
+                put_list(&mut out, items);
+            }
+            Self::NameOnly(authors) => {
+                out.put_slice(&[NAME_ONLY, authors.len() as u8]);
+                authors.iter().for_each(|author| out.put_slice(&author.0));
+            }
         }
         debug_assert!(out.len() <= LINK_MESSAGE_BYTES_MAX);
         out.into()
@@ -127,6 +154,13 @@ impl LinkMessage {
                 Self::Control(body)
             }
             BYE => Self::Bye,
+            NEED => Self::Need(few(&mut from, "digests")?.map(Digest).collect()),
+            GIVEN => {
+                let items = list(bytes, &mut from, SIGNED_BYTES_MAX)?;
+                at_most("items", items.len(), NEED_MAX)?;
+                Self::Given(items)
+            }
+            NAME_ONLY => Self::NameOnly(few(&mut from, "authors")?.map(AuthorKey).collect()),
             kind => return Err(unknown("kind", kind)),
         };
         from.end()?;
@@ -141,11 +175,25 @@ impl LinkMessage {
         BUNDLE_EXTRA_BYTES
             + match self {
                 Self::Want { has, .. } => 4 + has.len() * 32,
-                Self::Messages(items) | Self::Announcements(items) => listed(items),
+                Self::Messages(items) | Self::Announcements(items) | Self::Given(items) => {
+                    listed(items)
+                }
+                Self::Need(digests) => digests.len() * 32,
+                Self::NameOnly(authors) => authors.len() * 32,
                 Self::Control(body) => body.len(),
                 Self::PageEnd { .. } | Self::Bye => 0,
             }
     }
+}
+
+/// A count of at most [`NEED_MAX`] and so many times 32 bytes.
+fn few<'a>(
+    from: &mut Reader<'a>,
+    what: &'static str,
+) -> Result<impl Iterator<Item = [u8; 32]> + 'a, ReadError> {
+    let count = at_most(what, usize::from(from.u8()?), NEED_MAX)?;
+    let (items, _) = from.slice(count * 32)?.as_chunks::<32>();
+    Ok(items.iter().copied())
 }
 
 fn list(whole: &Bytes, from: &mut Reader<'_>, max: usize) -> Result<Vec<Bytes>, ReadError> {

@@ -2,266 +2,35 @@
 //! spoken to on the newest one, heard on any; what the rendezvous lists is dialled, with waits that
 //! grow and end.
 //!
-//! In: [`Record`]s from [`registration`](crate::registration), connections and bytes from a shell. Out: whom
+//! In: [`Record`](crate::Record)s from [`registration`](crate::registration), connections and bytes from a shell. Out: whom
 //! to dial, what to write, and what to show.
 
 mod contact;
 mod events;
 mod pending;
 mod seen;
+mod sending;
 mod targets;
 #[cfg(test)]
 mod tests;
+mod types;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use lamparina_protocol::Instant;
-use serde_json::{Map, Value};
 
-use crate::conversation::{self, Conversation, Ended, Note, Refusal, Role, Said};
-use crate::ids::{MsgId, PeerId};
+use crate::conversation::{self, Conversation, Refusal};
+use crate::ids::PeerId;
 use crate::limits::{CONNECTIONS_MAX, REMEMBER_GONE};
-use crate::message::Topic;
 use crate::random::{Random, SEED_BYTES};
-use crate::record::Record;
 use crate::settings::Settings;
 use contact::Contact;
-use pending::Late;
 use targets::{Next, Targets};
 
 pub use targets::State;
-
-/// What a connection is called, from its beginning to its end, and nothing else is ever called.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub enum ConnectionId {
-    /// One that the shell accepted, and numbered.
-    Accepted(u64),
-    /// One that was dialled because [`Output::Dial`] said so.
-    Dialled(u64),
-}
-
-/// What happens.
-#[derive(Clone, Copy, Debug)]
-pub enum Input<'a> {
-    /// A connection was accepted whose first byte says that it is PyP2P. The bytes read so far come as
-    /// [`Input::Bytes`] next.
-    Accepted {
-        /// [`ConnectionId::Accepted`], with a number that was not used before.
-        connection: ConnectionId,
-        /// Where it comes from.
-        addr: SocketAddr,
-    },
-    /// A dial succeeded.
-    Connected {
-        /// Which one.
-        connection: ConnectionId,
-    },
-    /// A dial failed, or took too long: 10 s are enough.
-    DialFailed {
-        /// Which one.
-        connection: ConnectionId,
-    },
-    /// These bytes came.
-    Bytes {
-        /// By which connection.
-        connection: ConnectionId,
-        /// As many as the shell likes to read at a time.
-        bytes: &'a [u8],
-    },
-    /// The line that [`Output::Write`] gave last to this connection is written.
-    Written {
-        /// Which one.
-        connection: ConnectionId,
-    },
-    /// Nothing more will come; lines may still be written.
-    EndOfStream {
-        /// By which connection.
-        connection: ConnectionId,
-    },
-    /// The connection broke: nothing comes, and nothing can be written.
-    Broken {
-        /// Which one.
-        connection: ConnectionId,
-    },
-    /// The rendezvous has registered us as this.
-    Registered {
-        /// Our address as it sees it, and our port.
-        own: SocketAddr,
-    },
-    /// The rendezvous lists these peers.
-    Discovered {
-        /// The records.
-        records: &'a [Record],
-        /// Of which namespace alone; `None`: of all.
-        namespace: Option<&'a str>,
-    },
-    /// Sends a text to one peer.
-    Send {
-        /// What it is called; made from random bytes, used once.
-        msg_id: &'a MsgId,
-        /// Whom it is for.
-        to: &'a PeerId,
-        /// The text.
-        text: &'a str,
-    },
-    /// Sends a text to every peer that is connected, or to those of one namespace.
-    Publish {
-        /// What it is called; made from random bytes, used once.
-        msg_id: &'a MsgId,
-        /// Whom it is for.
-        topic: &'a Topic,
-        /// The text.
-        text: &'a str,
-    },
-    /// Dials everybody who is listed and not connected, also those that were given up.
-    Reconnect,
-    /// Our own link with this peer, which replaced one of these connections ([`Output::Ours`]), is gone.
-    Unlinked {
-        /// Who it is.
-        peer: &'a PeerId,
-    },
-    /// Says BYE to everybody and dials nobody any more; [`Contacts::is_done`] says when all is closed.
-    Leave {
-        /// Why.
-        reason: &'a str,
-    },
-    /// Time has passed.
-    Tick,
-}
-
-/// What follows, in order.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Output {
-    /// Connect to `addr`, then say [`Input::Connected`] or [`Input::DialFailed`].
-    Dial {
-        /// What the connection will be called.
-        connection: ConnectionId,
-        /// Where it leads.
-        addr: SocketAddr,
-    },
-    /// Write this line by itself, without delay, then say [`Input::Written`]. For each connection there
-    /// is never more than one at a time.
-    Write {
-        /// To which connection.
-        connection: ConnectionId,
-        /// The line, with its newline.
-        line: String,
-    },
-    /// Close the connection, after what is being written. Nothing is said of it any more.
-    Close {
-        /// Which one.
-        connection: ConnectionId,
-    },
-    /// A peer is here.
-    Appeared {
-        /// Who.
-        peer: PeerId,
-        /// Where its connection leads.
-        addr: SocketAddr,
-    },
-    /// A peer is gone: its last connection has ended.
-    Gone {
-        /// Who.
-        peer: PeerId,
-        /// How that connection ended.
-        why: Ended,
-    },
-    /// A peer says something, for the first time.
-    Said {
-        /// Who.
-        from: PeerId,
-        /// Where the connection leads that it came by.
-        addr: SocketAddr,
-        /// What.
-        said: Said,
-    },
-    /// A peer has this SEND.
-    Acknowledged {
-        /// Which one.
-        msg_id: MsgId,
-        /// Who.
-        by: PeerId,
-        /// Time since it first went out.
-        after: Duration,
-    },
-    /// A SEND was tried for the last time and never acknowledged: it may have arrived or not.
-    Unacknowledged {
-        /// Which one.
-        msg_id: MsgId,
-        /// Whom it was for.
-        to: PeerId,
-    },
-    /// A PUB is on its way.
-    Published {
-        /// Which one.
-        msg_id: MsgId,
-        /// To how many peers.
-        peers: usize,
-        /// Those to whom it is not, because too much waits for them already.
-        left_out: Vec<PeerId>,
-    },
-    /// A PING and its PONG, or a SEND and its ACK, took this long.
-    RoundTrip {
-        /// With whom.
-        peer: PeerId,
-        /// How long.
-        time: Duration,
-    },
-    /// The other side is a program of ours: where we are [`Role::Dialler`], the shell now connects to it by
-    /// our own frames. This connection says BYE by itself and is no contact.
-    Ours {
-        /// Who it is.
-        peer: PeerId,
-        /// Where the connection leads.
-        addr: SocketAddr,
-        /// Who dialled.
-        role: Role,
-        /// Its member `lamparina`, as received: nothing in it is proved.
-        lamparina: Map<String, Value>,
-    },
-    /// A dial failed.
-    DialFailed {
-        /// Whom it was for.
-        peer: PeerId,
-        /// How often in a row.
-        failed: u32,
-        /// It was the last one, until the peer registers itself again or [`Input::Reconnect`].
-        given_up: bool,
-    },
-    /// Something for the log, thinned out.
-    Noted {
-        /// Whose connection, where the handshake is over.
-        peer: Option<PeerId>,
-        /// Where it leads.
-        addr: SocketAddr,
-        /// What.
-        note: Note,
-        /// How many notes there were of this connection.
-        count: u64,
-    },
-}
-
-/// A peer that is connected, or was a short while ago.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct View<'a> {
-    /// Who.
-    pub peer: &'a PeerId,
-    /// Where its newest connection leads.
-    pub addr: SocketAddr,
-    /// Connections that it made.
-    pub inbound: usize,
-    /// Connections that we made.
-    pub outbound: usize,
-    /// When something came from it last.
-    pub heard: Instant,
-    /// The mean of the last round trips.
-    pub round_trip: Option<Duration>,
-    /// Whether a SEND to it has no ACK yet.
-    pub waits: bool,
-}
+pub use types::{ConnectionId, Input, Output, View};
 
 /// All of them.
 #[derive(Clone, Debug)]
@@ -476,78 +245,6 @@ impl Contacts {
         }
     }
 
-    fn send(
-        &mut self,
-        now: Instant,
-        msg_id: &MsgId,
-        to: &PeerId,
-        text: &str,
-        out: &mut Vec<Output>,
-    ) -> Result<(), Refusal> {
-        let contact = self.contacts.get_mut(to).ok_or(Refusal::NotConnected)?;
-        if !contact.pending.has_room(text) {
-            return Err(Refusal::Full);
-        }
-        let live = |id: &&ConnectionId| is_live(&self.connections, **id);
-        let newest = contact.connections.iter().rev().find(live).copied();
-        let connection = newest.ok_or(Refusal::NotConnected)?;
-        // Before its output is dealt with, which may say that it is out already.
-        contact.pending.begin(msg_id, text, connection);
-        let input = conversation::Input::Send { msg_id, text };
-        let sent = self.drive_fallibly(now, connection, input, out);
-        if sent.is_err()
-            && let Some(contact) = self.contacts.get_mut(to)
-        {
-            contact.pending.acknowledged(msg_id, now);
-        }
-        sent
-    }
-
-    fn publish(
-        &mut self,
-        now: Instant,
-        msg_id: &MsgId,
-        topic: &Topic,
-        text: &str,
-        out: &mut Vec<Output>,
-    ) -> Result<(), Refusal> {
-        let (mut peers, mut left_out) = (0, Vec::new());
-        let all = self.contacts.iter().filter_map(|(peer, contact)| {
-            let meant = match topic {
-                Topic::All => true,
-                Topic::Namespace(namespace) => peer.namespace() == namespace,
-            };
-            let live = |id: &&ConnectionId| is_live(&self.connections, **id);
-            let newest = contact.connections.iter().rev().find(live).copied();
-            meant.then_some((peer.clone(), newest?))
-        });
-        for (peer, connection) in all.collect::<Vec<_>>() {
-            let input = conversation::Input::Publish {
-                msg_id,
-                topic,
-                text,
-            };
-            match self.drive_fallibly(now, connection, input, out) {
-                Ok(()) => {
-                    peers += 1;
-                    if let Some(contact) = self.contacts.get_mut(&peer) {
-                        contact.published = Some(now);
-                    }
-                }
-                // It is as long for the next one.
-                Err(Refusal::TooLong(long)) => return Err(long.into()),
-                Err(_) => left_out.push(peer),
-            }
-        }
-        let msg_id = msg_id.clone();
-        out.push(Output::Published {
-            msg_id,
-            peers,
-            left_out,
-        });
-        Ok(())
-    }
-
     fn leave(&mut self, now: Instant, reason: &str, out: &mut Vec<Output>) {
         self.leaving = true;
         let all: Vec<_> = self.connections.keys().copied().collect();
@@ -571,58 +268,6 @@ impl Contacts {
         self.contacts.retain(|_, contact| {
             contact.is_here() || !contact.pending.is_empty() || now < contact.since + REMEMBER_GONE
         });
-    }
-
-    /// SENDs whose ACK is late go out again, on whatever connection there is (rules 12 and 20).
-    fn resend(&mut self, now: Instant, out: &mut Vec<Output>) {
-        let due = self.contacts.iter().filter(|(_, contact)| {
-            let deadline = contact.pending.deadline();
-            deadline.is_some_and(|deadline| deadline <= now)
-        });
-        let due: Vec<_> = due.map(|(peer, _)| peer.clone()).collect();
-        for peer in due {
-            while let Some(contact) = self.contacts.get_mut(&peer) {
-                match contact.pending.late(now, self.settings.ack_within) {
-                    None => break,
-                    Some(Late::GiveUp { msg_id }) => {
-                        let to = peer.clone();
-                        out.push(Output::Unacknowledged { msg_id, to });
-                    }
-                    Some(Late::Again { msg_id, text }) => {
-                        self.send_again(now, &peer, &msg_id, &text, out);
-                    }
-                }
-            }
-        }
-    }
-
-    fn send_again(
-        &mut self,
-        now: Instant,
-        peer: &PeerId,
-        msg_id: &MsgId,
-        text: &str,
-        out: &mut Vec<Output>,
-    ) {
-        let Some(connection) = self.newest(peer) else {
-            return;
-        };
-        if let Some(contact) = self.contacts.get_mut(peer) {
-            contact.pending.handed(msg_id, connection);
-        }
-        let input = conversation::Input::Send { msg_id, text };
-        let sent = self.drive_fallibly(now, connection, input, out);
-        if let (Err(_), Some(contact)) = (sent, self.contacts.get_mut(peer)) {
-            // Nothing went out; it is late again in a while.
-            contact.pending.sent(msg_id, now, self.settings.ack_within);
-        }
-    }
-
-    /// The newest connection on which something can be sent to a peer.
-    fn newest(&self, peer: &PeerId) -> Option<ConnectionId> {
-        let contact = self.contacts.get(peer)?;
-        let mut all = contact.connections.iter().rev();
-        all.find(|id| is_live(&self.connections, **id)).copied()
     }
 
     fn contact_of(&mut self, connection: ConnectionId) -> Option<&mut Contact> {

@@ -120,7 +120,12 @@ fn a_slow_link_costs_its_cursor() {
     net.give(1, Input::Room(slow, 3 * (bytes + 4)));
     net.flow();
     assert_eq!(net.peers[2].log.len(), 4);
+    let told = |net: &Net, link| net.peers[1].machine.is_told(link);
+    assert_eq!(told(&net, slow), Some(false));
+    assert_eq!(told(&net, net.ends[&(1, 0)]), Some(true));
+    assert_eq!(told(&net, LinkId(999)), None);
     net.give(1, Input::Room(slow, ROOM));
+    assert_eq!(told(&net, slow), Some(true));
     net.flow();
     net.assert_same();
 }
@@ -200,7 +205,9 @@ fn faults_of_neighbours() {
     check_fault([messages(&[&first, &of_another_life])], Some(Fault::Prev));
 
     let end = |more| Heard::PageEnd { more };
-    check_fault([end(true)], None);
+    check_fault([messages(&[&first]), end(true)], None);
+    check_fault([end(true)], Some(Fault::EmptyPage));
+    check_fault([end(false)], None);
     check_fault([end(false), end(false)], Some(Fault::NotWanted));
 }
 
@@ -228,7 +235,9 @@ fn page(machine: &mut Converging, has: Vec<Digest>, limit: u32) -> (Vec<Position
     let (mut positions, mut end) = (Vec::new(), None);
     for output in out {
         match output {
-            Output::Send(_, Sending::Messages(more)) => positions.extend(more),
+            Output::Send(_, Sending::Messages(more)) => {
+                positions.extend(more.iter().map(Telling::position));
+            }
             Output::Send(_, Sending::PageEnd { more }) => end = Some(more),
             _ => {}
         }

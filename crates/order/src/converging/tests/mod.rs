@@ -4,6 +4,7 @@ mod finality;
 mod forks;
 mod links;
 mod messages;
+mod naming;
 mod random;
 mod restore;
 
@@ -80,8 +81,9 @@ pub(super) struct Net {
     pub(super) last_link: u64,
     /// Deliveries are stored at once.
     pub(super) store: bool,
-    /// Messages that were sent over links.
+    /// Messages that were sent over links, and those of them that were told whole.
     pub(super) sent: usize,
+    pub(super) whole: usize,
 }
 
 impl Net {
@@ -96,6 +98,7 @@ impl Net {
             last_link: 0,
             store: true,
             sent: 0,
+            whole: 0,
         }
     }
 
@@ -141,8 +144,11 @@ impl Net {
     fn send(&mut self, of: usize, link: LinkId, sending: Sending) {
         let log = &self.peers[of].log;
         let bytes = |at: Position| Ok::<_, ()>(log[at.0 as usize].message.bytes().clone());
-        if let Sending::Messages(positions) = &sending {
-            self.sent += positions.len();
+        if let Sending::Messages(tellings) = &sending {
+            let whole = tellings
+                .iter()
+                .filter(|one| matches!(one, Telling::Whole(_)));
+            (self.sent, self.whole) = (self.sent + tellings.len(), self.whole + whole.count());
         }
         let message = sending.into_message(bytes).unwrap();
         let end = self
