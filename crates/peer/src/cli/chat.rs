@@ -13,7 +13,7 @@ use lamparina_console::logging::Levels;
 use lamparina_console::terminal::{GivenBack, Terminal};
 use lamparina_protocol::RoomName;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::args::Args;
 use super::asking;
@@ -34,6 +34,8 @@ const REACHED_WITHIN: Duration = Duration::from_secs(10);
 const KNOWN_WITHIN: Duration = Duration::from_secs(3);
 /// How often what cannot be taken is tried again.
 const AGAIN_AFTER: Duration = Duration::from_millis(50);
+/// Events that an interrupted one still tells, at most.
+const EVENTS_TOLD_MAX: usize = 1_024;
 /// Rooms that `/leave` remembers, to leave the last one.
 const ROOMS_REMEMBERED_MAX: usize = 64;
 
@@ -67,6 +69,8 @@ struct Chat {
     ended: bool,
     /// Since when it is, by a signal.
     interrupted: Option<Instant>,
+    /// A second signal came: nothing is waited for.
+    insists: bool,
     /// Rooms joined here, the last one at the end.
     rooms: Vec<RoomName>,
 }
@@ -77,6 +81,8 @@ struct Held {
     text: String,
     /// Until when; none for as long as it takes.
     until: Option<Instant>,
+    /// When it is tried again.
+    again_at: Instant,
 }
 
 /// What happened.
@@ -141,6 +147,7 @@ pub(super) async fn run(args: Args, levels: Levels) -> Result<Exit, Stop> {
         over: false,
         ended: false,
         interrupted: None,
+        insists: false,
         rooms: Vec::new(),
     };
     chat.screen.listening().await;
@@ -152,7 +159,10 @@ pub(super) async fn run(args: Args, levels: Levels) -> Result<Exit, Stop> {
     let done = chat.turns().await;
     let ended = match done {
         Ok(()) => chat.leave(options.strict).await,
-        Err(stop) => Err(stop),
+        Err(stop) => {
+            chat.screen.close();
+            Err(stop)
+        }
     };
     log.stopped(match &ended {
         Ok(_) => "left",
@@ -170,15 +180,19 @@ impl Chat {
             match self.turn().await {
                 Turn::Event(event) => self.event(&event).await,
                 Turn::Ended => {
-                    return Err(Stop::new(Exit::Failed, "the peer has ended by itself"));
+                    return Err(Stop::new(
+                        Exit::Failed,
+                        "the peer has ended by itself; what is said above is why",
+                    ));
                 }
                 Turn::Line(line) => self.line(line).await,
                 Turn::Again => self.again().await,
                 Turn::OutputGone => self.unheard()?,
-                Turn::Interrupted if self.interrupted.is_some() => return Ok(()),
-                Turn::Interrupted => {
-                    (self.ended, self.interrupted) = (true, Some(Instant::now()));
+                Turn::Interrupted if self.interrupted.is_some() => {
+                    self.insists = true;
+                    return Ok(());
                 }
+                Turn::Interrupted => self.interrupt().await,
                 Turn::Leave => return Ok(()),
             }
         }
@@ -190,12 +204,12 @@ impl Chat {
         if takes && self.lines.is_none() {
             self.lines = Some(input::start(self.terminal.clone()));
         }
-        let holds = self.held.is_some();
+        let again_at = self.held.as_ref().map(|held| held.again_at);
         tokio::select! {
             event = self.peer.next_event() => event.map_or(Turn::Ended, |event| Turn::Event(Box::new(event))),
             line = next_line(&mut self.lines), if takes => Turn::Line(line),
             () = self.interrupts.next() => Turn::Interrupted,
-            () = sleep(AGAIN_AFTER), if holds => Turn::Again,
+            () = at(again_at), if again_at.is_some() => Turn::Again,
             () = self.screen.gone() => Turn::OutputGone,
             () = at(leaves_at), if leaves_at.is_some() => Turn::Leave,
         }
@@ -231,6 +245,17 @@ impl Chat {
             _ => {}
         }
         self.screen.event(event).await;
+    }
+
+    /// Somebody wants it to end. What happened and was not told yet is, for it may be why.
+    async fn interrupt(&mut self) {
+        (self.ended, self.interrupted) = (true, Some(Instant::now()));
+        for _ in 0..EVENTS_TOLD_MAX {
+            match timeout(Duration::ZERO, self.peer.next_event()).await {
+                Ok(Some(event)) => self.event(&event).await,
+                Ok(None) | Err(_) => return,
+            }
+        }
     }
 
     async fn line(&mut self, line: Option<Typed>) {
@@ -273,7 +298,11 @@ impl Chat {
             Command::Quit => self.ended = true,
             Command::Help => self.screen.info("help", HELP).await,
             about => {
-                if let Err(error) = asking::answer(&self.peer, &self.screen, about).await {
+                let answered = tokio::select! {
+                    answered = asking::answer(&self.peer, &self.screen, about) => answered,
+                    () = self.interrupts.next() => return self.interrupt().await,
+                };
+                if let Err(error) = answered {
                     self.failed(&error).await;
                 }
             }
@@ -282,18 +311,33 @@ impl Chat {
 
     /// Says something. What cannot be taken yet is held, and looked at again.
     async fn say(&mut self, to: Recipients, text: String, until: Option<Instant>) {
-        match self.peer.send(to.clone(), text.clone()).await {
-            Ok(_) => self.taken += 1,
-            Err(PeerError::Full(_)) => {
-                let until = None;
-                self.held = Some(Held { to, text, until });
+        let sent = {
+            let sending = self.peer.send(to.clone(), text.clone());
+            tokio::select! {
+                sent = sending => sent,
+                // A disk that takes nothing more holds up what is said; the wish to end is heard.
+                () = self.interrupts.next() => return self.interrupt().await,
             }
+        };
+        match sent {
+            Ok(_) => self.taken += 1,
+            Err(PeerError::Full(_)) => self.hold(to, text, None),
             Err(PeerError::NoSuchPeer { .. }) if self.may_come(until) => {
                 let until = until.or_else(|| Some(self.ready? + KNOWN_WITHIN));
-                self.held = Some(Held { to, text, until });
+                self.hold(to, text, until);
             }
             Err(error) => self.failed(&error).await,
         }
+    }
+
+    fn hold(&mut self, to: Recipients, text: String, until: Option<Instant>) {
+        let again_at = Instant::now() + AGAIN_AFTER;
+        self.held = Some(Held {
+            to,
+            text,
+            until,
+            again_at,
+        });
     }
 
     /// Whether somebody may still be heard of who was there before us.
@@ -303,7 +347,10 @@ impl Chat {
     }
 
     async fn again(&mut self) {
-        if let Some(Held { to, text, until }) = self.held.take() {
+        if let Some(Held {
+            to, text, until, ..
+        }) = self.held.take()
+        {
             self.say(to, text, until).await;
         }
     }
@@ -349,10 +396,12 @@ impl Chat {
             linked,
             expects_peers,
             interrupted,
+            insists,
             held,
             ..
         } = self;
         let within = match interrupted {
+            Some(_) if insists => Duration::ZERO,
             Some(_) => INTERRUPTED_WITHIN,
             None => PASSED_ON_WITHIN,
         };

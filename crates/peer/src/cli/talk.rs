@@ -183,6 +183,13 @@ impl Screen {
         }
     }
 
+    /// What waits to be written is, and the terminal is as it was: somebody else says why it ended.
+    pub(super) fn close(self) {
+        // Where nothing can be written any more, nothing more can be said of that.
+        let _: Written = self.output.finish();
+        self.terminal.give_back();
+    }
+
     /// The last lines, the terminal as it was, and the closing words.
     ///
     /// # Errors
