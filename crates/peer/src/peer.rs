@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lamparina_protocol::RoomName;
 use lamparina_protocol::peer::MessageName;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::config::PeerConfig;
 use crate::error::PeerError;
@@ -13,6 +13,28 @@ use crate::event::{
     CoordinatorLine, Event, HistoryKey, Line, LinkLine, PeerLine, Recipients, Summary, Trace, Why,
 };
 use crate::node::{self, Request, Started};
+
+/// Says things for a [`Peer`] while somebody else waits for its events. Copies may be given to any task; none of them keeps the
+/// peer running.
+#[derive(Clone, Debug)]
+pub struct Speaker(mpsc::WeakSender<Request>);
+
+impl Speaker {
+    /// As [`Peer::send`].
+    ///
+    /// # Errors
+    ///
+    /// As there, and [`PeerError::Closed`] once the peer is gone.
+    pub async fn send(&self, to: Recipients, text: String) -> Result<MessageName, PeerError> {
+        let requests = self.0.upgrade().ok_or(PeerError::Closed)?;
+        let (reply, answer) = oneshot::channel();
+        let request = Request::Say { to, text, reply };
+        let closed = |_gone| PeerError::Closed;
+        requests.send(request).await.map_err(closed)?;
+        drop(requests);
+        answer.await.unwrap_or(Err(PeerError::Closed))
+    }
+}
 
 /// A running peer. Dropped, it takes leave and ends, and waits for nobody.
 #[derive(Debug)]
@@ -48,6 +70,11 @@ impl Peer {
     /// Where nobody is called so, or several are, or the text is empty or too long.
     pub async fn send(&self, to: Recipients, text: String) -> Result<MessageName, PeerError> {
         self.try_ask(|reply| Request::Say { to, text, reply }).await
+    }
+
+    /// Says things for this peer from elsewhere.
+    pub fn speaker(&self) -> Speaker {
+        Speaker(self.0.requests.downgrade())
     }
 
     /// Who is known, this peer first.

@@ -4,7 +4,7 @@
 
 mod common;
 
-use lamparina_peer::{Event, Line, Peer, Recipients, Spoken, Summary};
+use lamparina_peer::{Event, Line, Peer, PeerError, Recipients, Spoken, Summary};
 use tokio::time::timeout;
 
 use common::{Folder, PATIENCE, Running, config, named};
@@ -35,6 +35,38 @@ async fn two_hear_each_other() {
         _ => None,
     };
     assert_eq!(ana.until("that rui left", left).await, named("rui"));
+}
+
+#[tokio::test]
+async fn somebody_else_says_while_one_waits_for_events() {
+    let mut ana = Running::start("ana", &[]).await;
+    let rui = Running::start("rui", &[ana.addr()]).await;
+    let speaker = rui.peer.speaker();
+    let other = speaker.clone();
+    let said = tokio::spawn(async move {
+        let said = other.send(Recipients::All, "from elsewhere".to_owned());
+        said.await.unwrap()
+    });
+    assert_eq!(
+        ana.hears("from elsewhere").await.name(),
+        said.await.unwrap()
+    );
+    rui.close().await;
+    let after = speaker.send(Recipients::All, "too late".to_owned()).await;
+    assert!(matches!(after, Err(PeerError::Closed)), "{after:?}");
+}
+
+#[tokio::test]
+async fn a_peer_is_dialled_when_somebody_says_where_it_is() {
+    let mut ana = Running::start("ana", &[]).await;
+    let mut rui = Running::start("rui", &[]).await;
+    assert!(rui.peer.links().await.is_empty());
+    rui.peer.dial(ana.addr().to_string()).await;
+    rui.is_linked().await;
+    rui.says("found").await;
+    ana.hears("found").await;
+    let links = rui.peer.links().await;
+    assert!(links[0].sent_bytes > 0 && links[0].received_bytes > 0);
 }
 
 #[tokio::test]

@@ -285,7 +285,7 @@ impl World {
             let come = ways.find(|(_, words)| !words.is_empty());
             let come = come.map(|((from, to), _)| Step::Come(*from, *to));
             let late = (0..world.machines.len()).find(|of| world.is_waiting(*of));
-            let Some(step) = come.or(late.map(Step::Late)) else {
+            let Some(step) = come.or_else(|| late.map(Step::Late)) else {
                 break;
             };
             world.take(step);

@@ -68,7 +68,9 @@ impl Node {
                 }
             }
             Met::Left { key, .. } => {
-                if let Some(line) = self.peer_line(&key) {
+                if let Some(mut line) = self.peer_line(&key) {
+                    // Its link may be closing still.
+                    line.state = PeerState::Stale;
                     self.tell(Event::Left(line));
                 }
             }

@@ -130,6 +130,8 @@ struct Node {
 #[derive(Debug, Default)]
 struct Counts {
     sent: u64,
+    /// Own messages that are delivered, and not on the disk yet.
+    unstored: u64,
     committed: u64,
     /// Positions of own messages that no neighbour is known to have.
     unhanded: VecDeque<u64>,

@@ -74,7 +74,7 @@ impl Node {
         if line.via.is_some() {
             return self.told(row);
         }
-        self.counts.committed += 1;
+        self.counts.unstored += 1;
         self.counts.unhanded.push_back(row.position);
         self.tell(Event::Committed {
             key: line.key,

@@ -53,6 +53,7 @@ impl Node {
             return;
         }
         (self.must_sync, self.sync_at) = (false, None);
+        self.counts.committed += std::mem::take(&mut self.counts.unstored);
         // More than 2^32 messages are not kept.
         let upto = Position(u32::try_from(self.delivered).unwrap_or(u32::MAX));
         self.order(converging::Input::Stored(upto));
