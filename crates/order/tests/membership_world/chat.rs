@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use lamparina_order::LinkId;
 use lamparina_order::converging::{
-    Config, Converging, Heard, HistoryKey, Incoming, Input, Output, Position,
+    self, Config, Converging, Heard, HistoryKey, Incoming, Input, Output, Position,
 };
 use lamparina_protocol::peer::{Body, Digest, Incarnation, LinkMessage, PeerName, Signed, signed};
 use lamparina_protocol::seal::IdentityKey;
@@ -83,6 +83,9 @@ impl Chat {
         let heard = match message {
             LinkMessage::Messages(items) => {
                 let read = |item: &Bytes| {
+                    if let Some(digest) = converging::named(item) {
+                        return Incoming::Named(digest);
+                    }
                     let digest = signed::digest_of(item).expect("it was signed");
                     if self.has.contains(&digest) {
                         return Incoming::Known(digest);
