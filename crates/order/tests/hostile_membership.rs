@@ -44,13 +44,15 @@ fn addr(n: u64) -> SocketAddr {
 
 const NOW: Instant = Instant::from_millis(50_000);
 const OWN: u64 = 0;
-/// In which everybody is.
-const LIFE: Incarnation = Incarnation(5);
 
 fn victim() -> Membership {
+    victim_in(Incarnation(1))
+}
+
+fn victim_in(incarnation: Incarnation) -> Membership {
     let own = Own {
         identity: identity(OWN),
-        incarnation: LIFE,
+        incarnation,
         name: name(),
         port: 5_000,
         udp: false,
@@ -154,7 +156,7 @@ fn a_flood_of_beacons_costs_a_bounded_number_of_checks() {
 
 #[test]
 fn a_beacon_speaks_for_nobody_else_and_ones_own_is_told() {
-    let mut peer = victim();
+    let mut peer = victim_in(Incarnation(5));
     let from = addr(9);
     let bytes = &beacon(2, 1);
     assert_eq!(joined(&give(&mut peer, Input::Beacon { from, bytes })), []);
@@ -173,7 +175,7 @@ fn told_of_our_key(out: &[Output]) -> bool {
 #[test]
 fn a_copy_with_our_key_is_told_by_links_beacons_and_records() {
     for (life, by_link, by_record) in [(4, true, false), (5, false, false), (6, true, true)] {
-        let mut peer = victim();
+        let mut peer = victim_in(Incarnation(5));
         let incarnation = Incarnation(life);
         let hello = PeerHello {
             version: 1,

@@ -372,7 +372,7 @@ async fn a_newcomer_takes_a_long_history_in_pages() {
 
 #[tokio::test]
 async fn links_go_by_udp_where_both_sides_do_and_by_tcp_elsewhere() {
-    let over_udp = |config: &mut lamparina_peer::PeerConfig| config.udp = true;
+    let over_udp = |config: &mut PeerConfig| config.udp = true;
     let mut ana = Running::start_in(Folder::new(), "ana", &[], over_udp).await;
     let mut rui = Running::start_in(Folder::new(), "rui", &[ana.addr()], over_udp).await;
     let spoken = |event: &Event| match event {
@@ -459,7 +459,7 @@ async fn neighbour(addr: std::net::SocketAddr) -> lamparina_transport::Connectio
     };
     let mut seed = [0; SEED_BYTES];
     getrandom::fill(&mut seed).unwrap();
-    let identity = lamparina_peer::Identity::generate().unwrap();
+    let identity = Identity::generate().unwrap();
     let keys = LinkKeys::new(identity.key(), seed, Transport::Tcp);
     let words = lamparina_protocol::codec::encode(&hello).unwrap();
     let link = Link::initiate(LinkConfig::new(1), words, clock.now()).sealed(keys);
