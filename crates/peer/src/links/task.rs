@@ -291,7 +291,7 @@ impl<'a> Task<'a> {
         let _ = self.connection.input(Input::Close { code, text });
         let mut events = Vec::new();
         let over = async {
-            while !events.iter().any(|event| matches!(event, Event::Closed(_))) {
+            while !is_over(&mut events) {
                 self.connection.step(&mut events).await;
             }
         };
@@ -314,6 +314,13 @@ impl<'a> Task<'a> {
 #[derive(Debug)]
 struct NodeGone;
 
+/// Whether a link that closes has ended; whatever else it says is forgotten, as nobody hears it any more.
+fn is_over(events: &mut Vec<Event>) -> bool {
+    let is_over = events.iter().any(|event| matches!(event, Event::Closed(_)));
+    events.clear();
+    is_over
+}
+
 fn words_of(reason: &CloseReason) -> String {
     match reason {
         CloseReason::Orderly => "the other side took leave".to_owned(),
@@ -322,5 +329,23 @@ fn words_of(reason: &CloseReason) -> String {
         }
         CloseReason::ByUs { text, .. } => text.clone(),
         CloseReason::Eof => "the connection broke".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_while_a_link_closes_is_not_collected() {
+        let received = || Event::Received {
+            kind: FrameType::Data,
+            body: Bytes::from_static(b"x"),
+        };
+        let mut events = vec![received(), received()];
+        assert!(!is_over(&mut events));
+        assert!(events.is_empty());
+        events.extend([received(), Event::Closed(CloseReason::Orderly), received()]);
+        assert!(is_over(&mut events));
     }
 }

@@ -30,13 +30,14 @@ pub(super) struct Bodies {
 
 impl Bodies {
     /// A message was delivered, at the position after the one before.
-    pub(super) fn push(&mut self, position: u64, signed: Bytes) {
+    pub(super) fn push(&mut self, position: u64, signed: &Bytes) {
         if self.kept.is_empty() {
             self.first = position;
         }
         debug_assert_eq!(self.first + self.kept.len() as u64, position);
         self.bytes += signed.len();
-        self.kept.push_back(signed);
+        // A part of what a link brought would keep all of that in memory, and only the part is counted.
+        self.kept.push_back(Bytes::copy_from_slice(signed));
     }
 
     /// Forgets what the store has, beyond the bounds: positions before `stored`.
@@ -75,4 +76,21 @@ impl Bodies {
 fn of_run(position: u64, first: u64, count: usize) -> Option<usize> {
     let at = usize::try_from(position.checked_sub(first)?).ok()?;
     (at < count).then_some(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_message_keeps_nothing_else_in_memory() {
+        let brought = Bytes::from(vec![7; 256 << 10]);
+        let mut bodies = Bodies::default();
+        bodies.push(0, &brought.slice(..700));
+        assert_eq!(
+            (bodies.bytes, &bodies.kept[0]),
+            (700, &brought.slice(..700))
+        );
+        assert!(brought.is_unique(), "what a link brought is kept");
+    }
 }

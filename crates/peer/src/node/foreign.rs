@@ -13,6 +13,7 @@ use lamparina_protocol::peer::private::{self, PrivateRecipient, PrivateText};
 use lamparina_protocol::peer::{Body, Foreign, MessageName, PeerName};
 use lamparina_pyp2p::contacts::{ConnectionId, Contacts, Input, Output, View};
 use lamparina_pyp2p::conversation::{Role, Said};
+use lamparina_pyp2p::limits::CONTACTS_MAX;
 use lamparina_pyp2p::registration::{self, Registration};
 use lamparina_pyp2p::{MsgId, PeerId, Topic};
 use tokio::sync::mpsc;
@@ -41,7 +42,7 @@ pub(super) struct Foreigners {
     accepted: u64,
     /// Messages for some of them, until they are stored.
     waiting: BTreeMap<MessageName, Vec<PeerId>>,
-    /// Who turned out to be ours, by key.
+    /// Who turned out to be ours where we dialled, by key; no more than there are contacts.
     ours: BTreeMap<AuthorKey, PeerId>,
     /// Who wants to know when the registration was taken back.
     unregister: Option<Reply<Result<(), PeerError>>>,
@@ -93,6 +94,20 @@ impl Foreigners {
         if !peers.is_empty() && self.waiting.len() < WAITING_MAX {
             self.waiting.insert(name, peers);
         }
+    }
+
+    /// Somebody says under a key to be ours. Who dials us may say so under any number of keys.
+    fn is_ours(&mut self, key: AuthorKey, peer: PeerId, role: Role) {
+        let is_known = self.ours.contains_key(&key);
+        if role == Role::Dialler && (is_known || self.ours.len() < CONTACTS_MAX) {
+            self.ours.insert(key, peer);
+        }
+    }
+
+    /// Whom a message waits for.
+    #[cfg(test)]
+    pub(super) fn waits_for(&self, name: &MessageName) -> Option<&[PeerId]> {
+        self.waiting.get(name).map(Vec::as_slice)
     }
 }
 
@@ -314,7 +329,7 @@ impl Node {
     ) {
         let key = said.get("key").and_then(|key| key.as_str());
         if let Some(key) = key.and_then(lamparina_keys::identity::unhex) {
-            self.foreign.ours.insert(AuthorKey(key), peer);
+            self.foreign.is_ours(AuthorKey(key), peer, role);
         }
         let port = said.get("port").and_then(serde_json::Value::as_u64);
         let port = port.and_then(|port| u16::try_from(port).ok());
@@ -472,4 +487,25 @@ fn new_id() -> Result<MsgId, getrandom::Error> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes)?;
     Ok(MsgId::from_random(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Held;
+    use super::*;
+
+    #[tokio::test]
+    async fn who_says_to_be_ours_is_kept_where_we_dialled_and_bounded() {
+        let mut held = Held::open().await;
+        let node = &mut held.node;
+        let addr = "192.0.2.9:4200".parse().unwrap();
+        for (role, kept) in [(Role::Acceptor, 0), (Role::Dialler, CONTACTS_MAX)] {
+            for number in 0..=CONTACTS_MAX {
+                let said = [("key".to_owned(), format!("{number:064x}").into())];
+                let peer = PeerId::received("eva@lab").unwrap();
+                node.turned_out_ours(peer, addr, role, &said.into_iter().collect());
+            }
+            assert_eq!(node.foreign.ours.len(), kept, "{role:?}");
+        }
+    }
 }

@@ -23,7 +23,12 @@ pub(super) struct Inputs {
     pub(super) foreign: mpsc::Receiver<FromForeign>,
     /// Requests that came while nothing could be stored.
     pub(super) deferred: VecDeque<Request>,
+    /// Which place is asked first.
+    turn: usize,
 }
+
+/// Places where things come from.
+const PLACES: usize = 5;
 
 /// The addresses of a host, or why there are none.
 #[derive(Debug)]
@@ -43,6 +48,47 @@ pub(super) enum Next {
     Time,
     /// The program has let go of its handle.
     Gone,
+}
+
+impl Inputs {
+    pub(super) const fn new(
+        links: mpsc::Receiver<FromLink>,
+        requests: mpsc::Receiver<Request>,
+        heard: mpsc::Receiver<Heard>,
+        found: mpsc::Receiver<Found>,
+        foreign: mpsc::Receiver<FromForeign>,
+    ) -> Self {
+        Self {
+            links,
+            requests,
+            heard,
+            found,
+            foreign,
+            deferred: VecDeque::new(),
+            turn: 0,
+        }
+    }
+
+    /// One thing from the next place that has any, each in its turn: none is so busy that another one
+    /// starves. Requests, and what other peers say, only where they may.
+    fn take_turn(&mut self, requests: bool, others: bool) -> Option<Next> {
+        (0..PLACES).find_map(|_| {
+            let turn = self.turn;
+            self.turn = (turn + 1) % PLACES;
+            match turn {
+                0 if requests => {
+                    let deferred = self.deferred.pop_front();
+                    let request = deferred.or_else(|| self.requests.try_recv().ok());
+                    request.map(Next::Request)
+                }
+                1 if others => self.links.try_recv().ok().map(Next::Link),
+                2 if others => self.foreign.try_recv().ok().map(Next::Foreign),
+                3 => self.heard.try_recv().ok().map(Next::Heard),
+                4 => self.found.try_recv().ok().map(Next::Found),
+                _ => None,
+            }
+        })
+    }
 }
 
 impl Node {
@@ -75,20 +121,7 @@ impl Node {
 
     /// The next thing that is there already.
     pub(super) fn next_now(&self, inputs: &mut Inputs) -> Option<Next> {
-        if self.paced.is_none() {
-            if let Some(request) = inputs.deferred.pop_front() {
-                return Some(Next::Request(request));
-            }
-            if let Ok(request) = inputs.requests.try_recv() {
-                return Some(Next::Request(request));
-            }
-        }
-        if self.backlog.has_room()
-            && let Ok(link) = inputs.links.try_recv()
-        {
-            return Some(Next::Link(link));
-        }
-        inputs.heard.try_recv().ok().map(Next::Heard)
+        inputs.take_turn(self.paced.is_none(), self.backlog.has_room())
     }
 
     pub(super) fn take(&mut self, next: Next) {
@@ -101,5 +134,53 @@ impl Node {
             Next::Time => {}
             Next::Gone => self.abandoned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    /// What comes, as often as it may be taken, where everything always has something.
+    fn taken(requests: bool, others: bool) -> String {
+        let (links, of_links) = mpsc::channel(64);
+        let (asking, of_requests) = mpsc::channel(64);
+        let (hearing, of_beacons) = mpsc::channel(64);
+        let (finding, of_hosts) = mpsc::channel(64);
+        let (foreign, of_foreign) = mpsc::channel(64);
+        let mut inputs = Inputs::new(of_links, of_requests, of_beacons, of_hosts, of_foreign);
+        for number in 0..16 {
+            links.try_send(FromLink::Room { number }).unwrap();
+            asking.try_send(Request::Reconnect).unwrap();
+            let beacon = Heard {
+                bytes: Bytes::new(),
+                from: "192.0.2.9:1".parse().unwrap(),
+                interface: String::new(),
+            };
+            hearing.try_send(beacon).unwrap();
+            let (host, addrs) = (String::new(), Ok(Vec::new()));
+            finding.try_send(Found { host, addrs }).unwrap();
+            foreign.try_send(FromForeign::Unreachable).unwrap();
+        }
+        let next = |_| {
+            inputs.take_turn(requests, others).map(|next| match next {
+                Next::Link(_) => 'l',
+                Next::Request(_) => 'r',
+                Next::Heard(_) => 'b',
+                Next::Found(_) => 'h',
+                Next::Foreign(_) => 'f',
+                Next::Time | Next::Gone => '?',
+            })
+        };
+        (0..8).map_while(next).collect()
+    }
+
+    #[test]
+    fn whatever_is_there_has_its_turn() {
+        assert_eq!(taken(true, true), "rlfbhrlf");
+        assert_eq!(taken(false, true), "lfbhlfbh");
+        assert_eq!(taken(true, false), "rbhrbhrb");
+        assert_eq!(taken(false, false), "bhbhbhbh");
     }
 }

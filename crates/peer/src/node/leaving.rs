@@ -118,10 +118,14 @@ impl Node {
     }
 
     /// Ends at once, with what the disk would not take.
-    pub(super) fn give_up(&mut self, reply: Reply<Summary>) {
+    pub(super) fn give_up(&mut self, reply: Option<Reply<Summary>>) {
         self.ended = true;
-        // Who asked may have gone.
-        let _ = reply.send(self.summary());
+        let leaving = self.leaving.as_mut();
+        let first = leaving.and_then(|leaving| leaving.reply.take());
+        for reply in first.into_iter().chain(reply) {
+            // Who asked may have gone.
+            let _ = reply.send(self.summary());
+        }
     }
 
     fn summary(&self) -> Summary {

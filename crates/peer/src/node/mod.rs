@@ -31,6 +31,8 @@ mod saying;
 mod speaking;
 mod start;
 mod storing;
+#[cfg(test)]
+mod testing;
 mod wires;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

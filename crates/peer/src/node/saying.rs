@@ -102,12 +102,15 @@ impl Node {
             );
             return Err(PeerError::Refused(words));
         }
-        let body = match to {
-            Recipients::All => Body::All(text),
-            Recipients::Room(room) => Body::Room(room, text),
+        let (body, foreign) = match to {
+            Recipients::All => (Body::All(text), Vec::new()),
+            Recipients::Room(room) => (Body::Room(room, text), Vec::new()),
             Recipients::Some(patterns) => self.seal(&patterns, text)?,
         };
-        self.enter(body, None)
+        let name = self.enter(body, None)?;
+        // Of a message that was refused the next one has the name: it is for others.
+        self.foreign.is_for(name, foreign);
+        Ok(name)
     }
 
     /// Gives a message to the order; its name.
@@ -124,9 +127,10 @@ impl Node {
         };
         let (now, mut out) = (self.now(), Vec::new());
         let taken = self.order.handle(now, input, &mut out);
-        taken.map_err(|error| PeerError::Refused(error.to_string()))?;
-        self.counts.sent += u64::from(!foreign);
+        self.counts.sent += u64::from(taken.is_ok() && !foreign);
+        // What the order wants holds even where it refuses.
         self.do_order(out);
+        taken.map_err(|error| PeerError::Refused(error.to_string()))?;
         Ok(name)
     }
 
@@ -134,8 +138,12 @@ impl Node {
         is_meant(pattern, &self.reader.own, &self.own.name)
     }
 
-    /// Seals a text for those who are named, and notes who of them speaks PyP2P: they get it in clear.
-    fn seal(&mut self, patterns: &[NamePattern], text: String) -> Result<Body, PeerError> {
+    /// Seals a text for those who are named; and who of them speaks PyP2P: they get it in clear.
+    fn seal(
+        &self,
+        patterns: &[NamePattern],
+        text: String,
+    ) -> Result<(Body, Vec<PeerId>), PeerError> {
         let (mut recipients, mut foreign, mut to) = (Vec::new(), Vec::new(), Vec::new());
         let mut known = BTreeSet::from([self.reader.own]);
         for pattern in patterns {
@@ -165,8 +173,7 @@ impl Node {
             return Err(PeerError::Refused(words));
         }
         let body = self.seal_for(recipients, PrivateText { to, text })?;
-        self.foreign.is_for(self.order.next_name(), foreign);
-        Ok(body)
+        Ok((body, foreign))
     }
 
     /// Whom a name means, of our peers and of those that speak PyP2P; nobody where it means oneself.
@@ -200,4 +207,36 @@ impl Node {
 enum Whom {
     Ours(Recipient),
     Foreign(PeerId, PeerName),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Held;
+    use super::*;
+    use lamparina_pyp2p::contacts::{ConnectionId, Input};
+
+    /// The next message has the name of one that was refused, and is for somebody else.
+    #[tokio::test]
+    async fn nobody_gets_what_follows_a_refused_message() {
+        let mut held = Held::open().await;
+        let node = &mut held.node;
+        let connection = ConnectionId::Accepted(0);
+        let addr = "192.0.2.9:4200".parse().unwrap();
+        node.contacts(Input::Accepted { connection, addr });
+        let hello = br#"{"type":"HELLO","peer_id":"eva@lab","version":"1.0","features":[]}"#;
+        let bytes = &[&hello[..], b"\n"].concat();
+        node.contacts(Input::Bytes { connection, bytes });
+        let to_eva = || Recipients::Some(vec![NamePattern::parse("eva").unwrap()]);
+        let name = node.say_now(to_eva(), "hi".to_owned()).unwrap();
+        let eva = PeerId::received("eva@lab").unwrap();
+        assert_eq!(node.foreign.waits_for(&name), Some(&[eva][..]));
+        // As much waits until this peer is ready as may.
+        for _ in 1..WAITING_MAX {
+            node.say_now(Recipients::All, "hi".to_owned()).unwrap();
+        }
+        let refused = node.say_now(to_eva(), "a secret".to_owned());
+        assert!(matches!(refused, Err(PeerError::Refused(_))), "{refused:?}");
+        assert_eq!(node.foreign.waits_for(&node.order.next_name()), None);
+        assert_eq!(node.counts.sent, WAITING_MAX as u64);
+    }
 }

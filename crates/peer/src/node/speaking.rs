@@ -58,7 +58,7 @@ impl Node {
             self.named(message.content());
         }
         self.common.proven.delivered(message.digest());
-        self.bodies.push(position, message.bytes().clone());
+        self.bodies.push(position, message.bytes());
         self.delivered = position + 1;
         let received_at = self.wall_at(self.now());
         let row = self
@@ -104,17 +104,10 @@ impl Node {
 
     /// Whether a message of another protocol was not told already, as another peer entered it.
     fn is_first_copy(&self, row: &NewRow) -> bool {
-        let Some(via) = &row.line.via else {
-            return true;
-        };
-        let same = |other: &NewRow| {
-            let theirs = other.line.via.as_ref();
-            theirs
-                .is_some_and(|other| (&other.peer_id, &other.msg_id) == (&via.peer_id, &via.msg_id))
-        };
-        let stored = self.store.has_copy(&via.peer_id, &via.msg_id);
+        let same = |other: &NewRow| other.line.is_copy_of(&row.line);
         // What cannot be looked up is told rather than lost; the store says so itself when it is written.
-        !self.batch.rows.iter().any(same) && !stored.unwrap_or(false)
+        let stored = || self.store.has_copy(&row.line).unwrap_or(false);
+        row.line.via.is_none() || !self.batch.rows.iter().any(same) && !stored()
     }
 
     fn send(&mut self, link: LinkId, sending: Sending) {

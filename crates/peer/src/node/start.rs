@@ -1,6 +1,6 @@
 //! Opens everything that a peer needs, and starts its thread.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,6 +65,15 @@ pub(crate) struct Started {
     pub(crate) thread: std::thread::JoinHandle<()>,
 }
 
+/// The program's ends of what a node has.
+#[derive(Debug)]
+pub(super) struct Ends {
+    listening: Vec<SocketAddr>,
+    events: mpsc::Receiver<Event>,
+    pub(super) requests: mpsc::Sender<Request>,
+    accepting: Accepting,
+}
+
 /// Tasks that accept links, as long as this lives.
 #[derive(Debug)]
 pub(crate) struct Accepting(Vec<JoinHandle<()>>);
@@ -87,6 +96,19 @@ struct Restored {
 
 /// Starts a peer.
 pub(crate) async fn start(config: PeerConfig) -> Result<Started, PeerError> {
+    let (node, inputs, ends) = open(config).await?;
+    let thread = run(node, inputs)?;
+    Ok(Started {
+        listening: ends.listening,
+        events: ends.events,
+        requests: ends.requests,
+        accepting: ends.accepting,
+        thread,
+    })
+}
+
+/// Opens everything; the node runs on no thread yet.
+pub(super) async fn open(config: PeerConfig) -> Result<(Node, Inputs, Ends), PeerError> {
     check(&config)?;
     let clock = Clock::start();
     let began = wall_clock();
@@ -176,22 +198,14 @@ pub(crate) async fn start(config: PeerConfig) -> Result<Started, PeerError> {
     if config.mesh {
         node.dial_kept()?;
     }
-    let inputs = Inputs {
-        links,
-        requests,
-        heard,
-        found,
-        foreign,
-        deferred: VecDeque::new(),
-    };
-    let thread = run(node, inputs)?;
-    Ok(Started {
+    let inputs = Inputs::new(links, requests, heard, found, foreign);
+    let ends = Ends {
         listening,
         events,
         requests: requests_sender,
         accepting,
-        thread,
-    })
+    };
+    Ok((node, inputs, ends))
 }
 
 fn check(config: &PeerConfig) -> Result<(), PeerError> {

@@ -8,7 +8,9 @@ use lamparina_order::membership;
 use lamparina_protocol::peer::ElectionEpoch;
 
 use super::inputs::Inputs;
+use super::leaving::Leaving;
 use super::{Node, REQUESTS_MAX, Request};
+use crate::error::PeerError;
 use crate::event::Event;
 use crate::store::{Batch, KeptPeer, StoreError};
 
@@ -65,7 +67,8 @@ impl Node {
         }
     }
 
-    /// Stores a batch, however long that takes; `false` where the peer ended meanwhile.
+    /// Stores a batch, however long that takes; `false` where the peer ended meanwhile: one that leaves has
+    /// no longer than neighbours have.
     async fn store_it(&mut self, batch: &Batch, sync: bool, inputs: &mut Inputs) -> bool {
         let mut told: Option<StoreError> = None;
         loop {
@@ -79,15 +82,30 @@ impl Node {
                 told = Some(error);
             }
             self.backlog.pass_on();
+            let (now, until) = (self.now(), self.leaving.as_ref().map(Leaving::until));
+            if until.is_some_and(|until| until <= now) {
+                self.give_up(None);
+                return false;
+            }
+            let retry_at = now + RETRY_AFTER;
+            let at = until.map_or(retry_at, |until| until.min(retry_at));
             tokio::select! {
-                () = tokio::time::sleep(RETRY_AFTER) => {}
-                request = inputs.requests.recv(), if inputs.deferred.len() < REQUESTS_MAX => {
+                () = tokio::time::sleep_until(self.clock.timer_at(at)) => {}
+                request = inputs.requests.recv() => {
                     match request {
                         Some(Request::Close { reply, .. }) => {
-                            self.give_up(reply);
+                            self.give_up(Some(reply));
                             return false;
                         }
-                        Some(request) => inputs.deferred.push_back(request),
+                        Some(request) if inputs.deferred.len() < REQUESTS_MAX => {
+                            inputs.deferred.push_back(request);
+                        }
+                        Some(Request::Say { reply, .. }) => {
+                            // Who asked may have gone.
+                            let _ = reply.send(Err(PeerError::Full(REQUESTS_MAX)));
+                        }
+                        // Nothing else waits for the disk, and whoever wants to close must get through.
+                        Some(request) => self.asked(request),
                         None => {
                             self.ended = true;
                             return false;
@@ -115,5 +133,63 @@ impl Node {
         if let Err(error) = self.store.keep_peers(&kept) {
             tracing::warn!("peers are not kept: {error}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Held, PATIENCE};
+    use super::*;
+    use crate::event::Recipients;
+    use crate::store::DATABASE;
+    use tokio::sync::oneshot;
+    use tokio::time::timeout;
+
+    /// Has the peer's database for itself, so that nothing is stored.
+    fn lock(held: &Held) -> rusqlite::Connection {
+        let connection = rusqlite::Connection::open(held.data().join(DATABASE)).unwrap();
+        connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+        connection
+    }
+
+    /// An election's epoch is about to be used.
+    fn must_store(node: &mut Node) {
+        node.batch.epoch = Some(1);
+        node.must_sync = true;
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_leaves_does_not_wait_for_its_disk_for_ever() {
+        let mut held = Held::open().await;
+        let _lock = lock(&held);
+        must_store(&mut held.node);
+        let (reply, answer) = oneshot::channel();
+        held.node.begin_to_leave(Duration::from_millis(1), reply);
+        let settled = held.node.settle(&mut held.inputs);
+        timeout(PATIENCE, settled).await.expect("it gives up");
+        assert!(held.node.ended);
+        assert_eq!(answer.await.unwrap().committed, 0);
+    }
+
+    #[tokio::test]
+    async fn closing_gets_through_where_as_many_requests_wait_as_may() {
+        let mut held = Held::open().await;
+        let _lock = lock(&held);
+        must_store(&mut held.node);
+        held.inputs.deferred = (0..REQUESTS_MAX).map(|_| Request::Reconnect).collect();
+        let (reply, refused) = oneshot::channel();
+        let (to, text) = (Recipients::All, "hi".to_owned());
+        held.requests
+            .try_send(Request::Say { to, text, reply })
+            .unwrap();
+        let (reply, closed) = oneshot::channel();
+        let within = PATIENCE;
+        held.requests
+            .try_send(Request::Close { within, reply })
+            .unwrap();
+        let settled = held.node.settle(&mut held.inputs);
+        timeout(PATIENCE, settled).await.expect("it gives up");
+        assert!(matches!(refused.await.unwrap(), Err(PeerError::Full(_))));
+        closed.await.unwrap();
     }
 }

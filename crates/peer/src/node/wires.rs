@@ -18,6 +18,8 @@ pub(super) const ROOM_BYTES: u32 = 256 * 1024;
 /// Messages that wait for a link. What membership says is no part of the room, and little; a link that lets so
 /// much wait is closed.
 pub(super) const WAITING_MAX: usize = 2_048;
+/// And bytes of them: a single answer to a neighbour that needs what was only named may be long.
+const WAITING_BYTES_MAX: usize = 32 << 20;
 
 /// A link, as the node sees it.
 #[derive(Debug)]
@@ -32,7 +34,7 @@ pub(super) struct Wire {
     /// Messages of one run that go into bundles together.
     tellings: Vec<Telling>,
     /// Link messages that the queue had no room for.
-    waiting: VecDeque<Bytes>,
+    waiting: Waiting,
     /// Something came last, as far as membership was told.
     pub(super) heard_told_at: Option<Instant>,
     /// Bytes that had come when it was looked at last.
@@ -41,6 +43,33 @@ pub(super) struct Wire {
     covered: u64,
     /// It is told everything from here on as it comes.
     subscribed: bool,
+}
+
+/// Link messages that wait, the first first.
+#[derive(Debug, Default)]
+struct Waiting {
+    messages: VecDeque<Bytes>,
+    bytes: usize,
+}
+
+impl Waiting {
+    fn push(&mut self, message: Bytes) {
+        self.bytes += message.len();
+        self.messages.push_back(message);
+    }
+
+    fn pop(&mut self) {
+        let first = self.messages.pop_front();
+        self.bytes -= first.map_or(0, |first| first.len());
+    }
+
+    fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    fn is_too_much(&self) -> bool {
+        self.messages.len() > WAITING_MAX || self.bytes > WAITING_BYTES_MAX
+    }
 }
 
 impl Wire {
@@ -54,7 +83,7 @@ impl Wire {
             handle: opened.handle,
             since,
             tellings: Vec::new(),
-            waiting: VecDeque::new(),
+            waiting: Waiting::default(),
             heard_told_at: None,
             seen_bytes: 0,
             covered: 0,
@@ -128,24 +157,24 @@ impl Wire {
         debug_assert!(self.tellings.is_empty(), "first in, first out");
         let bytes = message.encode();
         if !self.waiting.is_empty() || !self.handle.say(bytes.clone()) {
-            self.waiting.push_back(bytes);
+            self.waiting.push(bytes);
         }
     }
 
     /// The queue has room: moves what waits. Whether nothing waits any more.
     pub(super) fn move_on(&mut self) -> bool {
-        while let Some(next) = self.waiting.front() {
+        while let Some(next) = self.waiting.messages.front() {
             if self.handle.room() == 0 || !self.handle.say(next.clone()) {
                 return false;
             }
-            self.waiting.pop_front();
+            self.waiting.pop();
         }
         true
     }
 
     /// Whether more waits than should.
     pub(super) fn is_too_slow(&self) -> bool {
-        self.waiting.len() > WAITING_MAX
+        self.waiting.is_too_much()
     }
 
     /// Closes it, once what is in its queue has left.
@@ -207,5 +236,22 @@ mod tests {
             assert_eq!(wire.has_moved(), expected, "{bytes}");
         }
         assert!(!wire.has_moved(), "silence is no sign of life");
+    }
+
+    #[test]
+    fn what_waits_is_bounded_by_its_number_and_its_bytes() {
+        for (bytes, most) in [(1, WAITING_MAX), (1 << 20, WAITING_BYTES_MAX >> 20)] {
+            let message = Bytes::from(vec![0; bytes]);
+            let mut waiting = Waiting::default();
+            (0..most).for_each(|_| waiting.push(message.clone()));
+            assert!(!waiting.is_too_much());
+            waiting.push(message);
+            assert!(waiting.is_too_much());
+            waiting.pop();
+            assert!(!waiting.is_too_much());
+            (0..most).for_each(|_| waiting.pop());
+            assert!(waiting.is_empty());
+            assert_eq!(waiting.bytes, 0);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! What people ask of the messages: pages of history, words, one message. Of a foreign message that
-//! several peers entered, only the first in history is told.
+//! several peers entered, only the first in history is told; a copy says the same, as anybody can give a
+//! message the number of another.
 
 use lamparina_protocol::peer::message::Digest;
 use lamparina_store::index::words_query;
@@ -19,7 +20,9 @@ const TOLD: &str = "text IS NOT NULL
     AND (room IS NULL OR own OR instr(?2, ',' || room || ',') > 0)
     AND NOT EXISTS (SELECT 1 FROM messages AS other
         WHERE other.foreign_peer = messages.foreign_peer
-        AND other.foreign_id = messages.foreign_id AND other.key < messages.key)";
+        AND other.foreign_id = messages.foreign_id AND other.key < messages.key
+        AND other.text = messages.text AND other.kind = messages.kind
+        AND other.room IS messages.room)";
 
 /// A line, its position in the order of delivery, and whether it is late.
 pub type Found = (u64, bool, StoredLine);
@@ -104,16 +107,23 @@ impl Store {
         Ok(self.lines(&select, [digest.0])?.pop())
     }
 
-    /// Whether a foreign message is here, whoever entered it.
+    /// Whether a foreign message is here that says the same as this one, whoever entered it. What has no
+    /// text is no copy of anything.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub fn has_copy(&self, peer_id: &str, msg_id: &str) -> Result<bool, StoreError> {
-        let select = "SELECT 1 FROM messages WHERE foreign_peer = ?1 AND foreign_id = ?2 LIMIT 1";
+    pub fn has_copy(&self, line: &StoredLine) -> Result<bool, StoreError> {
+        let Some(via) = &line.via else {
+            return Ok(false);
+        };
+        let select = "SELECT 1 FROM messages WHERE foreign_peer = ?1 AND foreign_id = ?2
+            AND text = ?3 AND kind = ?4 AND room IS ?5 LIMIT 1";
+        let (kind, room) = (line.kind.word(), &line.room);
+        let same = params![via.peer_id, via.msg_id, line.text, kind, room];
         let asked = self
             .connection
-            .query_row(select, [peer_id, msg_id], |_| Ok(()))
+            .query_row(select, same, |_| Ok(()))
             .optional();
         Ok(asked.map_err(|error| words(&self.path, &error))?.is_some())
     }

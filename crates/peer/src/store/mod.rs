@@ -205,6 +205,11 @@ impl Store {
         if let Some(epoch) = batch.epoch {
             transaction.execute("UPDATE state SET epoch = ?1", [epoch.cast_signed()])?;
         }
+        if sync && batch.rows.is_empty() {
+            // What changes nothing is not synced, nor is what was stored before it. A row that gets its
+            // number anew is written, though it stays as it is.
+            transaction.execute("UPDATE state SET one = one", [])?;
+        }
         transaction.commit()
     }
 

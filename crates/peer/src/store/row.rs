@@ -54,6 +54,22 @@ pub struct StoredLine {
     pub via: Option<Foreign>,
 }
 
+impl StoredLine {
+    /// Whether both are one foreign message that says the same to us, whoever entered them.
+    pub fn is_copy_of(&self, other: &Self) -> bool {
+        let ids = self.foreign_id().zip(other.foreign_id());
+        let texts = self.text.as_ref().zip(other.text.as_ref());
+        ids.is_some_and(|(one, other)| one == other)
+            && texts.is_some_and(|(one, other)| one == other)
+            && (self.kind, &self.room) == (other.kind, &other.room)
+    }
+
+    fn foreign_id(&self) -> Option<(&str, &str)> {
+        let via = self.via.as_ref()?;
+        Some((&via.peer_id, &via.msg_id))
+    }
+}
+
 /// The columns of a [`StoredLine`], in the order in which [`read_line`] takes them, and those of a row
 /// before and behind.
 pub(super) const COLUMNS: &str = "key, name, namespace, addr, kind, \"to\", room, text, sent_at, \

@@ -124,6 +124,30 @@ fn what_is_stored_comes_back_as_it_was() {
     );
 }
 
+/// Only what is written is synced, with everything before it.
+#[test]
+fn a_sync_writes_even_where_nothing_changes() {
+    let folder = Folder::new();
+    let mut store = folder.open().unwrap();
+    let (final_upto, epoch) = (Some(key(1, 1)), Some(5));
+    let told = Batch {
+        final_upto,
+        epoch,
+        ..Batch::default()
+    };
+    store.append(&told, false).unwrap();
+    let log = folder.0.join(format!("{DATABASE}-wal"));
+    let log_bytes = || std::fs::metadata(&log).unwrap().len();
+    for same in [Batch::default(), told] {
+        let before = log_bytes();
+        store.append(&same, true).unwrap();
+        assert!(log_bytes() > before, "{same:?}");
+    }
+    drop(store);
+    let (_, kept) = folder.open().unwrap().begin(UnixMicros(0), 0).unwrap();
+    assert_eq!((kept.epoch, kept.final_upto), (5, final_upto));
+}
+
 #[test]
 fn each_life_is_later_than_all_before() {
     let folder = Folder::new();
@@ -176,14 +200,6 @@ fn only_what_is_for_us_is_told() {
     };
     let mut private = row(0, key(1, 1), "");
     private.line.text = None;
-    let mut copies = [row(4, key(6, 2), "copy"), row(5, key(5, 1), "original")];
-    for copy in &mut copies {
-        copy.line.via = Some(Foreign {
-            peer_id: "rui@lab".to_owned(),
-            msg_id: "x".to_owned(),
-            addr: None,
-        });
-    }
     let rows = vec![
         private,
         in_room(1, 2, "lab", false),
@@ -191,16 +207,59 @@ fn only_what_is_for_us_is_told() {
         in_room(3, 4, "own", true),
     ];
     store.append(&batch(rows), false).unwrap();
-    store.append(&batch(copies.to_vec()), false).unwrap();
     let rooms = ["lab".to_owned(), "other".to_owned()];
     let told = texts(store.history(None, &rooms, 10).unwrap());
-    assert_eq!(told, ["lab", "own", "original"]);
-    assert_eq!(texts(store.find("copy", &rooms, 10).unwrap()), [""; 0]);
-    let has = |id| store.has_copy("rui@lab", id).unwrap();
-    assert!(has("x") && !has("y"));
+    assert_eq!(told, ["lab", "own"]);
+    assert_eq!(texts(store.find("la", &rooms, 10).unwrap()), ["lab"]);
     assert_eq!(store.of_stamp(1, 9).unwrap().len(), 1);
-    let digits = key(5, 1).digest.to_string();
-    assert_eq!(store.of_digest(&digits[..8], 9).unwrap()[0].0, 5);
+    let digits = key(4, 1).digest.to_string();
+    assert_eq!(store.of_digest(&digits[..8], 9).unwrap()[0].0, 3);
+}
+
+/// Whatever has the number of a foreign message and does not say the same hides nothing.
+#[test]
+fn only_the_first_of_equal_copies_is_told() {
+    let entered = |position, stamp, by, text: &str| {
+        let mut row = row(position, key(stamp, by), text);
+        row.line.via = Some(Foreign {
+            peer_id: "rui@lab".to_owned(),
+            msg_id: "x".to_owned(),
+            addr: None,
+        });
+        row
+    };
+    let original = entered(1, 5, 1, "original");
+    type Change = fn(&mut StoredLine);
+    let changes: [(Change, bool); 6] = [
+        (|_| {}, true),
+        (|line| line.text = None, false),
+        (|line| line.text = Some("other".to_owned()), false),
+        (|line| line.kind = Kind::Unicast, false),
+        (|line| line.room = Some("lab".to_owned()), false),
+        (|line| line.via = None, false),
+    ];
+    for (change, is_copy) in changes {
+        let folder = Folder::new();
+        let mut store = folder.open().unwrap();
+        // It came before, and stands before in history.
+        let mut first = entered(0, 4, 2, "original");
+        change(&mut first.line);
+        assert_eq!(original.line.is_copy_of(&first.line), is_copy);
+        store.append(&batch(vec![first.clone()]), false).unwrap();
+        assert_eq!(
+            store.has_copy(&original.line).unwrap(),
+            is_copy,
+            "{first:?}"
+        );
+        store.append(&batch(vec![original.clone()]), false).unwrap();
+        for found in [
+            store.history(None, &[], 9).unwrap(),
+            store.find("original", &[], 9).unwrap(),
+        ] {
+            let told = found.iter().any(|(position, ..)| *position == 1);
+            assert_eq!(told, !is_copy, "{first:?}");
+        }
+    }
 }
 
 #[test]
