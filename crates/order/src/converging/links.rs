@@ -1,7 +1,7 @@
 //! What goes to each neighbour: this peer's log in its order, from a cursor on, without what the neighbour has. A slow
 //! neighbour costs its cursor and nothing else: there is no queue.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use lamparina_protocol::peer::Digest;
 use lamparina_protocol::peer::link::{BUNDLE_MAX, ITEM_EXTRA_BYTES, NAMED_BYTES};
@@ -10,7 +10,7 @@ use lamparina_protocol::{AuthorKey, Instant};
 use super::graph::Graph;
 use super::had::Had;
 use super::members::Members;
-use super::naming::{Gap, Naming};
+use super::naming::{Gap, Naming, PARTED_MAX, PARTED_WITHIN};
 use super::types::{Fault, LinkId, Output, Position, Sending, Telling};
 
 /// Messages in a page, at most.
@@ -42,6 +42,8 @@ pub(super) struct Link {
     pub(super) gap: Option<Gap>,
     /// What this peer asks of it.
     pub(super) pull: Pull,
+    /// Its last page took too long: others are asked before it.
+    pub(super) was_slow: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -55,11 +57,15 @@ struct Page {
 pub(super) enum Pull {
     /// A page was asked for.
     Asked {
-        /// When, or when the last part of it came.
+        /// When.
+        asked: Instant,
+        /// When the last part of it came.
         since: Instant,
         /// More than a first look.
         whole: bool,
-        /// Nothing came for too long: others are asked.
+        /// It takes too long: others are asked.
+        slow: bool,
+        /// Nothing came for too long, or the whole takes far too long: it is not waited for.
         stuck: bool,
         /// Some of it has come.
         came: bool,
@@ -68,6 +74,19 @@ pub(super) enum Pull {
     More,
     /// From here on it tells what it is delivered.
     Done,
+}
+
+impl Pull {
+    pub(super) const fn asked(now: Instant, whole: bool) -> Self {
+        Self::Asked {
+            asked: now,
+            since: now,
+            whole,
+            slow: false,
+            stuck: false,
+            came: false,
+        }
+    }
 }
 
 impl Link {
@@ -82,12 +101,8 @@ impl Link {
             announced: 0,
             naming: Naming::default(),
             gap: None,
-            pull: Pull::Asked {
-                since: now,
-                whole: false,
-                stuck: false,
-                came: false,
-            },
+            pull: Pull::asked(now, false),
+            was_slow: false,
         }
     }
 
@@ -145,6 +160,9 @@ impl Link {
 
     /// Its page is over. One that has more had something.
     pub(super) const fn on_page_end(&mut self, more: bool) -> Result<(), Fault> {
+        if let Pull::Asked { slow, .. } = self.pull {
+            self.was_slow = slow;
+        }
         self.pull = match (self.pull, more) {
             (Pull::Asked { came: false, .. }, true) => return Err(Fault::EmptyPage),
             (Pull::Asked { .. }, true) => Pull::More,
@@ -175,14 +193,11 @@ impl Link {
         out: &mut Vec<Output>,
     ) {
         while self.room > 0 {
-            let given = self.naming.next_given();
-            if given.is_empty() {
+            let Some(given) = self.naming.next_given() else {
                 break;
-            }
-            let bytes = given.iter().map(|at| graph.bytes(at.0));
-            self.room = self.room.saturating_sub(bytes.sum());
-            let given = given.into_iter().map(|at| vec![at]);
-            out.extend(given.map(|one| Output::Send(link, Sending::Given(one))));
+            };
+            self.room = self.room.saturating_sub(graph.bytes(given.0));
+            out.push(Output::Send(link, Sending::Given(vec![given])));
         }
         let tells = self.subscribed && !(patient && self.is_ahead());
         if tells || self.page.is_some() {
@@ -288,3 +303,40 @@ impl Page {
 
 /// All neighbours.
 pub(super) type Links = BTreeMap<LinkId, Link>;
+
+/// Links that are down on which something waits behind a message that was named: whoever said it may be gone for good, and
+/// nobody else may have it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Parted(VecDeque<(Instant, LinkId, Link)>);
+
+impl Parted {
+    /// Keeps what waits on a link, where something does.
+    pub(super) fn keep(&mut self, now: Instant, id: LinkId, link: Link) {
+        let Some(gap) = link.gap.filter(Gap::is_waited_behind) else {
+            return;
+        };
+        let mut parted = Link::new(now);
+        (parted.gap, parted.pull) = (Some(gap), link.pull);
+        self.0.push_back((now + PARTED_WITHIN, id, parted));
+        if self.0.len() > PARTED_MAX {
+            self.0.pop_front();
+        }
+    }
+
+    /// Takes out one whose message is here.
+    pub(super) fn take(&mut self, here: impl Fn(&Gap) -> bool) -> Option<(LinkId, Link)> {
+        let here = |(_, _, link): &(_, _, Link)| link.gap.as_ref().is_some_and(&here);
+        let at = self.0.iter().position(here)?;
+        self.0.remove(at).map(|(_, id, link)| (id, link))
+    }
+
+    pub(super) fn forget_before(&mut self, now: Instant) {
+        while self.0.front().is_some_and(|(until, ..)| *until <= now) {
+            self.0.pop_front();
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.0.front().map(|(until, ..)| *until)
+    }
+}

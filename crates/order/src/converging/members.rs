@@ -22,6 +22,9 @@ pub const ANNOUNCED_GAP_MIN: Duration = Duration::from_millis(250);
 /// How far announcements may be ahead of their pace: a new link brings an old one and a new one at once.
 pub const ANNOUNCED_BURST: Duration = Duration::from_secs(1);
 
+/// Those of another life, and the last one of a life, are kept in spite of that, but no more often than this.
+pub const ANNOUNCED_ANYWAY_GAP_MIN: Duration = Duration::from_secs(1);
+
 /// All members but this peer.
 #[derive(Clone, Debug)]
 pub(super) struct Members {
@@ -59,6 +62,8 @@ struct Kept {
     from: Option<LinkId>,
     /// When it would have come at the greatest pace.
     paced_at: Instant,
+    /// When one of its author's was last kept though it came too fast.
+    anyway_at: Option<Instant>,
     /// Its last message was delivered here.
     holds: bool,
 }
@@ -144,19 +149,21 @@ impl Members {
     ) -> bool {
         let said = signed.announcement();
         let author = said.author;
+        let mut anyway = false;
         if let Some(kept) = self.kept.get(&author) {
             let before = kept.signed.announcement();
             let newer = (said.incarnation, said.beat) > (before.incarnation, before.beat);
-            let hasty = kept.paced_at > now + ANNOUNCED_BURST
-                && said.incarnation == before.incarnation
-                && !said.gone;
-            if !newer || (hasty && from.is_some()) {
+            let hasty = from.is_some() && kept.paced_at > now + ANNOUNCED_BURST;
+            let counts = said.incarnation != before.incarnation || said.gone;
+            let since = kept.anyway_at.map(|at| at + ANNOUNCED_ANYWAY_GAP_MIN);
+            anyway = hasty && counts && since.is_none_or(|at| now >= at);
+            if !newer || (hasty && !anyway) {
                 return false;
             }
         } else if !self.members.contains_key(&author) && !self.has_room() {
             return false;
         }
-        self.keep(now, from, signed);
+        self.keep(now, from, signed, anyway);
         if author != self.ours {
             self.heard(now, author, out);
             self.use_announcement(graph, author, out);
@@ -227,15 +234,27 @@ impl Members {
         true
     }
 
-    fn keep(&mut self, now: Instant, from: Option<LinkId>, signed: SignedAnnouncement) {
+    fn keep(
+        &mut self,
+        now: Instant,
+        from: Option<LinkId>,
+        signed: SignedAnnouncement,
+        anyway: bool,
+    ) {
         let author = signed.announcement().author;
         self.serial += 1;
-        let before = self.kept.get(&author).map_or(now, |kept| kept.paced_at);
+        let kept = self.kept.get(&author);
+        let before = kept.map_or(now, |kept| kept.paced_at);
+        let anyway_at = match anyway {
+            true => Some(now),
+            false => kept.and_then(|kept| kept.anyway_at),
+        };
         let kept = Kept {
             signed,
             serial: self.serial,
             from,
             paced_at: now.max(before) + ANNOUNCED_GAP_MIN,
+            anyway_at,
             holds: false,
         };
         if let Some(before) = self.kept.insert(author, kept) {

@@ -25,6 +25,7 @@
 //! | [`PAGE_MESSAGES_MAX`], [`PAGE_BYTES`] | a page ends, and is asked for again |
 //! | [`NAME_ONLY_MAX`] | further authors' messages are told whole |
 //! | [`BEHIND_BYTES_MAX`], [`NEEDED_MAX`] | the link is at fault, and the next one begins anew |
+//! | [`PARTED_MAX`], [`PARTED_WITHIN`] | what waited on a link that is down is forgotten, the oldest first |
 //! | [`BUNDLE_BYTES`] | a bundle ends, and another follows |
 //! | [`PROOFS_OF_CHAIN_MAX`] | further equivocations of a life are kept like all messages, without proofs |
 //!
@@ -52,17 +53,22 @@ use lamparina_protocol::{AuthorKey, Instant, Lamport};
 pub use graph::{MESSAGES_MAX, PROOFS_OF_CHAIN_MAX};
 pub use history::{History, Why};
 pub use links::{BUNDLE_BYTES, PAGE_BYTES, PAGE_MESSAGES_MAX};
-pub use members::{ANNOUNCED_BURST, ANNOUNCED_GAP_MIN, ANNOUNCED_ONLY_MAX};
-pub use naming::{ASK_AGAIN_AFTER, BEHIND_BYTES_MAX, NAME_ONLY_MAX, NAMED_WITHIN, NEEDED_MAX};
+pub use members::{
+    ANNOUNCED_ANYWAY_GAP_MIN, ANNOUNCED_BURST, ANNOUNCED_GAP_MIN, ANNOUNCED_ONLY_MAX,
+};
+pub use naming::{
+    ASK_AGAIN_AFTER, BEHIND_BYTES_MAX, NAME_ONLY_MAX, NAMED_WITHIN, NEEDED_FROM_BYTES, NEEDED_MAX,
+    PARTED_MAX, PARTED_WITHIN,
+};
 pub use own::{ANNOUNCE_EVERY, ANNOUNCE_RISEN_EVERY, WAITING_MAX};
-pub use pull::{FIRST_LOOK_MESSAGES, HOLD_UP_MAX, NEWEST_NAMED_MAX, STUCK_AFTER};
+pub use pull::{FIRST_LOOK_MESSAGES, HOLD_UP_MAX, NEWEST_NAMED_MAX, PAGE_WITHIN, STUCK_AFTER};
 pub use types::{
     ASIDE_AFTER, Config, Delivery, Fault, Heard, HistoryKey, Incoming, Input, LinkId,
     MERGE_RANGES_MAX, MergeReport, Output, Position, Proof, Sending, Telling, UseError, named,
 };
 
 use graph::{Graph, Inserted};
-use links::{Link, Links, Pull};
+use links::{Link, Links, Parted, Pull};
 use members::Members;
 use naming::{Gap, Rest};
 use own::{Own, Said};
@@ -78,6 +84,7 @@ pub const READY_AFTER_MAX: Duration = Duration::from_secs(30);
 pub struct Converging {
     graph: Graph,
     links: Links,
+    parted: Parted,
     taking: Taking,
     members: Members,
     own: Own,
@@ -93,6 +100,7 @@ impl Converging {
         Self {
             graph: Graph::default(),
             links: Links::new(),
+            parted: Parted::default(),
             taking: Taking::default(),
             members: Members::new(own.author, own.config.aside_after),
             own,
@@ -137,7 +145,11 @@ impl Converging {
     ) -> Result<(), UseError> {
         match input {
             Input::LinkUp(link) => self.on_link_up(now, link, out),
-            Input::LinkDown(link) => drop(self.links.remove(&link)),
+            Input::LinkDown(id) => {
+                if let Some(link) = self.links.remove(&id) {
+                    self.parted.keep(now, id, link);
+                }
+            }
             Input::Heard(link, heard) => {
                 if let Err(fault) = self.on_heard(now, link, heard, out) {
                     self.links.remove(&link);
@@ -180,7 +192,8 @@ impl Converging {
         let taking = self.taking.deadline(&self.links);
         let gaps = self.links.values().filter_map(|link| link.gap.as_ref());
         let gap = gaps.filter_map(Gap::deadline).min();
-        let all = [announce, taking, gap, self.members.deadline()];
+        let parted = self.parted.deadline();
+        let all = [announce, taking, gap, parted, self.members.deadline()];
         all.into_iter().flatten().min()
     }
 
@@ -296,10 +309,13 @@ impl Converging {
         };
         match heard {
             Heard::Messages(messages) => {
-                if let Pull::Asked { since, came, .. } = &mut link.pull {
-                    (*since, *came) = (now, *came || !messages.is_empty());
+                // Nothing is no progress.
+                if !messages.is_empty() {
+                    if let Pull::Asked { since, came, .. } = &mut link.pull {
+                        (*since, *came) = (now, true);
+                    }
+                    self.progress(now);
                 }
-                self.progress(now);
                 self.on_messages(now, id, messages, rest, out)
             }
             Heard::PageEnd { more } => {
@@ -395,10 +411,31 @@ impl Converging {
                     }
                 }
             }
+            filled |= self.fill_parted(now, out);
             if !filled {
                 return;
             }
         }
+    }
+
+    /// Goes on, too, with what came over a link that is down and waited for a message that is here now: whoever said it may be gone.
+    fn fill_parted(&mut self, now: Instant, out: &mut Vec<Output>) -> bool {
+        self.parted.forget_before(now);
+        let graph = &self.graph;
+        let here = |gap: &Gap| graph.find(&gap.digest).is_some();
+        let Some((id, link)) = self.parted.take(here) else {
+            return false;
+        };
+        self.links.insert(id, link);
+        let mut told = Vec::new();
+        let filled = self.fill_gap(now, id, &mut told);
+        // Nobody is there to be told anything, or to be blamed.
+        told.retain(|output| !matches!(output, Output::Send(to, _) if *to == id));
+        out.append(&mut told);
+        if let (Some(link), Ok(_)) = (self.links.remove(&id), filled) {
+            self.parted.keep(now, id, link);
+        }
+        true
     }
 
     /// Whether the link went on.
@@ -525,6 +562,8 @@ impl Converging {
         if std::mem::replace(&mut self.own.left, true) {
             return Ok(());
         }
+        // What still waits to be said would stand behind the goodbye.
+        self.own.waiting.clear();
         self.announce(now, true, out)?;
         self.pump(out);
         let byes = self

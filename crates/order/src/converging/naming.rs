@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use lamparina_protocol::peer::link::NEED_MAX;
 use lamparina_protocol::peer::{Digest, Signed};
 use lamparina_protocol::{AuthorKey, Instant};
@@ -19,12 +20,18 @@ use super::{LinkId, Position};
 pub const NAMED_WITHIN: Duration = Duration::from_millis(100);
 /// Whose messages come again all the same is asked again to name them, after so long.
 pub const ASK_AGAIN_AFTER: Duration = Duration::from_secs(10);
+/// So many bytes behind a named message, and it is needed at once.
+pub const NEEDED_FROM_BYTES: usize = 1 << 20;
 /// Bytes that wait behind a named message, at most; more is a fault, and the next link begins anew.
-pub const BEHIND_BYTES_MAX: usize = 4 << 20;
+pub const BEHIND_BYTES_MAX: usize = 8 << 20;
 /// Authors that a neighbour may ask to be named only; more are told whole.
 pub const NAME_ONLY_MAX: usize = 1_024;
 /// Messages that a neighbour needs and has not been given, at most; more is a fault.
 pub const NEEDED_MAX: usize = 1_024;
+/// Links that are down and have something behind a named message, at most; the oldest is forgotten first.
+pub const PARTED_MAX: usize = 4;
+/// What waits on such a link does so for so long.
+pub const PARTED_WITHIN: Duration = Duration::from_secs(30);
 /// What a thing that waits is counted for, beside the bytes of its messages.
 const WAITING_EXTRA_BYTES: usize = 128;
 
@@ -57,17 +64,21 @@ impl Gap {
     /// Keeps what came behind it.
     pub(super) fn push(&mut self, heard: Heard) -> Result<(), Fault> {
         self.bytes += bytes_of(&heard);
-        self.behind.push_back(heard);
+        self.behind.push_back(own_bytes(heard));
         match self.bytes > BEHIND_BYTES_MAX {
             true => Err(Fault::TooMuchBehind),
             false => Ok(()),
         }
     }
 
+    pub(super) fn is_waited_behind(&self) -> bool {
+        !self.behind.is_empty()
+    }
+
     /// What was needed has come: nothing else is taken.
     pub(super) fn give(&mut self, signed: Arc<Signed>) {
         if self.needed.contains(&signed.digest()) {
-            self.given.insert(signed.digest(), signed);
+            self.given.insert(signed.digest(), copied(&signed));
         }
     }
 
@@ -94,7 +105,11 @@ impl Gap {
     /// When to ask for it, unless that was done. Who is asked and gives nothing holds up what it says itself, and nobody else.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let asked = self.needed.contains(&self.digest);
-        (!asked).then_some(self.since + NAMED_WITHIN)
+        let within = match self.bytes > NEEDED_FROM_BYTES {
+            true => Duration::ZERO,
+            false => NAMED_WITHIN,
+        };
+        (!asked).then_some(self.since + within)
     }
 
     /// Asks for what has not come.
@@ -139,6 +154,26 @@ impl Rest {
     pub(super) fn given(&mut self, digest: &Digest) -> Option<Arc<Signed>> {
         self.given.remove(digest)
     }
+}
+
+/// The same with bytes of its own: what came is a part of a link message, and would keep the whole of it, which nobody counts.
+fn own_bytes(heard: Heard) -> Heard {
+    match heard {
+        Heard::Messages(messages) => {
+            let own = |message| match message {
+                Incoming::New(signed) => Incoming::New(copied(&signed)),
+                known => known,
+            };
+            Heard::Messages(messages.into_iter().map(own).collect())
+        }
+        heard => heard,
+    }
+}
+
+fn copied(signed: &Arc<Signed>) -> Arc<Signed> {
+    // It was read from the same bytes before.
+    Signed::read_own(&Bytes::copy_from_slice(signed.bytes()))
+        .map_or_else(|_| Arc::clone(signed), Arc::new)
 }
 
 fn bytes_of(heard: &Heard) -> usize {
@@ -193,10 +228,9 @@ impl Naming {
         }
     }
 
-    /// The next messages to give.
-    pub(super) fn next_given(&mut self) -> Vec<Position> {
-        let count = self.needed.len().min(NEED_MAX);
-        self.needed.drain(..count).collect()
+    /// The next message to give.
+    pub(super) fn next_given(&mut self) -> Option<Position> {
+        self.needed.pop_front()
     }
 
     /// A whole message came that was here; gives whether to ask that this author's be named.

@@ -1,5 +1,5 @@
 //! Taking from others what this peer lacks: a first look at each neighbour, then whole pages, one at a time, from one
-//! neighbour after the other among those that have more. One that stops in the middle holds up nobody.
+//! neighbour after the other among those that have more. One that stops in the middle, or drips, holds up nobody.
 //!
 //! While something is being taken, no further lines become final, for a while: those who come back with it are
 //! not known as members yet.
@@ -9,13 +9,15 @@ use std::time::Duration;
 use lamparina_protocol::Instant;
 
 use super::graph::Graph;
-use super::links::{Links, PAGE_MESSAGES_MAX, Pull};
+use super::links::{Link, Links, PAGE_MESSAGES_MAX, Pull};
 use super::types::{HistoryKey, LinkId, MERGE_RANGES_MAX, MergeReport, Output, Sending};
 
 /// Messages in the first page from a neighbour: enough where little is missing, and little where several have the same.
 pub const FIRST_LOOK_MESSAGES: u32 = 16;
 /// A neighbour of which nothing comes for so long is passed over.
 pub const STUCK_AFTER: Duration = Duration::from_secs(2);
+/// A page has so long, whatever comes of it, before others are asked too.
+pub const PAGE_WITHIN: Duration = Duration::from_secs(5);
 /// So long, at most, taking holds up what becomes final.
 pub const HOLD_UP_MAX: Duration = Duration::from_secs(30);
 /// Newest messages that are named in a WANT, at most.
@@ -82,38 +84,36 @@ impl Taking {
         let mut busy = false;
         for link in links.values_mut() {
             if let Pull::Asked {
+                asked,
                 since,
                 whole,
+                slow,
                 stuck,
                 ..
             } = &mut link.pull
             {
-                *stuck |= now >= *since + STUCK_AFTER;
-                busy |= *whole && !*stuck;
+                let quiet = now >= *since + STUCK_AFTER;
+                *slow |= quiet || now >= *asked + PAGE_WITHIN;
+                *stuck |= quiet || now >= *asked + HOLD_UP_MAX;
+                link.was_slow |= *slow;
+                busy |= *whole && !*slow;
             }
         }
         if busy {
             return;
         }
-        let mut more = links.iter().filter(|(_, link)| link.pull == Pull::More);
-        let next = match self.last {
-            Some(last) => more
-                .clone()
-                .find(|(id, _)| **id > last)
-                .or_else(|| more.next()),
-            None => more.next(),
+        let more = links.iter().filter(|(_, link)| link.pull == Pull::More);
+        // In turns, and those that were slow behind all others: else a few of them would share all the time there is.
+        let turn = |id: &LinkId, link: &Link| {
+            let passed = self.last.is_some_and(|last| *id <= last);
+            (link.was_slow, passed, *id)
         };
-        let Some(id) = next.map(|(id, _)| *id) else {
+        let Some((_, _, id)) = more.map(|(id, link)| turn(id, link)).min() else {
             return;
         };
         if let Some(link) = links.get_mut(&id) {
             self.last = Some(id);
-            link.pull = Pull::Asked {
-                since: now,
-                whole: true,
-                stuck: false,
-                came: false,
-            };
+            link.pull = Pull::asked(now, true);
             out.push(Output::Send(id, want(graph, PAGE_MESSAGES_MAX)));
         }
     }
@@ -121,8 +121,13 @@ impl Taking {
     /// When to call [`go_on`](Self::go_on) again.
     pub(super) fn deadline(&self, links: &Links) -> Option<Instant> {
         let asked = links.values().filter_map(|link| match link.pull {
-            Pull::Asked { since, stuck, .. } if !stuck => Some(since + STUCK_AFTER),
-            _ => None,
+            Pull::Asked { stuck: true, .. } | Pull::More | Pull::Done => None,
+            Pull::Asked {
+                asked, since, slow, ..
+            } => {
+                let within = if slow { HOLD_UP_MAX } else { PAGE_WITHIN };
+                Some((since + STUCK_AFTER).min(asked + within))
+            }
         });
         let held = self.run.as_ref().filter(|run| run.holds_up);
         let held = held.map(|run| run.since + HOLD_UP_MAX);
@@ -161,42 +166,54 @@ pub(super) fn want(graph: &Graph, limit: u32) -> Sending {
 impl Run {
     fn report(&self, graph: &Graph) -> Option<MergeReport> {
         let newest = self.newest?;
-        let mut inserted: Vec<HistoryKey> = (self.first..graph.len())
-            .map(|position| graph.key(position))
-            .filter(|key| *key < newest)
-            .collect();
-        if inserted.is_empty() {
-            return None;
-        }
-        inserted.sort_unstable();
+        let keys = (self.first..graph.len()).map(|position| graph.key(position));
+        let inserted = keys.filter(|key| *key < newest);
+        let (low, high) = (inserted.clone().min()?, inserted.clone().max()?);
+        let positions = graph.between(low.stamp.get() as u32, high.stamp.get() as u32);
+        let lines = positions.map(|position| (graph.key(position), position >= self.first));
         Some(MergeReport {
             since: self.since,
             lines: self.lines,
-            inserted: inserted.len() as u32,
+            inserted: inserted.count() as u32,
             late: self.late,
-            ranges: self.ranges(graph, &inserted),
+            ranges: ranges(lines, high),
         })
     }
+}
 
-    /// Runs of keys with none between them that was there before.
-    fn ranges(&self, graph: &Graph, inserted: &[HistoryKey]) -> Vec<(HistoryKey, HistoryKey)> {
-        let mut ranges: Vec<(HistoryKey, HistoryKey)> = Vec::new();
-        for key in inserted {
+/// Runs of new keys, up to `high`, with no older one between them. `lines` come by stamp, each key with whether it is new, and
+/// are walked once.
+pub(super) fn ranges(
+    lines: impl Iterator<Item = (HistoryKey, bool)>,
+    high: HistoryKey,
+) -> Vec<(HistoryKey, HistoryKey)> {
+    let mut ranges: Vec<(HistoryKey, HistoryKey)> = Vec::new();
+    let mut lines = lines.peekable();
+    let mut parted = true;
+    let mut of_stamp = Vec::new();
+    while let Some((key, _)) = lines.peek() {
+        let stamp = key.stamp;
+        of_stamp.clear();
+        of_stamp.extend(std::iter::from_fn(|| {
+            lines.next_if(|(key, _)| key.stamp == stamp)
+        }));
+        of_stamp.sort_unstable();
+        for (key, new) in of_stamp.iter().filter(|(key, _)| *key <= high) {
+            if !new {
+                parted = true;
+                continue;
+            }
             let full = ranges.len() == MERGE_RANGES_MAX;
             match ranges.last_mut() {
-                Some((_, last)) if full || !self.parted(graph, last, key) => *last = *key,
+                Some((_, last)) if full && parted => {
+                    *last = high;
+                    return ranges;
+                }
+                Some((_, last)) if !parted => *last = *key,
                 _ => ranges.push((*key, *key)),
             }
+            parted = false;
         }
-        ranges
     }
-
-    /// Whether an older line stands between two.
-    fn parted(&self, graph: &Graph, low: &HistoryKey, high: &HistoryKey) -> bool {
-        let stamp = |key: &HistoryKey| key.stamp.get() as u32;
-        graph.between(stamp(low), stamp(high)).any(|position| {
-            let key = graph.key(position);
-            position < self.first && *low < key && key < *high
-        })
-    }
+    ranges
 }

@@ -184,9 +184,21 @@ fn only_newer_announcements_are_news_and_not_too_many() {
         gone: true,
         ..announcement(1, 2, 2, 1, None)
     };
+    // Both at once is too much, lest lives be made up as fast as beats.
+    let lives: Vec<(u64, u64)> = (3..100).map(|life| (life, 1)).collect();
+    assert_eq!(announce(&mut net, 1, all(&lives)), 0);
+    assert_eq!(announce(&mut net, 1, [gone.clone()]), 0);
+    net.now += ANNOUNCED_ANYWAY_GAP_MIN;
     assert_eq!(announce(&mut net, 1, [gone]), 1);
     net.now += 3 * ANNOUNCED_GAP_MIN;
     assert_eq!(announce(&mut net, 1, all(&[(2, 3)])), 1);
+    // However many lives are made up: little more than the pace is news.
+    let mut news = 0;
+    for life in 4..504 {
+        net.now += Duration::from_millis(10);
+        news += announce(&mut net, 1, all(&[(life, 1)]));
+    }
+    assert!((20..=30).contains(&news), "{news} in five seconds");
     // This peer's own key announces nothing that it did not say itself.
     assert_eq!(announce(&mut net, 0, [announcement(0, 9, 9, 9, None)]), 0);
 }

@@ -100,6 +100,74 @@ fn a_neighbour_that_stops_is_passed_over() {
     net.assert_no_fault();
 }
 
+/// A newcomer that asked a neighbour for a page first which then says `drip` every now and then, and has yet to take much from
+/// another one.
+#[track_caller]
+fn check_drip(drip: impl Fn(u8) -> Heard, ends_pages: bool, within: Duration) {
+    let mut net = Net::ready(2);
+    say_many(&mut net, 1, 5_000);
+    let liar = LinkId(900);
+    let end = |more| Input::Heard(liar, Heard::PageEnd { more });
+    net.give(0, Input::LinkUp(liar));
+    net.give(0, Input::Heard(liar, messages(&[&crafted(9, |_| {})])));
+    net.give(0, end(true));
+    net.link(0, 1);
+    net.flow();
+    let every = STUCK_AFTER - Duration::from_millis(100);
+    let begin = net.now;
+    let mut drops = 10..;
+    while net.peers[0].machine.history().len() < 5_001 {
+        net.live(every);
+        let passed = net.now.saturating_since(begin);
+        assert!(passed < within + every, "others are not asked");
+        net.give(0, Input::Heard(liar, drip(drops.next().unwrap())));
+        if ends_pages && passed >= PAGE_WITHIN {
+            net.give(0, end(true));
+        }
+        net.flow();
+    }
+    net.assert_no_fault();
+    // What is said from now on comes at once.
+    net.say(1, "live");
+    net.flow();
+    assert_eq!(net.texts(0).last().map(String::as_str), Some("live"));
+}
+
+#[test]
+fn a_neighbour_that_drips_is_passed_over() {
+    let nothing = |_| Heard::Messages(Vec::new());
+    let known = |_| Heard::Messages(vec![Incoming::Known(crafted(9, |_| {}).digest())]);
+    let new = |of: u8| messages(&[&crafted(of, |_| {})]);
+    check_drip(nothing, false, STUCK_AFTER);
+    check_drip(known, false, PAGE_WITHIN);
+    check_drip(new, false, PAGE_WITHIN);
+    // Nor does it win its turn back by ending its pages.
+    check_drip(new, true, PAGE_WITHIN);
+}
+
+#[test]
+fn what_is_needed_is_given_as_there_is_room() {
+    let mut net = Net::ready(2);
+    net.link(0, 1);
+    say_many(&mut net, 0, 64);
+    net.flow();
+    let link = net.ends[&(0, 1)];
+    let digests = net.peers[0].log.iter().map(|d| d.message.digest());
+    let needs = Heard::Need(digests.collect());
+    let mut given = |input| {
+        let mut out = Vec::new();
+        let peer = &mut net.peers[0].machine;
+        peer.handle(net.now, input, &mut out).unwrap();
+        let given = |o: &&Output| matches!(o, Output::Send(_, Sending::Given(_)));
+        out.iter().filter(given).count()
+    };
+    assert_eq!(given(Input::Room(link, 0)), 0);
+    assert_eq!(given(Input::Heard(link, needs)), 0);
+    assert_eq!(given(Input::Room(link, 1)), 1);
+    assert_eq!(given(Input::Tick), 0);
+    assert_eq!(given(Input::Room(link, ROOM)), 63);
+}
+
 #[test]
 fn a_slow_link_costs_its_cursor() {
     let mut net = Net::ready(3);

@@ -111,6 +111,19 @@ fn what_cannot_be_said_is_refused_in_words_and_changes_nothing() {
 }
 
 #[test]
+fn nothing_is_said_behind_the_goodbye() {
+    let mut net = Net::new(2);
+    net.link(0, 1);
+    net.say(0, "waits");
+    assert_eq!(net.peers[0].machine.waiting(), 1);
+    net.give(0, Input::Leave);
+    assert_eq!(net.peers[0].machine.waiting(), 0);
+    net.live(READY_AFTER_MAX);
+    assert!(net.peers[0].machine.is_ready());
+    assert!(net.peers.iter().all(|peer| peer.log.is_empty()));
+}
+
+#[test]
 fn history_is_paged_by_key_and_says_why() {
     let mut net = Net::ready(3);
     net.say(0, "a1");

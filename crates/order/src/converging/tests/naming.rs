@@ -94,7 +94,7 @@ fn who_names_and_does_not_give_holds_up_itself_only() {
 fn what_waits_behind_a_name_is_bounded_and_so_is_what_is_needed() {
     let long = crafted(1, |content| content.body = Body::All("x".repeat(200_000)));
     let again = Heard::Messages(vec![Incoming::New(long)]);
-    let floods = std::iter::once(named(1)).chain(std::iter::repeat_n(again, 30));
+    let floods = std::iter::once(named(1)).chain(std::iter::repeat_n(again, 50));
     let mut net = Net::ready(2);
     let link = LinkId(7);
     net.give(0, Input::LinkUp(link));
@@ -116,6 +116,129 @@ fn what_waits_behind_a_name_is_bounded_and_so_is_what_is_needed() {
     }
     let fault = Output::Fault(link, Fault::NeededTooMuch);
     assert!(net.told(0).contains(&fault));
+}
+
+/// What a peer asks for when it hears this, without time passing.
+fn needed(net: &mut Net, link: LinkId, heard: Heard) -> Vec<Digest> {
+    let mut out = Vec::new();
+    let peer = &mut net.peers[0].machine;
+    let input = Input::Heard(link, heard);
+    peer.handle(net.now, input, &mut out).unwrap();
+    let mut digests = Vec::new();
+    for output in out {
+        match output {
+            Output::Send(_, Sending::Need(needed)) => digests.extend(needed),
+            Output::Fault(_, fault) => panic!("{fault}"),
+            _ => {}
+        }
+    }
+    digests
+}
+
+#[test]
+fn a_named_message_is_needed_at_once_where_much_waits_behind_it() {
+    let mut net = Net::ready(1);
+    let link = LinkId(7);
+    net.give(0, Input::LinkUp(link));
+    assert_eq!(needed(&mut net, link, named(1)), []);
+    let mut bytes = 0;
+    while bytes <= BEHIND_BYTES_MAX - 250_000 {
+        let text = "x".repeat(200_000);
+        let long = crafted(1, |content| content.body = Body::All(text));
+        let before = bytes;
+        bytes += long.bytes().len() + 256;
+        let again = Heard::Messages(vec![Incoming::New(long)]);
+        let expected = match (before, bytes) {
+            (..=NEEDED_FROM_BYTES, NEEDED_FROM_BYTES..) => vec![Digest([1; 32])],
+            _ => vec![],
+        };
+        assert_eq!(needed(&mut net, link, again), expected, "after {bytes}");
+    }
+}
+
+#[test]
+fn what_waits_keeps_no_more_than_is_counted() {
+    let mut net = Net::ready(1);
+    let link = LinkId(7);
+    net.give(0, Input::LinkUp(link));
+    net.give(0, Input::Heard(link, named(1)));
+    // A link message as it came: a big part of it is known, and a small one is news.
+    let small = crafted(1, |_| {});
+    let mut whole = vec![0; 250_000];
+    whole.extend_from_slice(small.bytes());
+    let whole = Bytes::from(whole);
+    let news = || Arc::new(Signed::read(&whole.slice(250_000..)).unwrap());
+    let known = Incoming::Known(Digest([2; 32]));
+    let heard = Heard::Messages(vec![known.clone(), Incoming::New(news())]);
+    net.give(0, Input::Heard(link, heard));
+    assert!(whole.is_unique(), "the whole of it is kept");
+    net.live(NAMED_WITHIN);
+    let wanted = Heard::Messages(vec![Incoming::Named(small.digest())]);
+    net.give(0, Input::Heard(link, wanted));
+    net.give(0, Input::Heard(link, Heard::Given(vec![news()])));
+    assert!(whole.is_unique(), "what was given keeps the whole of it");
+    // What is known counts, too.
+    for _ in 0..BEHIND_BYTES_MAX / 128 / 1_000 + 1 {
+        let many = Heard::Messages(vec![known.clone(); 1_000]);
+        net.give(0, Input::Heard(link, many));
+    }
+    let fault = Output::Fault(link, Fault::TooMuchBehind);
+    assert!(net.told(0).contains(&fault));
+}
+
+/// Somebody answers what was only named here and leaves; then time passes, and what was named comes.
+#[track_caller]
+fn check_last_words(time: Duration, expected: &[&str]) {
+    let mut net = mesh();
+    net.say(1, "slow");
+    assert!(net.come(1, 0));
+    for (a, b) in [(0, 1), (0, 2), (2, 3)] {
+        net.cut(a, b);
+    }
+    net.say(0, "an answer");
+    while net.come(0, 3) {}
+    net.say(0, "last words");
+    while net.come(0, 3) {}
+    net.cut(0, 3);
+    assert_eq!(net.peers[3].log.len(), 4, "nothing before its cause");
+    net.pass(time);
+    while net.come(1, 3) {}
+    let said = net.peers[3].log[4..].iter();
+    let said: Vec<&Body> = said.map(|d| &d.message.content().body).collect();
+    let expected: Vec<Body> = expected.iter().map(|t| Body::All((*t).into())).collect();
+    assert_eq!(said, expected.iter().collect::<Vec<_>>());
+    assert_eq!(
+        net.told(3).iter().find(|o| matches!(o, Output::Fault(..))),
+        None
+    );
+    assert!(net.peers[3].machine.deadline() > Some(net.now));
+}
+
+#[test]
+fn last_words_wait_for_what_was_named_before_them() {
+    let all = ["slow", "an answer", "last words"];
+    check_last_words(Duration::ZERO, &all);
+    check_last_words(PARTED_WITHIN - Duration::from_millis(1), &all);
+    check_last_words(PARTED_WITHIN, &["slow"]);
+}
+
+#[test]
+fn what_waits_on_links_that_are_down_is_bounded() {
+    let mut net = Net::ready(1);
+    for of in 0..=PARTED_MAX as u8 {
+        let link = LinkId(u64::from(of));
+        let words = crafted(10 + of, |_| {});
+        let told = vec![
+            Incoming::Named(crafted(1, |_| {}).digest()),
+            Incoming::New(words),
+        ];
+        net.give(0, Input::LinkUp(link));
+        net.give(0, Input::Heard(link, Heard::Messages(told)));
+        net.give(0, Input::LinkDown(link));
+    }
+    net.bring(0, &[&crafted(1, |_| {})]);
+    // All but the oldest, and what was awaited.
+    assert_eq!(net.peers[0].log.len(), PARTED_MAX + 1);
 }
 
 #[test]

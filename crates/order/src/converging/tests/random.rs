@@ -1,5 +1,6 @@
 //! Whatever is said, by whom, over which links that come and go: the same history everywhere once all is linked.
 
+use lamparina_protocol::peer::Digest;
 use proptest::prelude::*;
 
 use super::*;
@@ -82,5 +83,61 @@ proptest! {
             prop_assert!(lines.is_sorted_by(|a, b| a.0 < b.0));
             prop_assert_eq!(net.peers[who].final_upto, lines.last().map(|(key, _)| *key));
         }
+    }
+}
+
+/// Runs of new keys with no older one between them, looked at one by one.
+fn naive_ranges(lines: &[(HistoryKey, bool)]) -> Vec<(HistoryKey, HistoryKey)> {
+    let mut ranges: Vec<(HistoryKey, HistoryKey)> = Vec::new();
+    let new = lines.iter().filter(|(_, new)| *new);
+    for (key, _) in new {
+        let parted = |last: &HistoryKey| {
+            let mut old = lines.iter().filter(|(_, new)| !*new);
+            old.any(|(between, _)| last < between && between < key)
+        };
+        let full = ranges.len() == MERGE_RANGES_MAX;
+        match ranges.last_mut() {
+            Some((_, last)) if full || !parted(last) => *last = *key,
+            _ => ranges.push((*key, *key)),
+        }
+    }
+    ranges
+}
+
+fn key(stamp: u64, n: u64) -> HistoryKey {
+    HistoryKey {
+        stamp: Lamport::new(stamp),
+        name: MessageName {
+            chain: lamparina_protocol::peer::Chain {
+                author: author(1),
+                incarnation: Incarnation(1),
+            },
+            n,
+        },
+        digest: Digest([0; 32]),
+    }
+}
+
+proptest! {
+    /// Each line is looked at once, however many have one stamp.
+    #[test]
+    fn runs_of_inserted_lines(
+        lines in prop::collection::btree_map((0_u64..6, 0_u64..40), any::<bool>(), 1..120),
+        swap in any::<prop::sample::Index>(),
+    ) {
+        let sorted: Vec<_> = lines.iter().map(|((s, n), new)| (key(*s, *n), *new)).collect();
+        let Some((high, _)) = sorted.iter().rfind(|(_, new)| *new) else {
+            return Ok(());
+        };
+        // By stamp, and within one stamp in any order.
+        let mut given = sorted.clone();
+        let middle = swap.index(given.len());
+        given.rotate_left(middle);
+        given.sort_by_key(|(key, _)| key.stamp);
+        let mut looked_at = 0;
+        let walked = given.iter().copied().inspect(|_| looked_at += 1);
+        let ranges = pull::ranges(walked, *high);
+        prop_assert_eq!(ranges, naive_ranges(&sorted));
+        prop_assert!(looked_at <= sorted.len());
     }
 }
