@@ -79,6 +79,11 @@ pub fn keep_as(path: &Path, other: &Path) -> io::Result<()> {
 ///
 /// The system's.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    // What is above a relative path of one part has no name: it is the present folder.
+    let folder = match folder.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => folder,
+    };
     File::open(folder)?.sync_all()
 }
 
@@ -160,6 +165,19 @@ mod tests {
             keep_as(&path, &old).unwrap_err().kind(),
             io::ErrorKind::AlreadyExists
         );
+    }
+
+    #[test]
+    fn a_folder_of_one_relative_part_is_made() {
+        let name = format!("lamparina-keys-{}-relative", std::process::id());
+        let folder = Path::new(&name);
+        let _ = fs::remove_dir_all(folder);
+        let written = write_whole(&folder.join("file"), b"x", true);
+        let read = fs::read(folder.join("file"));
+        let _ = fs::remove_dir_all(folder);
+        written.unwrap();
+        assert_eq!(read.unwrap(), b"x");
+        sync_folder(Path::new("")).unwrap();
     }
 
     #[test]

@@ -46,9 +46,13 @@ const NOW: Instant = Instant::from_millis(50_000);
 const OWN: u64 = 0;
 
 fn victim() -> Membership {
+    victim_in(Incarnation(1))
+}
+
+fn victim_in(incarnation: Incarnation) -> Membership {
     let own = Own {
         identity: identity(OWN),
-        incarnation: Incarnation(1),
+        incarnation,
         name: name(),
         port: 5_000,
         udp: false,
@@ -152,7 +156,7 @@ fn a_flood_of_beacons_costs_a_bounded_number_of_checks() {
 
 #[test]
 fn a_beacon_speaks_for_nobody_else_and_ones_own_is_told() {
-    let mut peer = victim();
+    let mut peer = victim_in(Incarnation(5));
     let from = addr(9);
     let bytes = &beacon(2, 1);
     assert_eq!(joined(&give(&mut peer, Input::Beacon { from, bytes })), []);
@@ -160,6 +164,68 @@ fn a_beacon_speaks_for_nobody_else_and_ones_own_is_told() {
     let out = give(&mut peer, Input::Beacon { from, bytes });
     assert_eq!(out, [Output::Event(Event::OwnBeacon(from))]);
     assert!(peer.peers().is_empty());
+}
+
+/// Whether people are told that somebody else runs with our key.
+fn told_of_our_key(out: &[Output]) -> bool {
+    let same = |output: &Output| matches!(output, Output::Event(Event::SameKey(_)));
+    out.iter().any(same)
+}
+
+#[test]
+fn a_copy_with_our_key_is_told_by_links_beacons_and_records() {
+    for (life, by_link, by_record) in [(4, true, false), (5, false, false), (6, true, true)] {
+        let mut peer = victim_in(Incarnation(5));
+        let incarnation = Incarnation(life);
+        let hello = PeerHello {
+            version: 1,
+            name: name(),
+            incarnation,
+            port: 5_000,
+        };
+        let up = Input::LinkUp {
+            link: LinkId(1),
+            attempt: None,
+            key: key(OWN),
+            hello,
+            addr: addr(9),
+        };
+        let out = give(&mut peer, up);
+        assert_eq!(told_of_our_key(&out), by_link, "link of {life}");
+        let (link_closed, why) = (LinkId(1), Closing::Ourselves);
+        assert!(out.contains(&Output::Close {
+            link: link_closed,
+            why
+        }));
+        // Records of earlier lives go about for long, and prove nothing.
+        let said = PeerRecord {
+            incarnation,
+            ..record(OWN, OWN, 9).said().clone()
+        };
+        let record = Attested::sign(&identity(OWN), said.clone());
+        let beacon = Beacon {
+            kind: BeaconKind::Heartbeat,
+            record: record.clone(),
+            coordinator: None,
+        };
+        let (from, bytes) = (addr(9), &beacon.to_bytes());
+        let out = give(&mut peer, Input::Beacon { from, bytes });
+        assert_eq!(told_of_our_key(&out), by_record, "beacon of {life}");
+        link(&mut peer, 2);
+        let out = say(&mut peer, 2, &Control::Here(Sighting { record, at: None }));
+        assert_eq!(told_of_our_key(&out), by_record, "record of {life}");
+        // Signed by somebody else it is nothing.
+        let forged = Attested::sign(&identity(2), said);
+        let out = say(
+            &mut peer,
+            2,
+            &Control::Here(Sighting {
+                record: forged,
+                at: None,
+            }),
+        );
+        assert!(!told_of_our_key(&out));
+    }
 }
 
 #[test]

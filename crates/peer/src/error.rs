@@ -42,7 +42,7 @@ pub enum PeerError {
         candidates: Vec<String>,
     },
     /// Several are.
-    #[error("{asked} may be any of {}; name one of them in full", .candidates.join(", "))]
+    #[error("{asked} may be any of {}; name one of them in full, or by its ~key", .candidates.join(", "))]
     Ambiguous {
         /// The name, as it was given.
         asked: String,

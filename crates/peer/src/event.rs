@@ -184,6 +184,8 @@ pub struct Line {
     pub history: bool,
     /// It is this peer's own.
     pub own: bool,
+    /// Another key bears the name of `from`, too: who it is, `key.author` says.
+    pub shares_name: bool,
 }
 
 impl Line {

@@ -4,7 +4,9 @@
 
 mod common;
 
-use lamparina_peer::{Event, Line, Peer, PeerError, Recipients, Spoken, Summary};
+use lamparina_peer::{
+    Event, Identity, Line, Peer, PeerConfig, PeerError, Recipients, Spoken, Summary,
+};
 use tokio::time::timeout;
 
 use common::{Folder, PATIENCE, Running, config, named};
@@ -191,6 +193,55 @@ async fn what_is_for_some_passes_through_others_unread() {
 }
 
 #[tokio::test]
+async fn who_takes_a_name_after_a_restart_gets_nothing_that_was_for_another() {
+    let mut bob = Running::start("bob", &[]).await;
+    let mut ana = Running::start("ana", &[bob.addr()]).await;
+    ana.is_linked().await;
+    ana.says("from the real one").await;
+    bob.hears("from the real one").await;
+    ana.close().await;
+    let (folder, _) = bob.close().await;
+
+    let mut bob = Running::start_in(folder, "bob", &[], |_| {}).await;
+    let mut impostor = Running::start("ana", &[bob.addr()]).await;
+    impostor.is_linked().await;
+    impostor.says("trust me").await;
+    let words = bob.warned("name_shared").await;
+    assert!(words.contains("ana@lab is also what ~"), "{words}");
+    let line = bob.hears("trust me").await;
+    assert!(line.shares_name);
+    let refused = bob.says_to(&["ana@lab"], "secret").await.unwrap_err();
+    assert!(matches!(refused, PeerError::Ambiguous { .. }), "{refused}");
+    // Named by its key it is that one that is meant.
+    let key = format!("~{}", &line.key.author.to_string()[..8]);
+    let said = async {
+        // Its announcement may be on its way still.
+        while let Err(error) = bob.says_to(&[&key], "for this key").await {
+            assert!(matches!(error, PeerError::Refused(_)), "{error}");
+        }
+    };
+    timeout(PATIENCE, said).await.unwrap();
+    impostor.hears("for this key").await;
+    for peer in [bob, impostor] {
+        peer.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_copied_identity_is_told() {
+    let mut one = Running::start("ana", &[]).await;
+    let identity = one.folder.0.join("identity");
+    let copy = |config: &mut PeerConfig| config.identity = Identity::open(&identity).unwrap();
+    let mut other = Running::start_in(Folder::new(), "ana", &[one.addr()], copy).await;
+    for peer in [&mut one, &mut other] {
+        let words = peer.warned("same_key").await;
+        assert!(words.contains("another peer runs with your key"), "{words}");
+    }
+    one.close().await;
+    other.close().await;
+}
+
+#[tokio::test]
 async fn two_that_went_on_alone_merge_when_they_meet() {
     let mut ana = Running::start("ana", &[]).await;
     let mut rui = Running::start("rui", &[]).await;
@@ -321,7 +372,7 @@ async fn a_newcomer_takes_a_long_history_in_pages() {
 
 #[tokio::test]
 async fn links_go_by_udp_where_both_sides_do_and_by_tcp_elsewhere() {
-    let over_udp = |config: &mut lamparina_peer::PeerConfig| config.udp = true;
+    let over_udp = |config: &mut PeerConfig| config.udp = true;
     let mut ana = Running::start_in(Folder::new(), "ana", &[], over_udp).await;
     let mut rui = Running::start_in(Folder::new(), "rui", &[ana.addr()], over_udp).await;
     let spoken = |event: &Event| match event {
@@ -408,7 +459,7 @@ async fn neighbour(addr: std::net::SocketAddr) -> lamparina_transport::Connectio
     };
     let mut seed = [0; SEED_BYTES];
     getrandom::fill(&mut seed).unwrap();
-    let identity = lamparina_peer::Identity::generate().unwrap();
+    let identity = Identity::generate().unwrap();
     let keys = LinkKeys::new(identity.key(), seed, Transport::Tcp);
     let words = lamparina_protocol::codec::encode(&hello).unwrap();
     let link = Link::initiate(LinkConfig::new(1), words, clock.now()).sealed(keys);

@@ -55,7 +55,11 @@ impl Membership {
             self.discovery.remember(key, bytes);
         }
         if key == self.key {
-            out.push(Output::Event(Event::OwnBeacon(from)));
+            let is_later = said.incarnation > self.own.incarnation;
+            out.push(Output::Event(match is_later {
+                true => Event::SameKey(from),
+                false => Event::OwnBeacon(from),
+            }));
             return;
         }
         let listens = SocketAddr::new(from.ip(), said.port);
@@ -147,6 +151,9 @@ impl Membership {
         let said = sighting.record.said();
         let (key, version) = (said.key, (said.incarnation, said.beat));
         if key == self.key {
+            if let Via::Link(link) = via {
+                self.on_own_record(now, &sighting, link, out);
+            }
             return;
         }
         let entry = self.table.get(&key);
@@ -172,6 +179,26 @@ impl Membership {
         self.take_record(now, &sighting, via, out);
         self.pass_on(sighting, via, out);
         self.upkeep_at = now;
+    }
+
+    /// A neighbour tells of ourselves. Of earlier lives it may; of a later one only another peer can have signed.
+    fn on_own_record(
+        &mut self,
+        now: Instant,
+        sighting: &Sighting,
+        link: LinkId,
+        out: &mut Vec<Output>,
+    ) {
+        if sighting.record.said().incarnation <= self.own.incarnation {
+            return;
+        }
+        let Some(live) = self.links.get_mut(link) else {
+            return;
+        };
+        let addr = live.addr;
+        if live.may_be_checked(now) && sighting.record.is_proven() {
+            out.push(Output::Event(Event::SameKey(sighting.at.unwrap_or(addr))));
+        }
     }
 
     /// A newer record, proved.

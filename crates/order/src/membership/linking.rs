@@ -38,6 +38,9 @@ impl Membership {
             return;
         }
         if key == self.key {
+            if hello.incarnation != self.own.incarnation {
+                out.push(Output::Event(Event::SameKey(addr)));
+            }
             self.is_ourselves(called.map(|(_, addr)| addr));
             let why = Closing::Ourselves;
             out.push(Output::Close { link, why });

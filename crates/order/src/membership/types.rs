@@ -244,6 +244,9 @@ pub enum Event {
     History(Vec<AuthorKey>),
     /// Our own beacon came back, from this address of ours.
     OwnBeacon(SocketAddr),
+    /// Another peer runs with our key, as somebody at this address shows: a link proved it, or a record of
+    /// a life that is later than ours.
+    SameKey(SocketAddr),
 }
 
 /// What is known of a peer's presence.

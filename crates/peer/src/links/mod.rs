@@ -178,6 +178,20 @@ impl LinkHandle {
         }
     }
 
+    /// One without a task, and what sets how many bytes have come.
+    #[cfg(test)]
+    pub(crate) fn unattended() -> (Self, impl Fn(u64)) {
+        let measures = Arc::<Measures>::default();
+        let handle = Self {
+            number: 1,
+            queue: mpsc::channel(QUEUE_MAX).0,
+            closing: Arc::default(),
+            measures: measures.clone(),
+        };
+        let set = move |bytes| measures.received_bytes.store(bytes, Ordering::Relaxed);
+        (handle, set)
+    }
+
     /// Bytes sent and received so far, as the last look at the link showed.
     pub(crate) fn bytes(&self) -> (u64, u64) {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);

@@ -95,7 +95,7 @@ impl Node {
 
     fn lines(&self, found: Vec<Found>) -> Vec<Line> {
         let upto = self.final_upto();
-        let told = |(_, late, line)| told(line, late, true, upto.as_ref());
+        let told = |(_, late, line)| told(line, late, true, upto.as_ref(), &self.names);
         found.into_iter().filter_map(told).collect()
     }
 
@@ -114,7 +114,7 @@ impl Node {
         }
         let upto = self.final_upto();
         let readable = found.into_iter().filter_map(|(position, late, line)| {
-            told(line, late, true, upto.as_ref()).map(|line| (position, line))
+            told(line, late, true, upto.as_ref(), &self.names).map(|line| (position, line))
         });
         let mut readable: Vec<(u64, Line)> = readable.collect();
         match (readable.pop(), &readable[..]) {

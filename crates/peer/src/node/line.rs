@@ -6,7 +6,7 @@ use lamparina_protocol::peer::private::{self, PrivateText, SealingKey};
 use lamparina_protocol::peer::{Body, Content, Signed};
 use lamparina_protocol::{AuthorKey, UnixMicros};
 
-use super::names::SHOWN_DIGITS;
+use super::names::{Names, SHOWN_DIGITS};
 use crate::event::{HistoryKey, Kind, Line};
 use crate::store::{NewRow, StoredLine};
 
@@ -120,8 +120,10 @@ pub(super) fn told(
     late: bool,
     history: bool,
     final_upto: Option<&HistoryKey>,
+    names: &Names,
 ) -> Option<Line> {
     Some(Line {
+        shares_name: names.is_shared(&stored.key.author, &stored.from),
         is_final: final_upto.is_some_and(|upto| stored.key <= *upto),
         key: stored.key,
         from: stored.from,

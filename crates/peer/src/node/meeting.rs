@@ -6,12 +6,13 @@ use std::time::Duration;
 use lamparina_order::membership::{self, Attempt, Closing, Output, Source};
 use lamparina_order::{LinkId, converging};
 use lamparina_protocol::control::CloseCode;
-use lamparina_protocol::peer::{Coordinator, LinkMessage};
+use lamparina_protocol::peer::{Announcement, Content, Coordinator, LinkMessage};
 use lamparina_protocol::{AuthorKey, UnixMicros};
 use tokio::sync::mpsc;
 
 use super::Node;
 use super::inputs::Found;
+use super::names::NewKey;
 use super::wires::{ROOM_BYTES, Wire};
 use crate::config::ADDRESSES_MAX;
 use crate::event::{CoordinatorLine, Event, PeerLine, PeerState};
@@ -27,6 +28,13 @@ const OWN_ADDRS_MAX: usize = 4;
 impl Node {
     /// Gives membership an input and does what it wants.
     pub(super) fn membership(&mut self, input: membership::Input<'_>) {
+        if matches!(input, membership::Input::Tick) {
+            self.hear_parts();
+        }
+        self.give_membership(input);
+    }
+
+    fn give_membership(&mut self, input: membership::Input<'_>) {
         let (now, mut out) = (self.now(), Vec::new());
         self.members.handle(now, input, &mut out);
         for output in out {
@@ -80,7 +88,64 @@ impl Node {
             }
             Met::Suspected { key, silent } => tracing::debug!(%key, silent, "suspected"),
             Met::Id(id) => tracing::debug!(%id, "this peer's number"),
+            Met::SameKey(from) => self.same_key(&format!("as one at {from} shows")),
             Met::History(_) | Met::OwnBeacon(_) => {}
+        }
+    }
+
+    /// What comes lives, also where a great message takes longer than a link may be silent and hides the
+    /// heartbeats behind it.
+    fn hear_parts(&mut self) {
+        let moved = self
+            .wires
+            .iter_mut()
+            .filter_map(|(number, wire)| wire.has_moved().then_some(*number));
+        let moved: Vec<u64> = moved.collect();
+        for number in moved {
+            let link = LinkId(number);
+            self.give_membership(membership::Input::Heard { link });
+        }
+    }
+
+    /// Somebody announced itself.
+    pub(super) fn announced(&mut self, said: &Announcement) {
+        let news = self.names.announced(said);
+        self.tell_new_key(news);
+    }
+
+    /// A message of another peer, or of another life of this one, was delivered.
+    pub(super) fn named(&mut self, said: &Content) {
+        let chain = said.name.chain;
+        if chain.author != self.reader.own {
+            let news = self.names.seen(chain.author, &said.from);
+            return self.tell_new_key(news);
+        }
+        // What this peer said in earlier lives may come back to a store that was lost.
+        if chain.incarnation > self.common.hello.incarnation || said.sent_at > self.began {
+            self.same_key("as a message shows that this one did not say");
+        }
+    }
+
+    fn tell_new_key(&mut self, news: Option<NewKey>) {
+        if let Some(news) = news {
+            self.tell(Event::Warning {
+                code: "name_shared",
+                text: news.words(),
+            });
+        }
+    }
+
+    /// Somebody else is who this peer is.
+    fn same_key(&mut self, how: &str) {
+        let now = self.now();
+        if self.names.may_tell_same_key(now) {
+            let text = format!(
+                "another peer runs with your key, {how}: what it says is shown as yours, and others keep only one \
+                 of the two. Stop the copy, and give it an empty --data folder. If there is no copy, the clock here \
+                 went back: set it right and start again"
+            );
+            let code = "same_key";
+            self.tell(Event::Warning { code, text });
         }
     }
 

@@ -39,7 +39,7 @@ impl Node {
                 Output::Equivocation(proof) => self.prove(&proof),
                 Output::Merged(report) => self.merged(&report),
                 Output::Fault(link, fault) => self.fault(link, &fault.to_string()),
-                Output::Announced(signed) => self.names.announced(signed.announcement()),
+                Output::Announced(signed) => self.announced(signed.announcement()),
                 Output::MemberAside(author) => self.names.set_present(&author, false),
                 Output::MemberBack(author) => self.names.set_present(&author, true),
                 Output::Ready => {
@@ -54,6 +54,9 @@ impl Node {
         let position = u64::from(delivery.position.0);
         let key = HistoryKey::from(delivery.key());
         let message = &delivery.message;
+        if delivery.from.is_some() {
+            self.named(message.content());
+        }
         self.common.proven.delivered(message.digest());
         self.bodies.push(position, message.bytes());
         self.delivered = position + 1;
@@ -93,7 +96,8 @@ impl Node {
         }
         let history = !self.order.is_ready();
         let upto = self.final_upto();
-        if let Some(line) = line::told(line.clone(), row.late, history, upto.as_ref()) {
+        let told = line::told(line.clone(), row.late, history, upto.as_ref(), &self.names);
+        if let Some(line) = told {
             self.tell(Event::Message(line));
         }
     }

@@ -90,6 +90,7 @@ struct Restored {
     kept: Kept,
     incarnation: Incarnation,
     order: Converging,
+    names: Names,
     delivered: u64,
 }
 
@@ -169,7 +170,7 @@ pub(super) async fn open(config: PeerConfig) -> Result<(Node, Inputs, Ends), Pee
         bodies: Bodies::default(),
         wires: BTreeMap::new(),
         open_links: BTreeSet::new(),
-        names: Names::default(),
+        names: restored.names,
         reader: Reader {
             own: AuthorKey(identity.public().0),
             sealing: SealingKey::of(&identity),
@@ -363,11 +364,18 @@ async fn restore(config: &PeerConfig, clock: Clock) -> Result<Restored, PeerErro
     );
     let random = u16::try_from(getrandom::u32()? >> 16).unwrap_or(0);
     let open = move || -> Result<Restored, StoreError> {
-        let mut store = Store::open(&data, AuthorKey(identity.public().0))?;
+        let own = AuthorKey(identity.public().0);
+        let mut store = Store::open(&data, own)?;
         let (incarnation, kept) = store.begin(wall_clock(), random)?;
         let settings = converging::Config::new(identity, incarnation, name);
         let mut order = Converging::new(settings, clock.now());
-        let delivered = restore_all(&store, &mut order, clock)?;
+        let mut names = Names::new(own);
+        let delivered = restore_all(&store, &mut order, &mut names, clock)?;
+        for peer in store.peers()? {
+            if let (Some(key), Some(name)) = (peer.key, peer.name) {
+                names.seen(key, &name);
+            }
+        }
         if let Some(upto) = kept.final_upto {
             order.restore_final(upto.into());
         }
@@ -376,6 +384,7 @@ async fn restore(config: &PeerConfig, clock: Clock) -> Result<Restored, PeerErro
             kept,
             incarnation,
             order,
+            names,
             delivered,
         })
     };
@@ -385,7 +394,12 @@ async fn restore(config: &PeerConfig, clock: Clock) -> Result<Restored, PeerErro
     Ok(opened?)
 }
 
-fn restore_all(store: &Store, order: &mut Converging, clock: Clock) -> Result<u64, StoreError> {
+fn restore_all(
+    store: &Store,
+    order: &mut Converging,
+    names: &mut Names,
+    clock: Clock,
+) -> Result<u64, StoreError> {
     let mut next = 0;
     loop {
         let page = store.stored(next, RESTORED_MAX, RESTORED_BYTES_MAX)?;
@@ -400,6 +414,8 @@ fn restore_all(store: &Store, order: &mut Converging, clock: Clock) -> Result<u6
             let signed = signed.map_err(|error| store.unreadable(next, &error))?;
             let restored = order.restore(clock.now(), &signed);
             restored.map_err(|error| store.unreadable(next, &error))?;
+            let said = signed.content();
+            names.seen(said.name.chain.author, &said.from);
             next += 1;
         }
     }

@@ -37,6 +37,8 @@ pub(super) struct Wire {
     waiting: Waiting,
     /// Something came last, as far as membership was told.
     pub(super) heard_told_at: Option<Instant>,
+    /// Bytes that had come when it was looked at last.
+    seen_bytes: u64,
     /// Everything before this position was said, or is known to be there.
     covered: u64,
     /// It is told everything from here on as it comes.
@@ -83,6 +85,7 @@ impl Wire {
             tellings: Vec::new(),
             waiting: Waiting::default(),
             heard_told_at: None,
+            seen_bytes: 0,
             covered: 0,
             subscribed: false,
         }
@@ -94,6 +97,12 @@ impl Wire {
             self.covered = self.covered.max(u64::from(last.position().0) + 1);
         }
         self.tellings.extend_from_slice(tellings);
+    }
+
+    /// Whether something came since it was asked last, be it a part of a message.
+    pub(super) fn has_moved(&mut self) -> bool {
+        let (_, received) = self.handle.bytes();
+        received > std::mem::replace(&mut self.seen_bytes, received)
     }
 
     /// A page is over: with nothing more, the neighbour has all that was delivered before `delivered`.
@@ -194,6 +203,40 @@ impl Wire {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::links::{LinkHandle, Opened};
+    use lamparina_protocol::peer::{Incarnation, PeerHello};
+
+    #[test]
+    fn a_part_of_a_great_message_is_a_sign_of_life() {
+        let (handle, came) = LinkHandle::unattended();
+        let name = crate::show::testing::name("bob@lan");
+        let opened = Opened {
+            handle,
+            direction: Direction::Inbound,
+            attempt: None,
+            spoken: Spoken::Tcp,
+            addr: "192.0.2.6:5002".parse().unwrap(),
+            key: AuthorKey([1; 32]),
+            hello: PeerHello {
+                version: 1,
+                name,
+                incarnation: Incarnation(1),
+                port: 0,
+            },
+        };
+        let mut wire = Wire::new(opened, UnixMicros(0));
+        assert!(!wire.has_moved());
+        for (bytes, expected) in [
+            (1_400, true),
+            (1_400, false),
+            (1_401, true),
+            (262_144, true),
+        ] {
+            came(bytes);
+            assert_eq!(wire.has_moved(), expected, "{bytes}");
+        }
+        assert!(!wire.has_moved(), "silence is no sign of life");
+    }
 
     #[test]
     fn what_waits_is_bounded_by_its_number_and_its_bytes() {

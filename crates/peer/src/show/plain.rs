@@ -95,7 +95,7 @@ fn author(said: &Said, style: &Style) -> String {
     if let Some(via) = &said.via {
         let by = match said.own {
             true => "you".to_owned(),
-            false => clean::line(&said.from.to_string()),
+            false => bearer(said),
         };
         let name = clean::line(&via.peer_id);
         return match via.addr {
@@ -107,13 +107,22 @@ fn author(said: &Said, style: &Style) -> String {
         return "you".to_owned();
     }
     // Somebody else may bear the same name: only what is one's own is `you`.
-    let mut name = clean::line(&said.from.to_string());
+    let mut name = bearer(said);
     if fold(&said.from) == fold(&style.own) {
         name.push_str(" (another one)");
     }
     match said.addr {
         Some(addr) => format!("{name} ({addr})"),
         None => name,
+    }
+}
+
+/// The name of who signed it, with the key where the name alone does not say who that is.
+fn bearer(said: &Said) -> String {
+    let name = clean::line(&said.from.to_string());
+    match said.shares_name {
+        true => format!("{name} {}", super::short_key(&said.key.author.to_string())),
+        false => name,
     }
 }
 
@@ -256,6 +265,14 @@ mod tests {
         check(
             |said| said.from = name("rui@lan"),
             "[~42] rui@lan (another one) (192.0.2.5:5001) -> all: hi",
+        );
+        check(
+            |said| said.shares_name = true,
+            "[~42] ana@lab ~aaaaaaaa (192.0.2.5:5001) -> all: hi",
+        );
+        check(
+            |said| (said.shares_name, said.via) = (true, Some(foreign())),
+            "[~42] kim@there (192.0.2.9:4000, via ana@lab ~aaaaaaaa, PyP2P) -> all: hi",
         );
         check(
             |said| said.text = "a\n[43] eva: b\u{1b}[2J".to_owned(),

@@ -38,6 +38,7 @@ pub(crate) fn line(stamp: u64, text: &str) -> Line {
         is_final: false,
         history: false,
         own: false,
+        shares_name: false,
     }
 }
 

@@ -146,8 +146,11 @@ impl Store {
     ) -> Result<(Incarnation, Kept), StoreError> {
         let kept = self.kept()?;
         let wanted = (now.0 / 1_000) << 16 | u64::from(random);
-        let next = kept.incarnation.0.checked_add(1);
+        // The random part stays where the clock is behind: two copies of a folder begin two lives.
+        let next = (kept.incarnation.0 >> 16).checked_add(1);
+        let next = next.and_then(|millis| millis.checked_mul(1 << 16));
         let next = next.ok_or_else(|| damaged(&self.path, "there are no more lives"))?;
+        let next = next | u64::from(random);
         let incarnation = Incarnation(wanted.max(next));
         let update = "UPDATE state SET incarnation = ?1";
         let updated = self

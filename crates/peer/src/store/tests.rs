@@ -157,8 +157,17 @@ fn each_life_is_later_than_all_before() {
     assert_eq!(kept, Kept::default());
     assert_eq!(first, Incarnation(1_700_000_000_000 << 16 | 9));
     // The clock went back.
-    let (next, kept) = store.begin(UnixMicros(0), 0).unwrap();
-    assert_eq!((next.0, kept.incarnation), (first.0 + 1, first));
+    let (next, kept) = store.begin(UnixMicros(0), 7).unwrap();
+    let later = Incarnation(1_700_000_000_001 << 16 | 7);
+    assert_eq!(
+        (next, kept.incarnation),
+        (later, first),
+        "with random bits of its own"
+    );
+    // Twice in one millisecond.
+    let again = UnixMicros(1_700_000_000_001_000);
+    let (next, _) = store.begin(again, 3).unwrap();
+    assert_eq!(next, Incarnation(1_700_000_000_002 << 16 | 3));
 }
 
 #[test]

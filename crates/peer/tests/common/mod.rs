@@ -122,6 +122,15 @@ impl Running {
         .await
     }
 
+    /// The words of a warning.
+    pub(crate) async fn warned(&mut self, wanted: &str) -> String {
+        self.until(wanted, |event| match event {
+            Event::Warning { code, text } if *code == wanted => Some(text.clone()),
+            _ => None,
+        })
+        .await
+    }
+
     pub(crate) async fn commits(&mut self, text: &str) {
         self.until(text, |event| match event {
             Event::Committed { text: said, .. } if said == text => Some(()),
