@@ -35,7 +35,10 @@ impl Said {
             }
             LinkMessage::PageEnd { more } => Heard::PageEnd { more },
             LinkMessage::Announcements(items) => {
-                let read = items.iter().map(SignedAnnouncement::read);
+                // The newest of each author is kept: it must not keep what came with it.
+                let read = items
+                    .iter()
+                    .map(|item| SignedAnnouncement::read(&Bytes::copy_from_slice(item)));
                 Heard::Announcements(read.collect::<Result<_, _>>()?)
             }
             LinkMessage::Control(body) => return Ok(Self::Control(body)),
