@@ -9,7 +9,7 @@ use lamparina_protocol::peer::{PeerName, Signed};
 use lamparina_protocol::seal::IdentityKey;
 use lamparina_protocol::{AuthorKey, Instant, RoomName};
 
-use super::truth::{Seen, Truth};
+use super::truth::{Promised, Seen, Truth};
 
 /// A peer.
 #[derive(Debug)]
@@ -25,9 +25,9 @@ pub struct Node {
     /// So many of these are on the disk, and how far lines were final when they came there.
     pub on_disk: usize,
     /// As above.
-    pub final_on_disk: Option<HistoryKey>,
+    pub promised_on_disk: Promised,
     /// What is being written: up to where, and how far lines are final.
-    pub writing: Option<(usize, Option<HistoryKey>)>,
+    pub writing: Option<(usize, Promised)>,
     /// What it was told.
     pub seen: Seen,
     /// Counts its lives.
@@ -50,7 +50,7 @@ impl Node {
             machine: None,
             log: Vec::new(),
             on_disk: 0,
-            final_on_disk: None,
+            promised_on_disk: Promised::default(),
             writing: None,
             seen: Seen::default(),
             life: 0,
@@ -81,14 +81,14 @@ impl Node {
         config.aside_after = aside_after;
         let mut machine = Converging::new(config, now);
         self.log.truncate(self.on_disk);
-        self.seen = self.seen.after_crash(self.final_on_disk);
+        self.seen = Seen::after_crash(&self.promised_on_disk);
         for message in &self.log {
             machine
                 .restore(now, message)
                 .expect("what was stored is restored");
             Truth::restored(&mut self.seen, message);
         }
-        if let Some(upto) = self.final_on_disk {
+        if let Some(upto) = self.promised_on_disk.final_upto {
             machine.restore_final(upto);
         }
         self.machine = Some(machine);

@@ -28,6 +28,14 @@ pub struct Seen {
     pub late: u64,
 }
 
+/// How far lines are final, and for which members that holds.
+#[derive(Clone, Debug, Default)]
+pub struct Promised {
+    /// Lines are final up to here.
+    pub final_upto: Option<HistoryKey>,
+    present: BTreeMap<AuthorKey, HistoryKey>,
+}
+
 impl Truth {
     /// The stamp of a message whose causes have theirs.
     fn stamp(&mut self, message: &Signed) -> u64 {
@@ -83,20 +91,21 @@ impl Seen {
         self.present.extend(members.map(|author| (author, upto)));
     }
 
-    /// What is left of it when the disk knew only of this much.
-    pub fn after_crash(&self, final_upto: Option<HistoryKey>) -> Self {
-        let mut present = self.present.clone();
-        present.retain(|_, key| {
-            let Some(last) = final_upto else {
-                return false;
-            };
-            *key = last.min(*key);
-            true
-        });
+    /// What it has promised by now: what a write that begins now keeps of that.
+    pub fn promised(&self) -> Promised {
+        Promised {
+            final_upto: self.final_upto,
+            present: self.present.clone(),
+        }
+    }
+
+    /// What is left of it after a crash. Who became known as a member behind the last write was promised nothing by
+    /// what the disk has.
+    pub fn after_crash(promised: &Promised) -> Self {
         Self {
             digests: BTreeSet::new(),
-            final_upto,
-            present,
+            final_upto: promised.final_upto,
+            present: promised.present.clone(),
             late: 0,
         }
     }

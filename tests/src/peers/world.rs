@@ -441,7 +441,7 @@ impl World {
         let micros = self.road.within(self.plan.sync_micros.clone());
         let peer = &mut self.nodes[node];
         if peer.writing.is_none() && peer.log.len() > peer.on_disk && peer.machine.is_some() {
-            peer.writing = Some((peer.log.len(), peer.seen.final_upto));
+            peer.writing = Some((peer.log.len(), peer.seen.promised()));
             let at = self.now + Duration::from_micros(micros);
             self.agenda.set(Plans::Synced(node), Some(at));
         }
@@ -449,10 +449,10 @@ impl World {
 
     fn synced(&mut self, node: usize) {
         let peer = &mut self.nodes[node];
-        let Some((upto, final_upto)) = peer.writing.take() else {
+        let Some((upto, promised)) = peer.writing.take() else {
             return;
         };
-        (peer.on_disk, peer.final_on_disk) = (upto, final_upto);
+        (peer.on_disk, peer.promised_on_disk) = (upto, promised);
         self.give(node, Input::Stored(Position(upto as u32)));
     }
 
